@@ -1,0 +1,1 @@
+"""Convolutional baselines trained on the same data as pixelGame."""

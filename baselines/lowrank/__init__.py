@@ -1,0 +1,1 @@
+"""Low-rank background plus sparse target, on patch matrices and patch tensors."""

@@ -1,0 +1,1 @@
+"""Spatial-domain methods: morphology, order filters, derivatives, density peaks, mixtures."""

@@ -1,0 +1,33 @@
+"""White top-hat: a target is what an opening removes.
+
+An opening with a flat square keeps every bright region that the square fits
+inside. The image less its opening therefore keeps what is smaller: targets, and
+also noise and thin bright edges.
+
+Rivest & Fortin, "Detection of dim targets in digital infrared imagery by
+morphological image processing", Optical Engineering 35(7), 1886-1893 (1996).
+
+Positions outside the image are ignored by erosion and dilation. The paper's
+element was not reachable: the side of 5 is that of the public codes, to which the
+map is equal. The paper's k was not reachable either; k = 15 is a common value,
+compared with 5, 8, 10 and 20 on 60 NUAA-SIRST training images.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.threshold import MeanStd
+
+
+@dataclass(frozen=True)
+class TopHat(Segmenter):
+    card = Card("Top-Hat", "spatial", "OE", 1996, "10.1117/12.240773", "reference-checked")
+    threshold = MeanStd(15)
+
+    size: int = 5  # side of the square, pixels, odd; must exceed the largest target
+
+    def score(self, image: Image) -> Map:
+        return cv2.morphologyEx(image, cv2.MORPH_TOPHAT, np.ones((self.size, self.size)))

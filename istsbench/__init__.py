@@ -1,0 +1,20 @@
+"""A benchmark for infrared small target segmentation under one stated protocol."""
+
+from istsbench.registry import cards, create, info, names
+from istsbench.segmenter import Card, Segmenter, Trainable
+from istsbench.threshold import AtLeast, Fixed, MeanStd, PeakRatio
+
+__version__ = "0.1.0"
+__all__ = [
+    "AtLeast",
+    "Card",
+    "Fixed",
+    "MeanStd",
+    "PeakRatio",
+    "Segmenter",
+    "Trainable",
+    "cards",
+    "create",
+    "info",
+    "names",
+]

@@ -1,0 +1,135 @@
+"""Names to methods, through the entry points `istsbench.segmenters`.
+
+Ours and third parties' methods are registered alike, by one line of packaging
+metadata. A class is imported only when a method is created; what a listing needs
+(the card) is read from the source file, so that listing imports no method.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import re
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from istsbench.segmenter import Card, Segmenter
+
+ENTRY_POINTS = "istsbench.segmenters"
+
+
+class UnknownName(LookupError):
+    """No method, data set or group has this name."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class BrokenMethod(ImportError):
+    """An entry point that cannot be loaded; other methods are not affected."""
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=ENTRY_POINTS):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise BrokenMethod(
+                f"two methods are called {entry.name!r}: {other.value} and {entry.value}; "
+                "one of them has to be renamed or uninstalled"
+            )
+    return dict(sorted(found.items()))
+
+
+def names() -> list[str]:
+    """The names of all registered methods, sorted."""
+    return list(_entries())
+
+
+def info(name: str) -> type[Segmenter]:
+    """The class that is registered as `name`.
+
+    Raises `UnknownName` (with close matches) or `BrokenMethod` (with the cause).
+    """
+    entries = _entries()
+    if name not in entries:
+        raise UnknownName("method", name, list(entries))
+    try:
+        found = entries[name].load()
+    except Exception as error:
+        raise BrokenMethod(
+            f"method {name!r} ({entries[name].value}) cannot be loaded: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Segmenter)):
+        raise BrokenMethod(
+            f"method {name!r} ({entries[name].value}) is {found!r}, expected a subclass of Segmenter"
+        )
+    return found
+
+
+def create(name: str, **parameters: Any) -> Segmenter:
+    """An instance of the method `name`, with some of its parameters changed."""
+    kind = info(name)
+    known = [field.name for field in dataclasses.fields(kind)]
+    for key in parameters:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it has: {', '.join(known) or 'none'}"
+            raise TypeError(f"method {name!r} has no parameter {key!r}; {hint}")
+    return kind(**parameters)
+
+
+def cards() -> dict[str, Card | BrokenMethod]:
+    """The card of every method, or what is wrong with it; imports a method only at need."""
+    found: dict[str, Card | BrokenMethod] = {}
+    for name, entry in _entries().items():
+        try:
+            found[name] = _written_card(entry) or info(name).card
+        except BrokenMethod as error:
+            found[name] = error
+        except AttributeError:
+            found[name] = BrokenMethod(f"method {name!r} ({entry.value}) has no card")
+    return found
+
+
+def _written_card(entry: EntryPoint) -> Card | None:
+    """The card as the source file states it, if it is there in plain literals."""
+    try:
+        spec = find_spec(entry.module)
+        tree = ast.parse(Path(spec.origin).read_bytes())  # type: ignore[union-attr, arg-type]
+    except Exception:
+        return None
+    for kind in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        if kind.name != entry.attr:
+            continue
+        for node in kind.body:
+            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", 0)
+            if isinstance(target, ast.Name) and target.id == "card":
+                call = node.value  # type: ignore[attr-defined]
+                try:
+                    values = [ast.literal_eval(value) for value in call.args]
+                    named = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+                    return Card(*values, **named)
+                except (AttributeError, TypeError, ValueError):
+                    return None
+    return None
+
+
+def groups() -> dict[str, list[str]]:
+    """Group names and the methods in them; usable wherever method names are."""
+    found: dict[str, list[str]] = {"all": names()}
+    for name, card in cards().items():
+        if isinstance(card, Card):
+            found.setdefault(card.group, []).append(name)
+    traditional = ("spatial", "hvs", "lowrank")
+    found["traditional"] = [name for group in traditional for name in found.get(group, [])]
+    return found
