@@ -1,0 +1,342 @@
+"""The data sets: names, splits, and pairs of image and mask.
+
+A sample's image is float64 (H, W) with grey levels 0..255, its mask bool (H, W) of the
+same size. Pairs are found by name, never by listing order; what is wrong with a folder
+or a file is said with what was found and what was expected.
+
+`nuaa` is NUAA-SIRST (Dai et al., WACV 2021), `nust` and `nust-paper` are NUST-SIRST
+(Wang et al., ICCV 2019) in the official division and in one like pixelGame's,
+`synthetic` needs no file, `nudt` and `irstd1k` are read in their published folders, and
+`folder:PATH` is any folder of images and masks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from istsbench.images import DataError, pixel_hash, read_grey
+from istsbench.registry import UnknownName
+
+SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
+HALF = 127  # a mask pixel is foreground above half of full scale
+VALIDATION = 200  # images set aside for tuning where a data set has no validation list
+NUST_DAMAGED = (
+    239, 245, 260, 264, 2543, 2553, 2561, 2808, 2817, 2819, 3503, 3504, 3947, 3949, 3962, 7389,
+    7395, 8094, 8105, 8112, 8757, 8772,
+)  # fmt: skip
+"""Ids of NUST-SIRST that are damaged at the source and absent from usable copies."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its truth; `notes` say what had to be mended to load it."""
+
+    name: str
+    image: np.ndarray  # float64 (H, W), 0..255
+    mask: np.ndarray  # bool (H, W)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> str:
+        """Hash of the image's grey pixels and the mask as used."""
+        return pixel_hash(self.image) + pixel_hash(self.mask)
+
+
+@dataclass(frozen=True)
+class Dataset(ABC):
+    """Samples by name, and named splits of the names."""
+
+    name: str
+    title: str
+    splits: Mapping[str, tuple[str, ...]]
+
+    @abstractmethod
+    def load(self, name: str) -> Sample:
+        """Decode one sample; raises `DataError` if it is damaged."""
+
+    def names(self, split: str = "test") -> tuple[str, ...]:
+        """The sample names of a split; `trainval` is train and val where no list says more."""
+        if split in self.splits:
+            return self.splits[split]
+        if split == "trainval" and "train" in self.splits:
+            return self.splits["train"] + self.splits.get("val", ())
+        raise UnknownName(f"split of {self.name}", split, sorted(self.splits))
+
+    def tuning_names(self) -> tuple[str, ...]:
+        """Validation images: what thresholds may be tuned on and epochs chosen on."""
+        for split in ("val", "train"):
+            if self.splits.get(split):
+                return self.splits[split][:VALIDATION]
+        raise DataError(
+            f"data set {self.name} has neither a validation nor a training split "
+            f"(it has: {', '.join(self.splits)}), so nothing can be tuned on it"
+        )
+
+
+@dataclass(frozen=True)
+class FolderDataset(Dataset):
+    """A data set on disk."""
+
+    root: Path = Path()
+    pairs: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
+    fixes: Mapping[str, str] = field(default_factory=dict)  # name -> why its mask is resized
+
+    def load(self, name: str) -> Sample:
+        if name not in self.pairs:
+            raise DataError(f"{self.root}: no image and mask called {name!r}")
+        image_path, mask_path = self.pairs[name]
+        image, mask = read_grey(image_path), read_grey(mask_path)
+        notes: tuple[str, ...] = ()
+        if image.shape != mask.shape:
+            if name not in self.fixes:
+                raise DataError(
+                    f"{mask_path}: mask of {_size(mask)} for an image of {_size(image)} "
+                    f"({image_path.name}); expected the same size"
+                )
+            notes = (f"{name}: mask {_size(mask)} resized to {_size(image)} by nearest neighbour",)
+            mask = _nearest(mask, image.shape)
+        return Sample(name, image.astype(np.float64), mask > HALF, notes)
+
+
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]}x{pixels.shape[0]}"
+
+
+def _nearest(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    rows = (np.arange(shape[0]) + 0.5) * mask.shape[0] / shape[0]
+    columns = (np.arange(shape[1]) + 0.5) * mask.shape[1] / shape[1]
+    return mask[np.ix_(rows.astype(int), columns.astype(int))]
+
+
+def fingerprint(samples: Iterable[tuple[str, str]]) -> str:
+    """One hash of many (name, pixels) pairs, independent of their order."""
+    lines = sorted(f"{name} {pixels}\n" for name, pixels in samples)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
+
+
+# ------------------------------------------------------------------ folders on disk
+
+
+def _pictures(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        if path.stem in found:
+            raise DataError(f"{path}: a second picture called {path.stem} ({found[path.stem]})")
+        found[path.stem] = path
+    return found
+
+
+def _pair(images: dict[str, Path], masks: dict[str, Path]) -> dict[str, tuple[Path, Path]]:
+    """Join by name; a mask may carry one of the published suffixes."""
+    if not images:
+        raise DataError("no picture in the image folder")
+    pairs, used = {}, set()
+    for name, path in images.items():
+        partner = next((n for n in (name, f"{name}_pixels0", f"{name}_mask") if n in masks), None)
+        if partner is None:
+            raise DataError(f"{path}: image without a mask; expected {name}.png among the masks")
+        pairs[name] = (path, masks[partner])
+        used.add(partner)
+    left = sorted(set(masks) - used)
+    if left:
+        raise DataError(
+            f"{masks[left[0]]}: mask without an image ({len(left)} such masks); "
+            "expected one image for each mask"
+        )
+    return pairs
+
+
+def _lists(root: Path, folder: str, pairs: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    """The split lists of one folder; a last line without an end counts as well."""
+    found = {}
+    for path in sorted((root / folder).glob("*.txt")):
+        kind = next((k for k in ("trainvaltest", "trainval") if path.stem == k), None) or next(
+            (k for k in ("train", "val", "test") if path.stem in (k, f"{k}_{root.name}")), None
+        )
+        if kind is None:
+            continue
+        lines = (Path(line.strip()).stem for line in path.read_text().splitlines())
+        names = tuple(name for name in lines if name)
+        missing = [name for name in names if name not in pairs]
+        if missing:
+            raise DataError(
+                f"{path}: {len(missing)} of {len(names)} names have no image, the first is "
+                f"{missing[0]!r}"
+            )
+        if len(set(names)) < len(names):
+            raise DataError(f"{path}: {len(names) - len(set(names))} names stand twice")
+        found[kind] = names
+    return found
+
+
+def set_aside(names: tuple[str, ...], number: int, seed: int = 0) -> tuple[tuple[str, ...], ...]:
+    """Divide names at random into (the rest, `number` of them), both sorted."""
+    chosen = np.random.default_rng(seed).permutation(len(names))[:number]
+    aside = {names[index] for index in chosen}
+    return tuple(sorted(set(names) - aside)), tuple(sorted(aside))
+
+
+def _with_validation(splits: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    if "train" in splits and "val" not in splits:
+        number = min(VALIDATION, len(splits["train"]) // 5)
+        splits["train"], splits["val"] = set_aside(splits["train"], number)
+    return splits
+
+
+def _read(
+    name: str,
+    title: str,
+    root: Path,
+    images: str,
+    masks: str,
+    lists: tuple[str, ...],
+    fixes: dict[str, str],
+) -> FolderDataset:
+    pairs = _pair(_pictures(root / images), _pictures(root / masks))
+    splits: dict[str, tuple[str, ...]] = {}
+    for folder in lists:
+        named = _lists(root, folder, pairs)
+        if named and not splits:
+            splits.update(named)
+        splits.update({f"{folder}/{split}": names for split, names in named.items()})
+    if not splits:
+        splits = {"test": tuple(sorted(pairs))}
+    return FolderDataset(name, title, _with_validation(splits), root, pairs, fixes)
+
+
+def _folder(name: str, title: str, root: Path) -> FolderDataset:
+    below = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
+    images = next((n for n in below if n.lower() in ("images", "image", "irstd1k_img")), "images")
+    masks = next((n for n in below if n.lower() in ("masks", "mask", "irstd1k_label")), "masks")
+    for folder in (images, masks):
+        if folder not in below:
+            raise DataError(f"{root}: no folder {folder}/; found {', '.join(below) or 'nothing'}")
+    others = [n for n in below if n not in (images, masks)]
+    lists = tuple(["."] + sorted(others, key=lambda n: (not n.startswith("50_50"), n)))
+    return _read(name, title, root, images, masks, lists, {})
+
+
+def _nuaa(root: Path) -> FolderDataset:
+    lists = tuple(n for n in ("idx_427", "idx_320", "50_50") if (root / n).is_dir())
+    fixes = {"Misc_111": "the published mask is 592x400 for an image of 325x220"}
+    return _read("nuaa", "NUAA-SIRST", root, "images", "masks", lists, fixes)
+
+
+def _nust_pairs(root: Path) -> tuple[dict[str, tuple[Path, Path]], dict[str, tuple[Path, Path]]]:
+    training = _pictures(root / "training")
+    damaged = {f"{number:06d}" for number in NUST_DAMAGED}
+    numbers = sorted({stem.rpartition("_")[0] for stem in training} - damaged)
+    train = {}
+    for number in numbers:
+        files = [training.get(f"{number}_{part}") for part in (1, 2)]
+        if files[0] is None or files[1] is None:
+            part = 1 if files[0] is None else 2
+            raise DataError(f"{root / 'training'}: {number}_{part}.png is missing from its pair")
+        train[number] = (files[0], files[1])
+    test = _pair(_pictures(root / "test_org"), _pictures(root / "test_gt"))
+    return train, {f"test_{name}": files for name, files in test.items()}
+
+
+def _nust(root: Path) -> FolderDataset:
+    train, test = _nust_pairs(root)
+    splits = _with_validation({"train": tuple(train), "test": tuple(test)})
+    return FolderDataset("nust", "NUST-SIRST", splits, root, {**train, **test})
+
+
+def _nust_paper(root: Path) -> FolderDataset:
+    """The division of pixelGame's Section IV-A: 80 % of the training patches and all test
+    images train, the other patches test. The paper's list is not published: ours is drawn
+    with seed 0, so scores on it are like the paper's but not on the same images."""
+    train, test = _nust_pairs(root)
+    kept, tested = set_aside(tuple(train), round(0.2 * len(train)))
+    splits = _with_validation({"train": kept + tuple(test), "test": tested})
+    return FolderDataset("nust-paper", "NUST-SIRST (80/20)", splits, root, {**train, **test})
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set's folder is looked for, and how it is read."""
+
+    title: str
+    folders: tuple[str, ...]
+    read: Callable[[Path], FolderDataset]
+    where: str  # public home, for the message when it is missing
+
+
+SOURCES = {
+    "nuaa": Source(
+        "NUAA-SIRST", ("nuaa", "NUAA-SIRST", "sirst"), _nuaa, "github.com/YimianDai/sirst"
+    ),
+    "nust": Source(
+        "NUST-SIRST", ("nust", "NUST-SIRST"), _nust, "github.com/wanghuanphd/MDvsFA_cGAN"
+    ),
+    "nust-paper": Source(
+        "NUST-SIRST (80/20)",
+        ("nust", "NUST-SIRST"),
+        _nust_paper,
+        "github.com/wanghuanphd/MDvsFA_cGAN",
+    ),
+    "nudt": Source(
+        "NUDT-SIRST",
+        ("nudt", "NUDT-SIRST"),
+        lambda root: _folder("nudt", "NUDT-SIRST", root),
+        "github.com/YeRen123455/Infrared-Small-Target-Detection",
+    ),
+    "irstd1k": Source(
+        "IRSTD-1k",
+        ("irstd1k", "IRSTD-1k", "IRSTD-1K"),
+        lambda root: _folder("irstd1k", "IRSTD-1k", root),
+        "github.com/RuiZhang97/ISNet",
+    ),
+}
+NAMES = (*SOURCES, "synthetic")
+
+
+def roots(data_root: Path | None = None) -> list[Path]:
+    """Folders in which data sets are looked for, in order."""
+    if data_root is not None:
+        return [Path(data_root)]
+    if os.environ.get("ISTSBENCH_DATA"):
+        return [Path(os.environ["ISTSBENCH_DATA"])]
+    from platformdirs import user_cache_path
+
+    return [user_cache_path("istsbench")]
+
+
+def open_dataset(name: str, data_root: Path | None = None) -> Dataset:
+    """The data set of that name, or of the folder in `folder:PATH`.
+
+    Raises `UnknownName`, or `DataError` if its files are missing or do not fit together.
+    """
+    if name == "synthetic":
+        from istsbench.synthetic import synthetic
+
+        return synthetic()
+    if name.startswith("folder:"):
+        root = Path(name.removeprefix("folder:")).expanduser()
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder; expected one with images/ and masks/")
+        return _folder(f"folder-{root.resolve().name}", root.resolve().name, root)
+    if name not in SOURCES:
+        raise UnknownName("data set", name, [*NAMES, "folder:PATH"])
+    source = SOURCES[name]
+    tried = [root / folder for root in roots(data_root) for folder in source.folders]
+    for path in tried:
+        if path.is_dir():
+            return source.read(path)
+    raise DataError(
+        f"{source.title} is not here; tried {', '.join(map(str, tried))}. "
+        f"Get it with `istsbench data fetch {name}` (home: {source.where}), or name the folder "
+        "above it by --data-root or ISTSBENCH_DATA"
+    )

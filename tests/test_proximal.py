@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from baselines.lowrank.proximal import (
+    nonnegative_soft_threshold,
+    shrink_singular_values,
+    singular_values,
+    soft_threshold,
+    svt,
+)
+
+SHAPES = [(30, 12), (12, 30), (15, 15)]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_soft_threshold_by_hand():
+    values = np.array([-3.0, -1.0, 0.5, 1.0, 2.5])
+    np.testing.assert_array_equal(soft_threshold(values, 1.0), [-2, 0, 0, 0, 1.5])
+    np.testing.assert_array_equal(soft_threshold(values, abs(values)), np.zeros(5))
+
+
+def test_nonnegative_soft_threshold_by_hand():
+    values = np.array([-3.0, 0.5, 2.5, 2.5, 2.5])
+    thresholds = np.array([1.0, 1.0, 1.0, np.nan, np.inf])
+    np.testing.assert_array_equal(nonnegative_soft_threshold(values, thresholds), [0, 0, 1.5, 0, 0])
+    assert nonnegative_soft_threshold(np.array([np.inf]), np.inf) == [0]
+
+
+@pytest.mark.parametrize(
+    "shrink, lowest", [(soft_threshold, -np.inf), (nonnegative_soft_threshold, 0)]
+)
+def test_thresholds_minimise_their_objective(rng, shrink, lowest):
+    values, weights = rng.normal(size=200), rng.uniform(0, 1.5, 200)
+
+    def objective(z):
+        return weights * np.abs(z) + (z - values) ** 2 / 2
+
+    best = shrink(values, weights)
+    for size in (1e-3, 0.1, 1):
+        other = np.maximum(best + size * rng.normal(size=200), lowest)
+        assert (objective(best) <= objective(other) + 1e-15).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_singular_values_are_those_of_an_svd(rng, shape):
+    matrix = rng.normal(size=shape)
+    expected = np.linalg.svd(matrix, compute_uv=False)
+    np.testing.assert_allclose(singular_values(matrix), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("keep", [0, 3])
+def test_svt_equals_a_full_svd(rng, shape, keep):
+    matrix = rng.normal(size=shape)
+    u, s, vt = np.linalg.svd(matrix, full_matrices=False)
+    shrunk = np.maximum(s - 4, 0)
+    shrunk[:keep] = s[:keep]
+    result, rank = svt(matrix, 4.0, keep)
+    np.testing.assert_allclose(result, (u * shrunk) @ vt, rtol=0, atol=1e-12)
+    assert rank == np.count_nonzero(shrunk) and 0 < rank < min(shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_svt_minimises_its_objective(rng, shape):
+    matrix = rng.normal(size=shape)
+
+    def objective(z):
+        return 2.0 * np.linalg.norm(z, "nuc") + np.linalg.norm(z - matrix) ** 2 / 2
+
+    best, _ = svt(matrix, 2.0)
+    for size in (1e-3, 1e-2, 0.1, 1):
+        for _ in range(5):
+            assert objective(best) < objective(best + size * rng.normal(size=shape))
+
+
+def test_any_rule_shrinks_a_diagonal_matrix():
+    matrix = np.diag([5.0, -4.0, 0.0, 1.0])
+    shrunk, kept = shrink_singular_values(matrix, lambda s: s**2 * (s > 2))
+    np.testing.assert_allclose(shrunk, np.diag([25.0, -16, 0, 0]), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(kept, [25, 16, 0, 0], rtol=0, atol=1e-13)
+
+
+def test_a_zero_matrix_stays_zero():
+    shrunk, rank = svt(np.zeros((6, 4)), 0.0)
+    assert rank == 0 and not shrunk.any()
