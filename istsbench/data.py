@@ -16,8 +16,9 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -69,6 +70,15 @@ class Dataset(ABC):
             return self.splits["train"] + self.splits.get("val", ())
         raise UnknownName(f"split of {self.name}", split, sorted(self.splits))
 
+    def subset(self, names: Iterable[str]) -> Self:
+        """The same data set with only these samples; small to send to another process."""
+        wanted = set(names)
+        splits = {
+            split: tuple(name for name in members if name in wanted)
+            for split, members in self.splits.items()
+        }
+        return replace(self, splits=splits)
+
     def tuning_names(self) -> tuple[str, ...]:
         """Validation images: what thresholds may be tuned on and epochs chosen on."""
         for split in ("val", "train"):
@@ -87,6 +97,10 @@ class FolderDataset(Dataset):
     root: Path = Path()
     pairs: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
     fixes: Mapping[str, str] = field(default_factory=dict)  # name -> why its mask is resized
+
+    def subset(self, names: Iterable[str]) -> Self:
+        kept = {name: self.pairs[name] for name in names}
+        return replace(super().subset(kept), pairs=kept)
 
     def load(self, name: str) -> Sample:
         if name not in self.pairs:

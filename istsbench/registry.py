@@ -10,9 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
-import re
 from functools import cache
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path

@@ -8,9 +8,11 @@ pickles, and gives the same map for the same image in any order, batch or proces
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -80,11 +82,42 @@ class Segmenter(ABC):
         return self.threshold(self.score(image))
 
 
+class MissingWeights(FileNotFoundError):
+    """A method that learns has no weights; the message says which files and which command."""
+
+
+def weight_folders() -> list[Path]:
+    """Folders in which published weights are looked for, in order; below each: DATASET/METHOD."""
+    named = [Path(os.environ["ISTSBENCH_WEIGHTS"])] if os.environ.get("ISTSBENCH_WEIGHTS") else []
+    published = Path("results") / "weights"
+    return [*named, published, Path(__file__).resolve().parents[1] / published]
+
+
 @dataclass(frozen=True)
 class Trainable(Segmenter):
     """A method that learns; `weights` names the file that holds what it learnt."""
 
     weights: Path | None = None  # None: the published file for the data set, where there is one
+
+    @classmethod
+    def registered_name(cls) -> str:
+        """The name that the class is registered under, which its weight files carry."""
+        for entry in entry_points(group="istsbench.segmenters"):
+            if entry.value == f"{cls.__module__}:{cls.__qualname__}":
+                return entry.name
+        return cls.__name__.lower()
+
+    def pretrained(self, dataset: str) -> Self:
+        """A copy that uses the published weights for a data set.
+
+        The method itself if its weights are given or no such file is there.
+        """
+        if self.weights is not None:
+            return self
+        name = f"{self.registered_name()}.safetensors"
+        places = [folder / dataset / name for folder in weight_folders()]
+        found = next((path for path in places if path.is_file()), None)
+        return self if found is None else replace(self, weights=found)
 
     @abstractmethod
     def fit(self, dataset: Dataset, out: Path, **options: object) -> Self:

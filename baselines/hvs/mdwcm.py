@@ -8,8 +8,9 @@ edge has one sign on both sides; a line has two signs only across itself.
    (f_r, f_c) gives the subbands D_a = f_r sin a + f_c cos a, a = 0, 45, 90, 135 degrees.
 2. In a square window two fans, 45 degrees to either side of a and of a + 180, hold
    what is ahead and behind: rise = max(0, mean of D_a behind), fall = max(0, -mean ahead).
-3. Q_a = w rise fall, weighted by the symmetry w = min(rise, fall) / max(rise, fall).
-4. MDWCM = (Q_0 Q_45 Q_90 Q_135)^(1/4), in squared grey levels per pixel.
+3. Q_a = w rise fall, weighted by the symmetry w = min(rise, fall) / max(rise, fall):
+   this is min(rise, fall)^2.
+4. MDWCM = (Q_0 Q_45 Q_90 Q_135)^(1/4), in (grey levels / pixel)^2.
 
 Lu, Yang, Li, Fan, Li & Jing, "Robust Infrared Small Target Detection via
 Multidirectional Derivative-Based Weighted Contrast Measure", IEEE Geoscience and
@@ -66,9 +67,8 @@ class MDWCM(Segmenter):
             behind = ahead[::-1, ::-1]
             rise = np.maximum(_correlate(subband, behind), 0)
             fall = np.maximum(-_correlate(subband, ahead), 0)
-            # w rise fall, without a division by 0
-            product *= np.minimum(rise, fall) ** 2
-        return product**0.25
+            product *= np.minimum(rise, fall)
+        return np.sqrt(product)
 
 
 def _fan(radius: int, angle: float) -> np.ndarray:

@@ -50,7 +50,10 @@ def shrink_singular_values(
     kept = rule(values)
     alive = (kept > 0) & (values > 0)
     basis = vectors[:, ::-1][:, alive]
-    return ((matrix @ basis) * (kept[alive] / values[alive])) @ basis.T, kept
+    scaled = basis * (kept[alive] / values[alive])
+    if 2 * basis.shape[1] > basis.shape[0]:  # then one square product more is cheaper
+        return matrix @ (scaled @ basis.T), kept
+    return (matrix @ scaled) @ basis.T, kept
 
 
 def svt(matrix: np.ndarray, threshold: float, keep: int = 0) -> tuple[np.ndarray, int]:

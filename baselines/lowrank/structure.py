@@ -54,3 +54,13 @@ def scale_to_unit(field: np.ndarray) -> np.ndarray:
     if low == high:
         return np.clip(field, 0, 1)
     return np.clip((field - low) / (high - low), 0, 1)
+
+
+def corner_prior(image: np.ndarray) -> np.ndarray:
+    """How corner-like each pixel of an image (H, W) is, 0..1; NaN where it is flat.
+
+    The prior of PSTNN and its successors: both eigenvalues large, after light smoothing.
+    """
+    large, small = structure_eigenvalues(image, before=2, window=9)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return scale_to_unit(large * small / (large + small) * large)

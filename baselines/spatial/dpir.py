@@ -8,7 +8,7 @@ than that area stood out of its surroundings. Seeds whose drop is an outlier,
 
     confidence = (GVR - upper quartile) / interquartile range > 3,
 
-are targets.
+are targets. An interquartile range of 0 counts as 2 grey levels.
 
 Huang, Peng, Wang, Wang & Li, "Infrared small target detection by density peaks
 searching and maximum-gray region growing", IEEE Geoscience and Remote Sensing Letters
@@ -16,10 +16,12 @@ searching and maximum-gray region growing", IEEE Geoscience and Remote Sensing L
 
 Distances, seeds, drops and confidences equal those of the authors' public code
 Suqi-Huang/DensityPeaksIR, which finds the distance to a brighter pixel approximately,
-in a pyramid of 3x3 neighbourhoods. Departs: the authors give points. The map spreads a
-seed's confidence over its region in proportion to the height above the region's
-darkest pixel; the threshold on it is the authors' 3 for seeds. The outcome on a
-constant image, where every pixel would be a seed, is an empty map.
+in a pyramid of 3x3 neighbourhoods. The paper's text was not reachable.
+
+Departs: the authors give points. The map spreads the confidence of a seed over its
+region in proportion to the height above the region's darkest pixel; the threshold on
+it is the authors' 3 for seeds. A constant image, where every pixel would be a seed,
+has an empty map.
 """
 
 import heapq
@@ -105,7 +107,7 @@ def grow(image: Image, seed: int, area: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class DPIR(Segmenter):
-    card = Card("DPIR", "spatial", "GRSL", 2019, "10.1109/LGRS.2019.2911869", "reference-checked")
+    card = Card("DPIR", "spatial", "GRSL", 2019, "10.1109/LGRS.2019.2912989", "reference-checked")
     threshold = Fixed(3)
 
     seeds: int = 20  # number of density peaks (authors' code)

@@ -1,0 +1,89 @@
+"""IPI: background patches look alike, a target touches few of their pixels.
+
+Every window of the image becomes a column of the patch matrix D, scaled to [0, 1]. The
+background B of such a matrix has low rank, the target T is sparse, the rest is noise:
+
+    min |B|_* + lambda |T|_1 + |D - B - T|_F^2 / (2 mu),
+
+solved by accelerated proximal gradient steps while mu falls. A pixel's score is the
+median of T over the windows that cover it.
+
+Gao, Meng, Yang, Wang, Zhou & Hauptmann, "Infrared patch-image model for small target
+detection in a single image", IEEE Transactions on Image Processing 22(12), 4996-5009
+(2013).
+
+Equal, in map and number of passes, to the authors' public code
+gaocq/IPI-for-small-target-detection, whose values are taken: lambda from the image's
+size, mu falling by 0.9 to 0.005 of the fourth singular value, and a stop at a rank of
+0.3 of the full one. That last rule nearly always ends the loop, long before
+convergence: the map is that of an early stop.
+Departs: the code fails on images smaller than the window or with fewer than four
+windows; here the window shrinks, and fewer than four give an empty map.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.lowrank.patches import Grid
+from baselines.lowrank.proximal import singular_values, soft_threshold, svt
+from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.threshold import MeanStd
+
+
+@dataclass(frozen=True)
+class IPI(Segmenter):
+    card = Card("IPI", "lowrank", "TIP", 2013, "10.1109/TIP.2013.2281420", "reference-checked")
+    threshold = MeanStd(10)
+
+    patch: int = 50  # side of the windows, pixels (paper and code)
+    step: int = 10  # between windows, pixels (paper and code)
+    decay: float = 0.9  # of mu, a pass (code)
+    floor: float = 0.005  # smallest mu, share of the fourth singular value (code)
+    rank_share: float = 0.3  # of the full rank, at which the loop stops (code)
+    tolerance: float = 1e-6  # relative gradient at which the loop stops (code)
+    limit: int = 1000  # passes (code)
+
+    def score(self, image: Image) -> Map:
+        grid = Grid.inside(image.shape, self.patch, self.step)
+        patches = grid.matrix(image)
+        spread = np.ptp(patches)
+        if spread == 0 or len(grid) < 4:
+            return np.zeros(image.shape)
+        patches = (patches - patches.min()) / spread
+        target, _ = self.split(patches, weight=1 / np.sqrt(max(image.shape)))
+        return np.maximum(grid.median(target), 0)
+
+    def split(self, patches: np.ndarray, weight: float) -> tuple[np.ndarray, int]:
+        """The sparse part of a patch matrix (m, n) and the number of passes it took.
+
+        The step length of 1/2 makes both gradient steps depend on B - T alone: with `z` the
+        extrapolated B - T they are (D + z) / 2 for B and what that leaves of D for T.
+        """
+        values = singular_values(patches)
+        mu, smallest = values[1], self.floor * values[3]
+        largest_rank = self.rank_share * min(patches.shape)
+        difference = older = np.zeros_like(patches)  # B - T, after the last pass and before it
+        t, older_t = 1.0, 1.0
+        repeats = rank_before = size_before = 0
+        for passes in range(1, self.limit + 1):
+            ahead = difference + (older_t - 1) / t * (difference - older)
+            middle = (patches + ahead) / 2
+            background, rank = svt(middle, mu / 2)
+            target = soft_threshold(patches - middle, weight * mu / 2)
+            older, difference = difference, background - target
+            older_t, t = t, (1 + np.sqrt(1 + 4 * t**2)) / 2
+            mu = max(self.decay * mu, smallest)
+
+            gradient = np.sqrt(2) * np.linalg.norm(difference - ahead)
+            norm = np.hypot(np.linalg.norm(background), np.linalg.norm(target))
+            if gradient <= self.tolerance * 2 * max(1, norm) or rank > largest_rank:
+                break
+            size = np.count_nonzero(target)
+            if rank != rank_before:
+                repeats, rank_before, size_before = 0, rank, size
+            else:
+                repeats += 1
+                if repeats > 10 and abs(size - size_before) < 20:
+                    break
+        return target, passes

@@ -1,0 +1,76 @@
+"""NIPPS: as IPI, but leaving the background's strongest components untouched.
+
+The nuclear norm of IPI shrinks every singular value of the background, which leaves
+remains of strong but rare edges in the target. Here the N leading ones are free, and
+the target may only be bright:
+
+    min sum_{j > N} sigma_j(B) + lambda |T|_1   subject to   D = B + T,  T >= 0,
+
+with D the patch matrix, solved by inexact augmented Lagrange multipliers. A pixel's
+score is the mean of T over the windows that cover it, in grey levels.
+
+Dai, Wu, Song & Guo, "Non-negative infrared patch-image model: robust target-background
+separation via partial sum minimization of singular values", Infrared Physics &
+Technology 81, 182-194 (2017).
+
+Equal, in map, N and number of passes, to the author's public code YimianDai/DENTIST at
+its demo's settings. N counts the singular values of D above a share of the first; where
+the scene is dark or the contrast large it is most of them, the background takes
+everything and the map is empty: so is the published code's.
+Departs: the code fails if all singular values count, or if the image is smaller than
+the window; here N is then their number, and the window shrinks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from baselines.lowrank.patches import Grid
+from baselines.lowrank.proximal import nonnegative_soft_threshold, singular_values, svt
+from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.threshold import MeanStd
+
+
+@dataclass(frozen=True)
+class NIPPS(Segmenter):
+    card = Card(
+        "NIPPS", "lowrank", "INFPHY", 2017, "10.1016/j.infrared.2017.01.009", "reference-checked"
+    )
+    threshold = MeanStd(10)
+
+    patch: int = 50  # side of the windows, pixels (code's demo)
+    step: int = 10  # between windows, pixels (code's demo)
+    weight: float = 2.0  # lambda times the root of the patch matrix's shorter side (code's demo)
+    ratio: float = 0.005  # of the first singular value, above which one is free (code's demo)
+    growth: float = 1.5  # of the penalty mu, a pass (code)
+    tolerance: float = 1e-7  # |D - B - T| / |D| at which the loop stops (code)
+    limit: int = 1000  # passes (code)
+
+    def score(self, image: Image) -> Map:
+        grid = Grid.flush(image.shape, self.patch, self.step)
+        patches = grid.matrix(image)
+        if not patches.any():
+            return np.zeros(image.shape)
+        target, *_ = self.split(patches)
+        return grid.mean(target)
+
+    def split(self, patches: np.ndarray) -> tuple[np.ndarray, int, int]:
+        """The target part of a patch matrix (m, n), the number of passes, and N."""
+        values = singular_values(patches)
+        free = max(1, int(np.count_nonzero(values >= self.ratio * values[0])))
+        weight = self.weight / np.sqrt(min(patches.shape))
+        size = np.linalg.norm(patches)
+        mu = 1.25 / values[0]
+        largest_mu = 1e7 * mu
+        dual = patches / (mu * max(values[0], patches.max() / weight))  # the multiplier over mu
+        background = np.zeros_like(patches)
+        for passes in range(1, self.limit + 1):
+            target = nonnegative_soft_threshold(patches - background + dual, weight / mu)
+            middle = patches - target + dual
+            background, _ = svt(middle, 1 / mu, free)
+            if np.linalg.norm(patches - target - background) < self.tolerance * size:
+                break
+            larger_mu = min(self.growth * mu, largest_mu)
+            dual = (middle - background) * (mu / larger_mu)
+            mu = larger_mu
+        return target, passes, free

@@ -1,0 +1,110 @@
+"""SRWS: each patch is a combination of the others, and edges are held back in the target.
+
+The background comes from several subspaces, so the patch matrix X is written as X Z, a
+combination of its own columns. Clutter goes to E, which fills whole columns, the target
+to T, whose entries are weighted by w, large on edges ("overlapping edge information"):
+
+    min |Z|_F^2 + lambda |E|_{2,1} + gamma |w . T|_1
+    subject to  X = X Z + E + T,  1 Z = 1 (a row of ones),
+
+solved by alternating directions. A pixel's score is the mean of T over the windows that
+cover it, for grey levels in [0, 1]: of the order of 0.01.
+
+Zhang, Peng, Wu, He, Li & Yang, "Infrared small target detection via self-regularized
+weighted sparse model", Neurocomputing 420, 124-148 (2021).
+
+Equal, in map and number of passes, to the authors' public code Tianfang-Zhang/SRWS. The
+paper's self-regularisation, |Z - P Q|_F^2 and a graph term on Q, is left out because it
+has no effect: P and Q start at zero, and every step of theirs maps zero to zero. As in
+the code the loop ends as soon as the number of target entries settles, after a few
+passes, and a last window that would touch the far border is left out.
+Departs: the code has no windows on an image not larger than the window, and no limit of
+passes; here the window shrinks, and there is one.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh
+from scipy.ndimage import correlate1d
+
+from baselines.lowrank.patches import Grid
+from baselines.lowrank.proximal import soft_threshold
+from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.threshold import MeanStd
+
+
+@dataclass(frozen=True)
+class SRWS(Segmenter):
+    card = Card("SRWS", "lowrank", "NC", 2021, "10.1016/j.neucom.2020.08.065", "reference-checked")
+    threshold = MeanStd(10)
+
+    patch: int = 50  # side of the windows, pixels (paper and code)
+    step: int = 10  # between windows, pixels (paper and code)
+    span: int = 4  # side of the window that gradients are summed over, pixels (code)
+    contrast: float = 2.0  # the strongest edge's weight is exp of it (code)
+    clutter_weight: float = 1.0  # lambda times the root of the image's longer side (code)
+    target_weight: float = 0.09  # gamma times the root of the image's longer side (code)
+    growth: float = 1.5  # of the penalty mu, a pass (paper and code)
+    tolerance: float = 1e-7  # |X - X Z - E - T| / |X| at which the loop stops (paper and code)
+    limit: int = 100  # passes
+
+    def score(self, image: Image) -> Map:
+        height, width = image.shape
+        patch = min(self.patch, height - 1, width - 1)
+        if patch == 0:
+            return np.zeros(image.shape)
+        rows, columns = (tuple(range(0, side - patch, self.step)) for side in image.shape)
+        grid = Grid(image.shape, patch, rows, columns)
+        patches = grid.matrix(image / 255)
+        if np.ptp(patches) == 0:
+            return np.zeros(image.shape)
+        target, _ = self.split(patches, grid.matrix(self.edges(image)), max(image.shape))
+        return np.maximum(grid.mean(target), 0)
+
+    def edges(self, image: Image) -> np.ndarray:
+        """Weights 1 .. exp(contrast), (H, W), by the signed sum of both derivatives near by."""
+        down, across = np.gradient(image / 255)
+        ones, origin = np.ones(self.span), -1  # the window of 4 lies at -1 .. +2
+        edge = correlate1d(down + across, ones, 0, mode="constant", origin=origin)
+        edge = correlate1d(edge, ones, 1, mode="constant", origin=origin)
+        edge = edge / (edge.max() or 1)  # as the code: a maximum below zero turns the order
+        return np.exp(self.contrast * (edge - edge.min()) / (np.ptp(edge) or 1))
+
+    def split(self, patches: np.ndarray, edges: np.ndarray, side: int) -> tuple[np.ndarray, int]:
+        """The target part of a patch matrix (m, n) and the number of passes it took.
+
+        `edges` are the weights (m, n) of its entries, `side` is the image's longer side.
+        """
+        clutter_weight, target_weight = (
+            weight / np.sqrt(side) for weight in (self.clutter_weight, self.target_weight)
+        )
+        count = patches.shape[1]
+        squares, vectors = eigh(patches.T @ patches + 1, driver="evd", check_finite=False)
+        size = np.linalg.norm(patches)
+        mu = 1 / (5 * patches.std(ddof=1))
+        mixture = np.zeros((count, count))
+        clutter, target, dual = (np.zeros_like(patches) for _ in range(3))
+        sum_dual = np.zeros(count)  # of the constraint that columns of Z sum to 1
+        entries = 0
+        for passes in range(1, self.limit + 1):
+            pull = patches.T @ (mu * (patches - clutter - target) + dual)
+            pull += mu - sum_dual + mu * mixture
+            pull = (vectors.T @ pull) / (2 + mu + mu * squares)[:, None]
+            mixture = vectors @ pull
+            rest = patches - patches @ mixture
+
+            column = rest - target + dual / mu
+            length = np.linalg.norm(column, axis=0)
+            with np.errstate(divide="ignore"):
+                clutter = column * np.maximum(1 - clutter_weight / mu / length, 0)
+            target = soft_threshold(rest - clutter + dual / mu, target_weight / mu * edges)
+            residual = rest - clutter - target
+            dual = dual + mu * residual
+            sum_dual = sum_dual + mu * (mixture.sum(axis=0) - 1)
+            mu *= self.growth
+
+            before, entries = entries, np.count_nonzero(target)
+            if np.linalg.norm(residual) < self.tolerance * size or abs(entries - before) <= 1:
+                break
+        return target, passes

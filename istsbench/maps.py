@@ -1,0 +1,111 @@
+"""The store of score maps: one file an image, complete or absent.
+
+A map is kept as float32 in an uncompressed zip archive (`map.npy`, `meta.json`), whose
+checksums are verified on reading: a damaged file counts as absent and is made again.
+Files are written to a temporary name and then linked to their own, so a reader never
+sees a part and the first of two writers wins. A failed image leaves `NAME.failed.json`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+def write_atomic(path: Path, data: bytes, keep: bool = False) -> None:
+    """Write a whole file or nothing; with `keep`, leave a file that is already there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        if not keep:
+            os.replace(part, path)
+            return
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            os.replace(part, path)
+    finally:
+        if os.path.exists(part):
+            os.unlink(part)
+
+
+@dataclass(frozen=True)
+class StoredMap:
+    score: np.ndarray  # float32 (H, W)
+    pixels: str  # hash of the image it was made from
+    seconds: float  # time of `score` alone
+
+
+@dataclass(frozen=True)
+class MapStore:
+    """The maps of one method with its parameters, code version and weights."""
+
+    folder: Path
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.npz"
+
+    def _failure(self, name: str) -> Path:
+        return self.folder / f"{name}.failed.json"
+
+    def save(self, name: str, stored: StoredMap) -> None:
+        array, archive = io.BytesIO(), io.BytesIO()
+        np.save(array, stored.score.astype(np.float32, copy=False), allow_pickle=False)
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
+            file.writestr("map.npy", array.getvalue())
+            meta = {"pixels": stored.pixels, "seconds": stored.seconds}
+            file.writestr("meta.json", json.dumps(meta))
+        write_atomic(self._path(name), archive.getvalue(), keep=True)
+        self._failure(name).unlink(missing_ok=True)
+
+    def load(self, name: str) -> StoredMap | None:
+        """The stored map, or None if there is none or it is damaged (then removed)."""
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as file:
+                array = np.load(io.BytesIO(file.read("map.npy")), allow_pickle=False)
+                meta = json.loads(file.read("meta.json"))
+            return StoredMap(array, meta["pixels"], meta["seconds"])
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError):
+            path.unlink(missing_ok=True)
+            return None
+
+    def has(self, name: str, pixels: str) -> bool:
+        """Whether an intact map of just these pixels is there; a stale one is removed."""
+        stored = self.load(name)
+        if stored is not None and stored.pixels != pixels:
+            self._path(name).unlink(missing_ok=True)
+            return False
+        return stored is not None
+
+    def fail(self, name: str, pixels: str, reason: str) -> None:
+        data = json.dumps({"pixels": pixels, "reason": reason}).encode()
+        write_atomic(self._failure(name), data)
+
+    def failure(self, name: str, pixels: str) -> str | None:
+        """Why the image failed, or None if it has not failed on these pixels."""
+        try:
+            record = json.loads(self._failure(name).read_bytes())
+            return str(record["reason"]) if record["pixels"] == pixels else None
+        except (FileNotFoundError, KeyError, ValueError, TypeError):
+            return None
+
+    def forget(self, name: str) -> None:
+        """Remove what is stored of an image, so that it is made again."""
+        self._path(name).unlink(missing_ok=True)
+        self._failure(name).unlink(missing_ok=True)

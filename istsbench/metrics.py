@@ -1,0 +1,229 @@
+"""Counts per image, and every score of the field derived from them.
+
+Pixels: tp, fp, fn, tn of a mask against the truth give precision, recall, F1 and IoU.
+Two reductions exist and are never mixed: `image` (the mean over images of each image's
+ratio; the image mean of IoU is the field's nIoU) and `pooled` (the ratio of the summed
+counts). 0/0 is 0 in both, as in the field's public codes.
+
+Targets: 8-connected regions. A true region is detected if a predicted region's centroid
+lies less than 3 pixels from its own; Pd is the share of detected targets, Fa the pixels
+of unmatched predicted regions over all pixels. Published codes differ in the matching:
+
+- "first": in raster order, each true region takes the first free region in reach; the
+  rest is false (BasicIRSTD after its correction of 2024). The default.
+- "area": the same detections, but a region whose *area* equals that of any matched one
+  is not counted as false (DNANet and its followers). It understates Fa and is here to
+  compare with old papers only.
+- "hungarian": the largest number of pairs in reach, then the least total distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import label
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
+
+from istsbench.threshold import MeanStd, Threshold
+
+REACH = 3.0  # pixels of the scored size; a centroid must be nearer than this
+MATCHES = ("first", "area", "hungarian")
+REDUCTIONS = ("image", "pooled")
+RATIOS = ("precision", "recall", "f1", "iou")
+_EIGHT = np.ones((3, 3), dtype=int)
+
+
+def pixel_counts(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int, int, int]:
+    """True positives, false positives, false negatives, true negatives of bool (H, W)."""
+    if mask.shape != truth.shape:
+        raise ValueError(f"mask of shape {mask.shape} for a truth of shape {truth.shape}")
+    tp = int(np.count_nonzero(mask & truth))
+    fp = int(np.count_nonzero(mask)) - tp
+    fn = int(np.count_nonzero(truth)) - tp
+    return tp, fp, fn, mask.size - tp - fp - fn
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The 8-connected regions of a mask in raster order: areas (n,), centroids (n, 2)."""
+
+    areas: np.ndarray
+    centroids: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> Regions:
+        labels, count = label(mask, structure=_EIGHT)
+        rows, columns = np.nonzero(labels)
+        owner = labels[rows, columns] - 1
+        areas = np.bincount(owner, minlength=count)
+        sums = [np.bincount(owner, weights=along, minlength=count) for along in (rows, columns)]
+        return cls(areas, np.stack(sums, axis=1) / areas[:, None])
+
+
+@dataclass(frozen=True)
+class TargetCounts:
+    targets: int  # true regions
+    detected: int  # true regions with a match
+    false_pixels: int  # pixels of predicted regions that count as false alarms
+
+
+def target_counts(mask: np.ndarray, truth: np.ndarray, match: str = "first") -> TargetCounts:
+    """Target-level counts of bool (H, W) masks under one of `MATCHES`."""
+    return match_regions(Regions.of(mask), Regions.of(truth), match)
+
+
+def match_regions(predicted: Regions, true: Regions, match: str = "first") -> TargetCounts:
+    """Target-level counts of regions that are already at hand."""
+    if match not in MATCHES:
+        raise ValueError(f"match is {match!r}, expected one of {', '.join(MATCHES)}")
+    targets = len(true.areas)
+    if not targets or not len(predicted.areas):
+        return TargetCounts(targets, 0, int(predicted.areas.sum()))
+    distance = cdist(true.centroids, predicted.centroids)
+    used = _assigned(distance) if match == "hungarian" else _first_come(distance)
+    if match == "area":
+        false = ~np.isin(predicted.areas, predicted.areas[used])
+    else:
+        false = np.ones(len(predicted.areas), bool)
+        false[used] = False
+    return TargetCounts(targets, len(used), int(predicted.areas[false].sum()))
+
+
+def _first_come(distance: np.ndarray) -> list[int]:
+    used: list[int] = []
+    for row in distance < REACH:
+        free = [index for index in np.nonzero(row)[0] if index not in used]
+        used += free[:1]
+    return used
+
+
+def _assigned(distance: np.ndarray) -> list[int]:
+    # Above any possible sum of distances in reach, so that the number of pairs comes first.
+    away = REACH * (min(distance.shape) + 1)
+    rows, columns = linear_sum_assignment(np.where(distance < REACH, distance, away))
+    return [int(c) for r, c in zip(rows, columns, strict=True) if distance[r, c] < REACH]
+
+
+def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:
+    over, under = np.asarray(over, float), np.asarray(under, float)
+    return np.divide(over, under, out=np.zeros(np.broadcast(over, under).shape), where=under != 0)
+
+
+def ratios(counts: pd.DataFrame) -> pd.DataFrame:
+    """Precision, recall, F1 and IoU (0..1) of each row of tp, fp, fn; 0/0 = 0."""
+    tp, fp, fn = (counts[column].to_numpy() for column in ("tp", "fp", "fn"))
+    values = {
+        "precision": _divide(tp, tp + fp),
+        "recall": _divide(tp, tp + fn),
+        "f1": _divide(2 * tp, 2 * tp + fp + fn),
+        "iou": _divide(tp, tp + fp + fn),
+    }
+    return pd.DataFrame(values, index=counts.index)
+
+
+def summarise(counts: pd.DataFrame, reduction: str, match: str = "first") -> dict[str, float]:
+    """All scores of one method under one rule, from its rows (one an image).
+
+    Ratios are 0..1. `niou` is the image mean of IoU under either reduction. `pd` is 0..1
+    and nan without targets; `fa` is false pixels per pixel (multiply by 1e6 for the usual
+    unit); both are always pooled, as everywhere in the field.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
+    images = ratios(counts)
+    if reduction == "image":
+        scores = images.mean()
+    else:
+        scores = ratios(counts[["tp", "fp", "fn"]].sum().to_frame().T).iloc[0]
+    suffix = "" if match == "first" else f"_{match}"
+    detected = counts["detected_hungarian" if match == "hungarian" else "detected"].sum()
+    targets = counts["targets"].sum()
+    pixels = counts[["tp", "fp", "fn", "tn"]].to_numpy().sum()
+    return {
+        **{name: float(scores[name]) for name in RATIOS},
+        "niou": float(images["iou"].mean()),
+        "pd": float(detected / targets) if targets else float("nan"),
+        "fa": float(counts[f"false_pixels{suffix}"].sum() / pixels),
+    }
+
+
+def sweep(score: np.ndarray, truth: np.ndarray, rules: Sequence[Threshold]) -> np.ndarray:
+    """(len(rules), 3) counts tp, fp, fn of one image under many rules, from one sort."""
+    score = np.asarray(score, dtype=np.float64)
+    mean, deviation = score.mean(), score.std()
+    levels = np.array(
+        [
+            float(mean + rule.k * deviation) if isinstance(rule, MeanStd) else rule.level(score)
+            for rule in rules
+        ]
+    )
+    everything, targets = np.sort(score, axis=None), np.sort(score[truth])
+    above = everything.size - np.searchsorted(everything, levels, side="right")
+    tp = targets.size - np.searchsorted(targets, levels, side="right")
+    return np.stack([tp, above - tp, targets.size - tp], axis=1)
+
+
+def best_rule(counts: np.ndarray, rules: Sequence[Threshold]) -> Threshold:
+    """The rule with the best pooled F1; counts (len(rules), 3) summed over images.
+
+    The first of equals wins, so the choice does not depend on rounding.
+    """
+    tp, fp, fn = counts.T
+    return rules[int(np.argmax(_divide(2 * tp, 2 * tp + fp + fn)))]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One exact operating curve over all pixels given to it.
+
+    `tp`, `fp` (n,) count the pixels at or above each distinct value, from the highest.
+    """
+
+    tp: np.ndarray
+    fp: np.ndarray
+    positives: int
+    negatives: int
+
+    @classmethod
+    def of(cls, values: np.ndarray, truth: np.ndarray) -> Curve:
+        """From flat arrays of values and of bool truths, ties kept together."""
+        order = np.argsort(values, kind="stable")[::-1]
+        values, truth = values[order], truth[order]
+        last = np.append(np.nonzero(np.diff(values))[0], values.size - 1)
+        tp = np.cumsum(truth)[last]
+        return cls(tp, last + 1 - tp, int(truth.sum()), int(truth.size - truth.sum()))
+
+    @property
+    def tpr(self) -> np.ndarray:
+        return _divide(self.tp, np.array(self.positives))
+
+    @property
+    def fpr(self) -> np.ndarray:
+        return _divide(self.fp, np.array(self.negatives))
+
+    @property
+    def auc(self) -> float:
+        """Area under the ROC: a target pixel outranks another with this chance, ties half."""
+        tpr, fpr = np.append(0, self.tpr), np.append(0, self.fpr)
+        return float(np.trapezoid(tpr, fpr))
+
+    @property
+    def average_precision(self) -> float:
+        """Sum over the values of precision times the gain in recall (no interpolation)."""
+        precision = _divide(self.tp, self.tp + self.fp)
+        return float(np.sum(precision * np.diff(np.append(0, self.tpr))))
+
+    def points(self, number: int = 400) -> pd.DataFrame:
+        """At most `number` points for drawing: even in recall, and in log(FPR)."""
+        recall, fall = self.tpr, self.fpr
+        even = np.searchsorted(recall, np.linspace(0, 1, number // 2))
+        fine = np.searchsorted(fall, np.geomspace(1 / max(self.negatives, 1), 1, number // 2))
+        chosen = np.unique(np.clip(np.append(even, fine), 0, len(recall) - 1))
+        precision = _divide(self.tp, self.tp + self.fp)
+        return pd.DataFrame(
+            {"fpr": fall[chosen], "tpr": recall[chosen], "precision": precision[chosen]}
+        )

@@ -1,0 +1,109 @@
+"""What a result was made by: the method's code, parameters and weights, and the machine."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from istsbench.segmenter import Segmenter
+
+VERSIONS = ("istsbench", "numpy", "scipy", "scikit-image", "opencv-python", "numba", "torch")
+
+
+def parameters(method: Segmenter) -> dict[str, object]:
+    """The fields that change a method's result, by name."""
+    return {
+        field.name: getattr(method, field.name)
+        for field in dataclasses.fields(method)
+        if field.compare
+    }
+
+
+@cache
+def code_hash(kind: type[Segmenter]) -> str:
+    """Hash of the source files that a method consists of.
+
+    These are its own module and what that imports, directly or not, from the same
+    top-level package, and the base of the networks; a change elsewhere does not make
+    stored maps stale.
+    """
+    package = kind.__module__.partition(".")[0]
+    waiting, sources = [kind.__module__], dict[str, bytes]()
+    while waiting:
+        name = waiting.pop()
+        own = name.partition(".")[0] == package or name == "istsbench.network"
+        if not own or name in sources:
+            continue
+        source = _source(name)
+        if source is not None:
+            sources[name] = source
+            waiting += _imports(source, name)
+    digest = hashlib.sha256()
+    for name in sorted(sources):
+        digest.update(name.encode() + b"\0" + sources[name] + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _source(name: str) -> bytes | None:
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    return Path(spec.origin).read_bytes() if spec and spec.has_location and spec.origin else None
+
+
+def _imports(source: bytes, name: str) -> list[str]:
+    """Names that may be modules in the import statements of a file, wherever they stand."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = name.rsplit(".", node.level)[0] if node.level else ""
+            module = ".".join(part for part in (base, node.module) if part)
+            found += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def method_hash(method: Segmenter) -> str:
+    """Hash of everything that a method's maps depend on besides the image."""
+    values = {}
+    for name, value in parameters(method).items():
+        if isinstance(value, Path) and value.is_file():
+            value = hashlib.sha256(value.read_bytes()).hexdigest()
+        values[name] = repr(value)
+    kind = type(method)
+    record = [f"{kind.__module__}.{kind.__qualname__}", code_hash(kind), sorted(values.items())]
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()[:10]
+
+
+def environment() -> dict[str, str]:
+    """Versions and hardware, for the record beside a result."""
+    found = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": str(os.cpu_count()),
+    }
+    for name in VERSIONS:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
