@@ -23,16 +23,13 @@ from typing import Self
 import numpy as np
 
 from istsbench.images import DataError, pixel_hash, read_grey
+from istsbench.layouts import list_files, nust_training, pair, picture_folders, read_list
 from istsbench.registry import UnknownName
 
-SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
 HALF = 127  # a mask pixel is foreground above half of full scale
 VALIDATION = 200  # images set aside for tuning where a data set has no validation list
-NUST_DAMAGED = (
-    239, 245, 260, 264, 2543, 2553, 2561, 2808, 2817, 2819, 3503, 3504, 3947, 3949, 3962, 7389,
-    7395, 8094, 8105, 8112, 8757, 8772,
-)  # fmt: skip
-"""Ids of NUST-SIRST that are damaged at the source and absent from usable copies."""
+NUAA_LISTS = ("idx_427", "idx_320", "50_50")  # the first that is there is the default
+NUAA_RESIZED = {"Misc_111": "the published mask is 592x400 for an image of 325x220"}
 
 
 @dataclass(frozen=True)
@@ -63,9 +60,12 @@ class Dataset(ABC):
         """Decode one sample; raises `DataError` if it is damaged."""
 
     def names(self, split: str = "test") -> tuple[str, ...]:
-        """The sample names of a split; `trainval` is train and val where no list says more."""
+        """The sample names of a split; `trainval` is train and val where no list says more,
+        `all` every name of any split."""
         if split in self.splits:
             return self.splits[split]
+        if split == "all":
+            return tuple(dict.fromkeys(name for part in self.splits.values() for name in part))
         if split == "trainval" and "train" in self.splits:
             return self.splits["train"] + self.splits.get("val", ())
         raise UnknownName(f"split of {self.name}", split, sorted(self.splits))
@@ -135,65 +135,6 @@ def fingerprint(samples: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
 
 
-# ------------------------------------------------------------------ folders on disk
-
-
-def _pictures(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES:
-            continue
-        if path.stem in found:
-            raise DataError(f"{path}: a second picture called {path.stem} ({found[path.stem]})")
-        found[path.stem] = path
-    return found
-
-
-def _pair(images: dict[str, Path], masks: dict[str, Path]) -> dict[str, tuple[Path, Path]]:
-    """Join by name; a mask may carry one of the published suffixes."""
-    if not images:
-        raise DataError("no picture in the image folder")
-    pairs, used = {}, set()
-    for name, path in images.items():
-        partner = next((n for n in (name, f"{name}_pixels0", f"{name}_mask") if n in masks), None)
-        if partner is None:
-            raise DataError(f"{path}: image without a mask; expected {name}.png among the masks")
-        pairs[name] = (path, masks[partner])
-        used.add(partner)
-    left = sorted(set(masks) - used)
-    if left:
-        raise DataError(
-            f"{masks[left[0]]}: mask without an image ({len(left)} such masks); "
-            "expected one image for each mask"
-        )
-    return pairs
-
-
-def _lists(root: Path, folder: str, pairs: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
-    """The split lists of one folder; a last line without an end counts as well."""
-    found = {}
-    for path in sorted((root / folder).glob("*.txt")):
-        kind = next((k for k in ("trainvaltest", "trainval") if path.stem == k), None) or next(
-            (k for k in ("train", "val", "test") if path.stem in (k, f"{k}_{root.name}")), None
-        )
-        if kind is None:
-            continue
-        lines = (Path(line.strip()).stem for line in path.read_text().splitlines())
-        names = tuple(name for name in lines if name)
-        missing = [name for name in names if name not in pairs]
-        if missing:
-            raise DataError(
-                f"{path}: {len(missing)} of {len(names)} names have no image, the first is "
-                f"{missing[0]!r}"
-            )
-        if len(set(names)) < len(names):
-            raise DataError(f"{path}: {len(names) - len(set(names))} names stand twice")
-        found[kind] = names
-    return found
-
-
 def set_aside(names: tuple[str, ...], number: int, seed: int = 0) -> tuple[tuple[str, ...], ...]:
     """Divide names at random into (the rest, `number` of them), both sorted."""
     chosen = np.random.default_rng(seed).permutation(len(names))[:number]
@@ -202,6 +143,8 @@ def set_aside(names: tuple[str, ...], number: int, seed: int = 0) -> tuple[tuple
 
 
 def _with_validation(splits: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    if "train" not in splits and "trainval" in splits:
+        splits["train"] = splits["trainval"]
     if "train" in splits and "val" not in splits:
         number = min(VALIDATION, len(splits["train"]) // 5)
         splits["train"], splits["val"] = set_aside(splits["train"], number)
@@ -215,12 +158,12 @@ def _read(
     images: str,
     masks: str,
     lists: tuple[str, ...],
-    fixes: dict[str, str],
+    fixes: Mapping[str, str],
 ) -> FolderDataset:
-    pairs = _pair(_pictures(root / images), _pictures(root / masks))
+    pairs = pair(root, images, masks)
     splits: dict[str, tuple[str, ...]] = {}
     for folder in lists:
-        named = _lists(root, folder, pairs)
+        named = {kind: read_list(path, pairs) for kind, path in list_files(root, folder).items()}
         if named and not splits:
             splits.update(named)
         splits.update({f"{folder}/{split}": names for split, names in named.items()})
@@ -230,35 +173,24 @@ def _read(
 
 
 def _folder(name: str, title: str, root: Path) -> FolderDataset:
-    below = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
-    images = next((n for n in below if n.lower() in ("images", "image", "irstd1k_img")), "images")
-    masks = next((n for n in below if n.lower() in ("masks", "mask", "irstd1k_label")), "masks")
-    for folder in (images, masks):
-        if folder not in below:
-            raise DataError(f"{root}: no folder {folder}/; found {', '.join(below) or 'nothing'}")
-    others = [n for n in below if n not in (images, masks)]
-    lists = tuple(["."] + sorted(others, key=lambda n: (not n.startswith("50_50"), n)))
-    return _read(name, title, root, images, masks, lists, {})
+    return _read(name, title, root, *picture_folders(root), {})
 
 
 def _nuaa(root: Path) -> FolderDataset:
-    lists = tuple(n for n in ("idx_427", "idx_320", "50_50") if (root / n).is_dir())
-    fixes = {"Misc_111": "the published mask is 592x400 for an image of 325x220"}
-    return _read("nuaa", "NUAA-SIRST", root, "images", "masks", lists, fixes)
+    lists = tuple(n for n in NUAA_LISTS if (root / n).is_dir())
+    return _read("nuaa", "NUAA-SIRST", root, "images", "masks", lists, NUAA_RESIZED)
 
 
 def _nust_pairs(root: Path) -> tuple[dict[str, tuple[Path, Path]], dict[str, tuple[Path, Path]]]:
-    training = _pictures(root / "training")
-    damaged = {f"{number:06d}" for number in NUST_DAMAGED}
-    numbers = sorted({stem.rpartition("_")[0] for stem in training} - damaged)
-    train = {}
-    for number in numbers:
-        files = [training.get(f"{number}_{part}") for part in (1, 2)]
-        if files[0] is None or files[1] is None:
-            part = 1 if files[0] is None else 2
-            raise DataError(f"{root / 'training'}: {number}_{part}.png is missing from its pair")
-        train[number] = (files[0], files[1])
-    test = _pair(_pictures(root / "test_org"), _pictures(root / "test_gt"))
+    train, missing = nust_training(root)
+    if missing:
+        raise DataError(
+            f"{root / 'training'}: {missing[0]} is missing from its pair "
+            f"({len(missing)} such pairs); expected NNNNNN_1.png and NNNNNN_2.png"
+        )
+    if not train:
+        raise DataError(f"{root / 'training'}: no pair NNNNNN_1.png and NNNNNN_2.png")
+    test = pair(root, "test_org", "test_gt")
     return train, {f"test_{name}": files for name, files in test.items()}
 
 
@@ -328,6 +260,27 @@ def roots(data_root: Path | None = None) -> list[Path]:
     return [user_cache_path("istsbench")]
 
 
+def locate(name: str, data_root: Path | None = None) -> Path:
+    """The folder of a data set on disk; raises `UnknownName`, or `DataError` if there is none."""
+    if name.startswith("folder:"):
+        root = Path(name.removeprefix("folder:")).expanduser()
+        if not root.is_dir():
+            raise DataError(f"{root}: no such folder; expected one with images/ and masks/")
+        return root
+    if name not in SOURCES:
+        raise UnknownName("data set", name, [*NAMES, "folder:PATH"])
+    source = SOURCES[name]
+    tried = [root / folder for root in roots(data_root) for folder in source.folders]
+    for path in tried:
+        if path.is_dir():
+            return path
+    raise DataError(
+        f"{source.title} is not here; tried {', '.join(map(str, tried))}. "
+        f"Get it with `istsbench data fetch {name}` (home: {source.where}), or name the folder "
+        "above it by --data-root or ISTSBENCH_DATA"
+    )
+
+
 def open_dataset(name: str, data_root: Path | None = None) -> Dataset:
     """The data set of that name, or of the folder in `folder:PATH`.
 
@@ -337,20 +290,7 @@ def open_dataset(name: str, data_root: Path | None = None) -> Dataset:
         from istsbench.synthetic import synthetic
 
         return synthetic()
+    root = locate(name, data_root)
     if name.startswith("folder:"):
-        root = Path(name.removeprefix("folder:")).expanduser()
-        if not root.is_dir():
-            raise DataError(f"{root}: no such folder; expected one with images/ and masks/")
         return _folder(f"folder-{root.resolve().name}", root.resolve().name, root)
-    if name not in SOURCES:
-        raise UnknownName("data set", name, [*NAMES, "folder:PATH"])
-    source = SOURCES[name]
-    tried = [root / folder for root in roots(data_root) for folder in source.folders]
-    for path in tried:
-        if path.is_dir():
-            return source.read(path)
-    raise DataError(
-        f"{source.title} is not here; tried {', '.join(map(str, tried))}. "
-        f"Get it with `istsbench data fetch {name}` (home: {source.where}), or name the folder "
-        "above it by --data-root or ISTSBENCH_DATA"
-    )
+    return SOURCES[name].read(root)

@@ -69,7 +69,8 @@ def info(name: str) -> type[Segmenter]:
         ) from error
     if not (isinstance(found, type) and issubclass(found, Segmenter)):
         raise BrokenMethod(
-            f"method {name!r} ({entries[name].value}) is {found!r}, expected a subclass of Segmenter"
+            f"method {name!r} ({entries[name].value}) is {found!r}, "
+            "expected a subclass of Segmenter"
         )
     return found
 

@@ -123,9 +123,8 @@ def run(
             outcome.failed[choice.spec] = str(error)
             _write_record(outcome.folder, choice, _broken(choice, images, str(error)))
             continue
-        folder = out / "maps" / dataset.name / f"{choice.file}-{method_hash(method)}"
-        work = Work(choice.spec, method, MapStore(folder), images.names)
         record = _record(choice, method, images, wanted)
+        work = Work(choice.spec, method, map_store(out, record), images.names)
         if fresh or not _complete(outcome.folder, choice, record, retry_failed):
             plan.append((choice, work, record))
         else:
@@ -140,6 +139,12 @@ def run(
     return outcome
 
 
+def map_store(out: Path, record: dict) -> MapStore:
+    """Where the maps behind a record lie in the results folder `out`."""
+    name = f"{record['file']}-{record['method_hash']}"
+    return MapStore(out / "maps" / record["dataset"] / name)
+
+
 def _ready(method: Segmenter, dataset: Dataset) -> Segmenter:
     return method.pretrained(dataset.name) if isinstance(method, Trainable) else method
 
@@ -152,9 +157,12 @@ def _record(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[
         "name": choice.name,
         "label": _label(choice, type(method).card.label),
         "group": type(method).card.group,
+        "venue": type(method).card.venue,
+        "year": type(method).card.year,
         "status": type(method).card.status,
         "parameters": {key: repr(value) for key, value in parameters(method).items()},
         "own": repr(method.threshold),
+        "file": choice.file,
         "method_hash": method_hash(method),
         "dataset": images.dataset.name,
         "title": images.dataset.title,
@@ -180,6 +188,8 @@ def _broken(choice: Choice, images: Images, reason: str) -> dict:
         "name": choice.name,
         "label": choice.spec,
         "group": "",
+        "venue": "",
+        "year": 0,
         "status": "",
         "dataset": images.dataset.name,
         "title": images.dataset.title,

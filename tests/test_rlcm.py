@@ -19,7 +19,9 @@ def test_first_of_a_pair_is_for_the_centre():
     image[20, 20:22] = 250.0
     score = RLCM(pairs=((2, 4),)).score(image)
     np.testing.assert_allclose(score[20, 20], 250**2 / 50 - 250, rtol=1e-12, atol=0)
-    assert score[20, 11] == 0  # A = 50 here, B = 150
+    image[20:22, 31] = 90.0  # two of a neighbour's four largest
+    score = RLCM(pairs=((2, 4),)).score(image)
+    np.testing.assert_allclose(score[20, 20], 250**2 / 70 - 250, rtol=1e-12, atol=0)
 
 
 def test_largest_of_the_pairs_counts():
@@ -40,3 +42,8 @@ def test_target_on_black_is_lost():
     image = np.zeros((40, 40))
     image[20, 20] = 200.0
     assert (RLCM().score(image) == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 9), (40, 1)])
+def test_small_flat_images_are_flat(shape):
+    assert (RLCM().score(np.full(shape, 0.1)) == 0).all()

@@ -37,10 +37,15 @@ def test_largest_of_the_sides_counts():
 
 def test_needs_cells_of_as_many_pixels_as_are_averaged():
     with pytest.raises(ValueError, match="expected 1 to 9 for a side of 3"):
-        TLLCM(sides=(3,), largest=10).score(np.zeros((20, 20)))
+        TLLCM(sides=(3,), largest=10).score(np.eye(20))
 
 
 def test_rule_by_hand():
     score = np.array([[0.0, 4.0], [6.0, 10.0]])
     assert MeanToPeak(0.7).level(score) == pytest.approx(0.7 * 10 + 0.3 * 5, rel=1e-12)
     assert TLLCM.threshold == MeanToPeak(0.7)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 9), (40, 1)])
+def test_small_flat_images_are_flat(shape):
+    assert (TLLCM().score(np.full(shape, 0.1)) == 0).all()

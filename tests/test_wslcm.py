@@ -49,3 +49,8 @@ def test_largest_of_the_sides_counts():
     alone = [WSLCM(sides=(side,)).score(image) for side in (5, 7, 9, 11)]
     np.testing.assert_array_equal(WSLCM().score(image), np.max(alone, axis=0))
     assert all((score == WSLCM().score(image)).mean() < 1 for score in alone)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 9), (40, 1)])
+def test_small_flat_images_are_flat(shape):
+    assert (WSLCM().score(np.full(shape, 0.1)) == 0).all()

@@ -17,9 +17,10 @@ Letters 15(4), 612-616 (2018), doi 10.1109/LGRS.2018.2790909.
 Pixels outside the image are 0, as in the rank filters of the public code
 moradisaed/RLCM, to which the map is equal; side and pairs are that code's.
 
-Departs: 0 where all neighbours are black, where the code gives NaN or Inf. The
-letter thresholds adaptively by a rule that was not reachable: k = 15 was the best
-of 3, 4, 5, 7, 10 and 15 on NUAA-SIRST validation images.
+Departs: 0 where all neighbours are black, where the code gives NaN or Inf, and
+on every flat image, however small. The letter thresholds adaptively by a rule that
+was not reachable: k = 15 was the best of 3, 4, 5, 7, 10 and 15 on NUAA-SIRST
+validation images.
 """
 
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class RLCM(Segmenter):
     pairs: tuple[tuple[int, int], ...] = ((2, 4), (5, 9), (9, 16))  # (K1, K2), pixels; public code
 
     def score(self, image: Image) -> Map:
+        if np.ptp(image) == 0:  # smaller than two cells, it would contrast with the zeros outside
+            return np.zeros(image.shape)
         counts = sorted({count for pair in self.pairs for count in pair})
         means = dict(zip(counts, top_means(image, self.side, counts), strict=True))
         score = np.zeros(image.shape)

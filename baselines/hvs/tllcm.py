@@ -17,7 +17,8 @@ as in the rank filters of the public codes. With sides=(9,) the map is equal to
 moradisaed/TLLCM, with sides=(3, 5, 7, 9) to
 daxjuanxiong/infrared-small-target-detection; the default is the paper's.
 
-Departs: 0 where all neighbours are black, where the codes give NaN or Inf.
+Departs: 0 where all neighbours are black, where the codes give NaN or Inf, and on
+every flat image, however small.
 """
 
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ class TLLCM(Segmenter):
     largest: int = 9  # K, pixels averaged in a cell, the size of the core; paper
 
     def score(self, image: Image) -> Map:
+        if np.ptp(image) == 0:  # smaller than two cells, it would contrast with the zeros outside
+            return np.zeros(image.shape)
         centre = core(image)
         score = np.zeros(image.shape)
         for side in self.sides:

@@ -18,9 +18,9 @@ Remote Sensing Letters 18(9), 1670-1674 (2021), doi 10.1109/LGRS.2020.3004978.
 T is padded by zeros, m and the Gaussian by replicate, as in the public code
 moradisaed/WSLCM, to which the map is equal; K, xi and the sides are that code's.
 
-Departs: 0 where all neighbours are black, where the code gives NaN. The letter's
-threshold was not reachable: k = 5 is from NUAA-SIRST validation images, where every
-k from 3 to 10 gives the same F1.
+Departs: 0 where all neighbours are black, where the code gives NaN, and on every
+flat image, however small. The letter's threshold was not reachable: k = 5 is from
+NUAA-SIRST validation images, where every k from 3 to 10 gives the same F1.
 """
 
 from dataclasses import dataclass
@@ -43,6 +43,8 @@ class WSLCM(Segmenter):
     floor: float = 5.0  # xi, the least spread of the neighbours, grey levels; public code
 
     def score(self, image: Image) -> Map:
+        if np.ptp(image) == 0:  # smaller than two cells, it would contrast with the zeros outside
+            return np.zeros(image.shape)
         centre = core(image)
         score = np.zeros(image.shape)
         for side in self.sides:

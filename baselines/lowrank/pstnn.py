@@ -65,14 +65,13 @@ class PSTNN(Segmenter):
             return shrunk
 
         for iteration in range(1, self.iterations + 1):
-            before, count = count, 0
             shifted = data - dual / mu
             background = shrink_slices(shifted - target, partial_sum)
             target = nonnegative_soft_threshold(shifted - background, reweight * (weight / mu))
             with np.errstate(divide="ignore", invalid="ignore"):
                 reweight = rank / (target + 0.01) / prior
             residual = background + target - data
-            count = np.count_nonzero(target)
+            before, count = count, np.count_nonzero(target)
             if np.linalg.norm(residual) < self.tolerance * size or 0 < count == before:
                 return target, iteration
             dual += mu * residual

@@ -1,0 +1,63 @@
+"""What ACM and ALCNet share: the residual encoder, the head, the initialisation."""
+
+import math
+
+from torch import Tensor, nn
+
+PRIOR = -4.0  # bias of the last layer: at the start 2 % of the pixels are taken for targets
+
+
+def conv_norm(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution without bias, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Residual(nn.Module):
+    """ReLU(conv-BN-ReLU-conv-BN + shortcut); the shortcut is a 1x1 convolution if it must."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            *conv_norm(inputs, outputs, 3, stride),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential()
+        if inputs != outputs or stride > 1:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+            )
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.main(x) + self.shortcut(x))
+
+
+def stage(inputs: int, outputs: int, stride: int, blocks: int) -> nn.Sequential:
+    """Residual blocks, the first of which changes width and size."""
+    rest = (Residual(outputs, outputs, 1) for _ in range(blocks - 1))
+    return nn.Sequential(Residual(inputs, outputs, stride), *rest)
+
+
+def head(width: int) -> nn.Sequential:
+    """From features to one logit map."""
+    last = nn.Conv2d(width // 4, 1, 1)
+    return nn.Sequential(*conv_norm(width, width // 4), nn.Dropout(0.1), last)
+
+
+def initialise(network: nn.Module) -> None:
+    """MXNet's MSRAPrelu, as the authors: Gaussian by mean fan and slope 0.25, biases 0."""
+    last = None
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            fan = part.weight[0, 0].numel() * (part.in_channels + part.out_channels) / 2
+            nn.init.normal_(part.weight, std=math.sqrt(2 / (1 + 0.25**2) / fan))
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+                last = part.bias
+    assert last is not None
+    nn.init.constant_(last, PRIOR)

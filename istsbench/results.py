@@ -1,0 +1,108 @@
+"""What runs have left on disk, read back and reduced to one line a method."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from istsbench.data import DataError
+from istsbench.metrics import summarise
+
+PROTOCOL = ("format", "dataset", "split", "data_hash")
+"""What the records of one table must agree in, besides the rule and the reduction."""
+
+
+class ProtocolMix(ValueError):
+    """Results of different protocols were asked for in one table."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of one data set and split: a record and counts for each method."""
+
+    folder: Path
+    records: dict[str, dict]  # method spec -> its JSON record
+    counts: dict[str, pd.DataFrame]  # method spec -> rows as `counting.COLUMNS`
+
+    @classmethod
+    def load(cls, folder: Path, methods: Iterable[str] | None = None) -> Results:
+        """Read a results folder; `methods` are specs, None means all that are there.
+
+        Raises `DataError` if there is none, `ProtocolMix` if they do not belong together.
+        """
+        records: dict[str, dict] = {}
+        counts: dict[str, pd.DataFrame] = {}
+        for path in sorted(folder.glob("*.json")):
+            record = json.loads(path.read_bytes())
+            if "method" not in record or (methods is not None and record["method"] not in methods):
+                continue
+            records[record["method"]] = record
+            rows = path.with_suffix(".csv")
+            if "csv" in record and rows.is_file():
+                counts[record["method"]] = pd.read_csv(rows, dtype={"image": str})
+        if not records:
+            raise DataError(f"{folder}: no results; make some with `istsbench run`")
+        first = next(iter(records.values()))
+        for spec, record in records.items():
+            for key in PROTOCOL:
+                if record.get(key) != first.get(key):
+                    raise ProtocolMix(
+                        f"{folder}: {spec} has {key} {record.get(key)!r} and {first['method']} "
+                        f"has {first.get(key)!r}; rerun the older one before they share a table"
+                    )
+        return cls(folder, records, counts)
+
+    @property
+    def any_record(self) -> dict:
+        return next(iter(self.records.values()))
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules that every method here was counted under."""
+        common = [set(record.get("wanted", ())) for record in self.records.values()]
+        shared = set.intersection(*common) if common else set()
+        return [rule for rule in ("own", "half", "tuned", "oracle") if rule in shared]
+
+    def complete(self, spec: str, rule: str) -> bool:
+        """Whether every image of the split was counted under the rule."""
+        rows = self.counts.get(spec)
+        return rows is not None and (rows["rule"] == rule).sum() == self.records[spec]["images"]
+
+    def failure(self, spec: str) -> str | None:
+        failed = self.records[spec].get("failed") or {}
+        if not failed:
+            return None
+        name, reason = next(iter(failed.items()))
+        many = f"{len(failed)} of {self.records[spec]['images']} images failed: " if name else ""
+        return many + reason
+
+    def summary(self, rule: str, reduction: str) -> pd.DataFrame:
+        """A row a method, in the order of publication, the game's networks last.
+
+        Scores are blank (nan) unless every image is there. `seconds` is the mean time of
+        `score` per image, `auc` is exact over all pixels.
+        """
+        lines = []
+        for spec, record in self.records.items():
+            line = {key: record.get(key) for key in ("method", "label", "group", "year", "status")}
+            if self.complete(spec, rule):
+                rows = self.counts[spec].query("rule == @rule")
+                line |= summarise(rows, reduction)
+                line |= {"seconds": rows["seconds"].mean(), "auc": record["auc"]}
+                line |= {"average_precision": record["average_precision"]}
+                line |= {"rule": record["rules"][rule]}
+            lines.append(line)
+        frame = pd.DataFrame(lines, columns=[*SUMMARY])
+        frame["game"] = frame["group"] == "game"
+        ordered = frame.sort_values(["game", "year", "label"], kind="stable", na_position="last")
+        return ordered.drop(columns="game").reset_index(drop=True)
+
+
+SUMMARY = (
+    "method", "label", "group", "year", "status", "precision", "recall", "f1", "iou", "niou",
+    "pd", "fa", "auc", "average_precision", "seconds", "rule",
+)  # fmt: skip
