@@ -19,6 +19,7 @@ import sys
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,15 +38,16 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def measure(name: str, image: np.ndarray, repeats: int = 3) -> dict[str, object]:
+def measure(name: str, image: np.ndarray, repeats: int = 3) -> dict[str, Any]:
     """Seconds for `image`, float64 (H, W), and MiB for a scene of 512x512, of one method."""
     cv2.setNumThreads(1)
-    row: dict[str, object] = {"method": name, "height": image.shape[0], "width": image.shape[1]}
+    row: dict[str, Any] = {"method": name, "height": image.shape[0], "width": image.shape[1]}
     try:
         method = create(name)
         method.score(scene())  # loads and compiles what is put off until then
+        large = scene(512, 512)
         before = peak()
-        method.score(scene(512, 512))
+        method.score(large)
         row["memory"] = round(peak() - before, 1)
         method.score(image)
         spent = []
@@ -96,7 +98,7 @@ def main() -> int:
     rows = []
     for name in options.methods or names():
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            done: Future[dict[str, object]] = pool.submit(measure, name, image)
+            done: Future[dict[str, Any]] = pool.submit(measure, name, image)
             try:
                 row = done.result()
             except Exception as error:  # the process itself died, for want of memory say
@@ -105,7 +107,7 @@ def main() -> int:
         if "error" in row:
             print(f"{name:<12}  {row['error']}")
             continue
-        cpu, theirs = float(str(row["cpu"])), known.get(name)
+        cpu, theirs = row["cpu"], known.get(name)
         line = f"{name:<12}{cpu:>10.4f}{row['wall']:>10.4f}"
         if theirs is None:
             line += f"{'':>21}"

@@ -2,7 +2,7 @@
 
 from istsbench.registry import cards, create, info, names
 from istsbench.segmenter import Card, Segmenter, Trainable
-from istsbench.threshold import AtLeast, Fixed, MeanStd, PeakRatio
+from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio
 
 __version__ = "0.1.0"
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Card",
     "Fixed",
     "MeanStd",
+    "MeanToPeak",
     "PeakRatio",
     "Segmenter",
     "Trainable",

@@ -8,10 +8,12 @@ metadata. A class is imported only when a method is created; what a listing need
 from __future__ import annotations
 
 import ast
+import csv
 import dataclasses
 import difflib
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from typing import Any
 from istsbench.segmenter import Card, Segmenter
 
 ENTRY_POINTS = "istsbench.segmenters"
+TRADITIONAL = ("spatial", "hvs", "lowrank")
 
 
 class UnknownName(LookupError):
@@ -129,6 +132,10 @@ def groups() -> dict[str, list[str]]:
     for name, card in cards().items():
         if isinstance(card, Card):
             found.setdefault(card.group, []).append(name)
-    traditional = ("spatial", "hvs", "lowrank")
-    found["traditional"] = [name for group in traditional for name in found.get(group, [])]
+    found["traditional"] = [name for group in TRADITIONAL for name in found.get(group, [])]
+    with files("istsbench").joinpath("paper/table_vi.csv").open() as file:
+        rows = {line["label"] for line in csv.DictReader(file)}
+    found["table-vi"] = [
+        name for name, card in cards().items() if isinstance(card, Card) and card.label in rows
+    ]
     return found

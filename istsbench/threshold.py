@@ -61,6 +61,17 @@ class MeanStd(Threshold):
 
 
 @dataclass(frozen=True)
+class MeanToPeak(Threshold):
+    """A share of the way from the mean to the largest value of the map."""
+
+    ratio: float  # 0..1
+
+    def level(self, score: np.ndarray) -> float:
+        mean, high = float(np.mean(score, dtype=np.float64)), float(np.max(score))
+        return mean + self.ratio * (high - mean)
+
+
+@dataclass(frozen=True)
 class AtLeast(Threshold):
     """The larger of another rule's level and a floor in the unit of the map."""
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from baselines.spatial.nwie import NWIE, MeanToPeak
+from baselines.spatial.nwie import NWIE
+from istsbench.threshold import MeanToPeak
 
 
 def test_one_pixel_on_black_has_no_entropy():

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from baselines.hvs.tllcm import TLLCM, MeanToPeak
+from baselines.hvs.tllcm import TLLCM
+from istsbench.threshold import MeanToPeak
 
 
 @pytest.mark.parametrize("sides", [(5,), (9,), (5, 7, 9)])

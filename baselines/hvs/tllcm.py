@@ -28,18 +28,7 @@ import numpy as np
 from baselines.hvs.cells import largest_neighbour
 from baselines.hvs.ranks import core, relative_contrast, top_means
 from istsbench.segmenter import Card, Image, Map, Segmenter
-from istsbench.threshold import Threshold
-
-
-@dataclass(frozen=True)
-class MeanToPeak(Threshold):
-    """A share of the way from the mean to the largest value of the map, the paper's rule."""
-
-    ratio: float  # lambda of the paper, 0..1
-
-    def level(self, score: np.ndarray) -> float:
-        mean, high = float(np.mean(score, dtype=np.float64)), float(np.max(score))
-        return mean + self.ratio * (high - mean)
+from istsbench.threshold import MeanToPeak
 
 
 @dataclass(frozen=True)

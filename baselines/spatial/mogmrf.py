@@ -99,6 +99,7 @@ class MoGMRF(Segmenter):
 
     def split(self, data):
         import time
+
         m, n = data.shape
         scale = np.sqrt(np.mean(data**2))
         left, values, right = np.linalg.svd(data, full_matrices=False)
@@ -110,10 +111,13 @@ class MoGMRF(Segmenter):
         gamma = np.full(size, scale)
         low = u.T @ v
         noise = data - low
-        nearest = np.argmax(CENTRES[:, None, None] * noise - CENTRES[:, None, None] ** 2 / 2, axis=0)
+        nearest = np.argmax(
+            CENTRES[:, None, None] * noise - CENTRES[:, None, None] ** 2 / 2, axis=0
+        )
         labels = (nearest == np.arange(3)[:, None, None]).astype(float)
         square = noise**2
         side = int(round(np.sqrt(m)))
+
         def fit():
             count = labels.sum(axis=(1, 2))
             c = PRIOR + count / 2
@@ -122,16 +126,17 @@ class MoGMRF(Segmenter):
             mu = first / beta
             d = PRIOR + (np.array([np.vdot(r, square) for r in labels]) - first**2 / beta) / 2
             return count, c, d, mu, beta
+
         count, c, d, mu, beta = fit()
         moments_v = cov_v + v[:, None] * v
-        T=time.process_time
+        T = time.process_time
         for it in range(self.iterations):
-            t0=T()
+            t0 = T()
             tau = c / d
             weights = np.einsum("k,kij->ij", tau, labels)
             target = weights * data - np.einsum("k,kij->ij", tau * mu, labels)
             r = len(u)
-            t1=T()
+            t1 = T()
             prec = (weights @ moments_v.reshape(r * r, n).T).reshape(m, r, r) + np.diag(gamma)
             cov_u = np.linalg.inv(prec)
             u = np.einsum("iab,bi->ai", cov_u, v @ target.T)
@@ -147,28 +152,46 @@ class MoGMRF(Segmenter):
             alive = gamma <= 100 * gamma.min()
             if not alive.all():
                 gamma = gamma[alive]
-                u,v=u[alive],v[alive]
-                moments_u=moments_u[np.ix_(alive,alive)]
-                moments_v=moments_v[np.ix_(alive,alive)]
-            r=len(u)
-            old=low
+                u, v = u[alive], v[alive]
+                moments_u = moments_u[np.ix_(alive, alive)]
+                moments_v = moments_v[np.ix_(alive, alive)]
+            r = len(u)
+            old = low
             low = u.T @ v
             noise = data - low
-            square = data**2 - 2 * data * low + moments_u.reshape(r*r,m).T @ moments_v.reshape(r*r,n)
-            t2=T()
+            square = (
+                data**2
+                - 2 * data * low
+                + moments_u.reshape(r * r, m).T @ moments_v.reshape(r * r, n)
+            )
+            t2 = T()
             count, c, d, mu, beta = fit()
-            tau=c/d
+            tau = c / d
             alpha = PRIOR + count
-            log_rho = [ digamma(alpha[k]) - digamma(alpha.sum()) + (digamma(c[k]) - np.log(d[k]) - np.log(2*np.pi)) / 2 - (1/beta[k] + tau[k]*(mu[k]**2 + square - 2*mu[k]*noise))/2 for k in range(3)]
+            log_rho = [
+                digamma(alpha[k])
+                - digamma(alpha.sum())
+                + (digamma(c[k]) - np.log(d[k]) - np.log(2 * np.pi)) / 2
+                - (1 / beta[k] + tau[k] * (mu[k] ** 2 + square - 2 * mu[k] * noise)) / 2
+                for k in range(3)
+            ]
             log_rho = np.array(log_rho)
             log_rho -= log_rho.max(axis=0)
             np.exp(log_rho, out=log_rho)
-            t3=T()
+            t3 = T()
             shape = (3, side, side, n)
             smooth(log_rho.reshape(shape), labels.reshape(shape), self.weight, self.sweeps)
-            t4=T()
+            t4 = T()
             change = np.linalg.norm(low - old) / np.linalg.norm(old)
-            print(it, "%.4g"%change, r, count, mu, "%.3f %.3f %.3f %.3f"%(t1-t0,t2-t1,t3-t2,t4-t3), flush=True)
+            print(
+                it,
+                "%.4g" % change,
+                r,
+                count,
+                mu,
+                "%.3f %.3f %.3f %.3f" % (t1 - t0, t2 - t1, t3 - t2, t4 - t3),
+                flush=True,
+            )
             if change < self.tolerance:
                 break
         return noise, labels

@@ -14,7 +14,8 @@ doi:10.1109/TAES.2015.140878: equations 6 to 10.
 
 Equal to the public code daxjuanxiong/infrared-small-target-detection (mgdwe.m). Windows repeat
 the edge pixel. E is 0 in a window that is black all over. Dark spots respond as bright ones
-do. The threshold is the paper's, with the lowest of its c, 0.5 to 0.65.
+do. The threshold is the paper's, mean + c SNR std with SNR = (largest - mean) / std, with the
+lowest of its c, 0.5 to 0.65.
 """
 
 from dataclasses import dataclass
@@ -23,21 +24,7 @@ import cv2
 import numpy as np
 
 from istsbench.segmenter import Card, Image, Map, Segmenter
-from istsbench.threshold import Threshold
-
-
-@dataclass(frozen=True)
-class MeanToPeak(Threshold):
-    """A share of the way from the mean to the largest value of the map.
-
-    The paper writes it mean + c SNR std, where SNR = (largest - mean) / std.
-    """
-
-    ratio: float  # 0..1
-
-    def level(self, score: np.ndarray) -> float:
-        mean, high = float(np.mean(score)), float(np.max(score))
-        return mean + self.ratio * (high - mean)
+from istsbench.threshold import MeanToPeak
 
 
 @dataclass(frozen=True)
