@@ -16,6 +16,8 @@ import numpy as np
 from istsbench.data import Dataset, fingerprint
 from istsbench.network import Preparation, Recipe
 
+TURNS = {"all": (True, True, True), "mirror": (True, False, False), "none": (False, False, False)}
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -88,12 +90,10 @@ def cut(
     patch = np.zeros((2, recipe.patch, recipe.patch), np.float32)
     patch[0, :height, :width] = (image[window] - np.float32(preparation.mean)) / preparation.std
     patch[1, :height, :width] = mask[window]
-    if recipe.turns:
-        flip_rows, flip_columns, transpose = rng.random(3) < 0.5
-        patch = patch[:, ::-1] if flip_rows else patch
-        patch = patch[:, :, ::-1] if flip_columns else patch
-        patch = patch.transpose(0, 2, 1) if transpose else patch
-    return patch
+    mirror, flip, transpose = (rng.random(3) < 0.5) & TURNS[recipe.turns]
+    patch = patch[:, :, ::-1] if mirror else patch
+    patch = patch[:, ::-1] if flip else patch
+    return patch.transpose(0, 2, 1) if transpose else patch
 
 
 def epoch_batches(

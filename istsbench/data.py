@@ -178,6 +178,10 @@ def _folder(name: str, title: str, root: Path) -> FolderDataset:
 
 def _nuaa(root: Path) -> FolderDataset:
     lists = tuple(n for n in NUAA_LISTS if (root / n).is_dir())
+    if not lists:
+        raise DataError(
+            f"{root}: no folder of split lists; expected one of {', '.join(NUAA_LISTS)}"
+        )
     return _read("nuaa", "NUAA-SIRST", root, "images", "masks", lists, NUAA_RESIZED)
 
 

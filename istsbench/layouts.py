@@ -19,6 +19,7 @@ NUST_DAMAGED = (
 
 
 def pictures(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by name without suffix."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     found: dict[str, Path] = {}
@@ -51,6 +52,7 @@ def match(
 
 
 def pair(root: Path, images: str, masks: str) -> dict[str, tuple[Path, Path]]:
+    """Image and mask by name; raises `DataError` unless each has its partner."""
     found = pictures(root / images)
     if not found:
         raise DataError(f"{root / images}: no picture in the image folder")
@@ -80,7 +82,11 @@ def list_files(root: Path, folder: str) -> dict[str, Path]:
 
 def read_list(path: Path, known: Container[str]) -> tuple[str, ...]:
     """The names in a split list; a last line without an end counts as well."""
-    lines = (Path(line.strip()) for line in path.read_text("utf-8-sig").splitlines())
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a readable list of names ({error})") from error
+    lines = (Path(line.strip()) for line in text.splitlines())
     names = tuple(
         line.stem if line.suffix.lower() in SUFFIXES else line.name for line in lines if line.name
     )

@@ -45,7 +45,7 @@ class Recipe:
     weight_decay: float = 0.0
     side: int | None = None  # images are resized to this square first; None: native size
     centred: float = 0.5  # share of patches that are placed around a target pixel
-    turns: bool = True  # flips up-down, left-right and transposition, each with chance 1/2
+    turns: str = "all"  # flips up-down, left-right and transposition; "mirror"; or "none"
     rescale: float = 1.0  # largest factor of a random change of size, 1: none
     blur: float = 0.0  # largest sigma of a random blur given to half of the patches, pixels
 

@@ -19,7 +19,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +92,16 @@ class Outcome:
     scored: int = 0  # images scored in this run
     counted: int = 0  # methods whose counts were written in this run
 
+    def settle(self, record: dict) -> None:
+        """Enter a method's record as done or failed."""
+        failed = record["failed"]
+        if not failed:
+            self.done.append(record["method"])
+            return
+        name, reason = next(iter(failed.items()))
+        many = f"{len(failed)} of {record['images']} images failed"
+        self.failed[record["method"]] = f"{many}, the first is {name}: {reason}"
+
 
 def run(
     choices: Sequence[Choice],
@@ -115,22 +125,22 @@ def run(
     wanted = rules.check(list(wanted))
     images = Images.load(dataset, split, limit, wanted)
     outcome = Outcome(out / images.tag)
-    plan: list[tuple[Choice, Work, dict]] = []
+    plan: list[tuple[Work, dict]] = []
     for choice in choices:
         try:
             method = _ready(choice.create(), dataset)
         except Exception as error:
             outcome.failed[choice.spec] = str(error)
-            _write_record(outcome.folder, choice, _broken(choice, images, str(error)))
+            write_record(outcome.folder, _broken(choice, images, str(error)))
             continue
         record = _record(choice, method, images, wanted)
         work = Work(choice.spec, method, map_store(out, record), images.names)
-        if fresh or not _complete(outcome.folder, choice, record, retry_failed):
-            plan.append((choice, work, record))
+        if fresh or not _complete(outcome.folder, record, retry_failed):
+            plan.append((work, record))
         else:
-            _settle(outcome, choice, _read_record(outcome.folder, choice))
+            outcome.settle(_read_record(outcome.folder, choice.file))
     if plan:
-        todo = [_todo(work, images, fresh, retry_failed) for _, work, _ in plan]
+        todo = [_todo(work, images, fresh, retry_failed) for work, _ in plan]
         outcome.scored = sum(len(work.names) for work in todo)
         _check_room(out, images, todo)
         with progress(f"scoring {dataset.name}", outcome.scored, show) as report:
@@ -154,7 +164,6 @@ def _record(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[
     return {
         "format": FORMAT,
         "method": choice.spec,
-        "name": choice.name,
         "label": _label(choice, type(method).card.label),
         "group": type(method).card.group,
         "venue": type(method).card.venue,
@@ -185,7 +194,7 @@ def _broken(choice: Choice, images: Images, reason: str) -> dict:
     return {
         "format": FORMAT,
         "method": choice.spec,
-        "name": choice.name,
+        "file": choice.file,
         "label": choice.spec,
         "group": "",
         "venue": "",
@@ -201,17 +210,18 @@ def _broken(choice: Choice, images: Images, reason: str) -> dict:
     }
 
 
-def _read_record(folder: Path, choice: Choice) -> dict:
+def _read_record(folder: Path, file: str) -> dict:
     try:
-        found = json.loads((folder / f"{choice.file}.json").read_bytes())
+        found = json.loads((folder / f"{file}.json").read_bytes())
         return found if isinstance(found, dict) else {}
     except (FileNotFoundError, ValueError):
         return {}
 
 
-def _write_record(folder: Path, choice: Choice, record: dict) -> None:
+def write_record(folder: Path, record: dict) -> None:
+    """Write OUT/TAG/METHOD.json."""
     text = json.dumps(record, indent=1, ensure_ascii=False)
-    write_atomic(folder / f"{choice.file}.json", f"{text}\n".encode())
+    write_atomic(folder / f"{record['file']}.json", f"{text}\n".encode())
 
 
 def _sha(path: Path) -> str:
@@ -221,15 +231,15 @@ def _sha(path: Path) -> str:
         return ""
 
 
-def _complete(folder: Path, choice: Choice, record: dict, retry_failed: bool) -> bool:
+def _complete(folder: Path, record: dict, retry_failed: bool) -> bool:
     """Whether just these counts are on disk, undamaged."""
-    stored = _read_record(folder, choice)
+    stored = _read_record(folder, record["file"])
     if any(stored.get(key) != value for key, value in record.items()):
         return False
     if retry_failed and stored.get("failed"):
         return False
-    return stored.get("csv") == _sha(folder / f"{choice.file}.csv") and (
-        stored.get("curve") == _sha(folder / "curves" / f"{choice.file}.csv")
+    return stored.get("csv") == _sha(folder / f"{record['file']}.csv") and (
+        stored.get("curve") == _sha(folder / "curves" / f"{record['file']}.csv")
     )
 
 
@@ -267,7 +277,7 @@ def _check_room(out: Path, images: Images, todo: Sequence[Work]) -> None:
 
 
 def _count_all(
-    plan: Sequence[tuple[Choice, Work, dict]],
+    plan: Sequence[tuple[Work, dict]],
     images: Images,
     wanted: Sequence[str],
     jobs: int,
@@ -282,46 +292,37 @@ def _count_all(
         delayed(count)(
             work.method.threshold, work.store, needed, images.names, images.tuning, wanted
         )
-        for _, work, _ in plan
+        for work, _ in plan
     )
     with progress(f"counting {images.dataset.name}", len(plan), show) as report:
-        for (choice, work, record), counted in zip(plan, counts, strict=True):
-            _write(outcome, choice, work, record, counted, images)
-            report(choice.spec)
+        for (work, record), counted in zip(plan, counts, strict=True):
+            failed = {
+                name: reason
+                for name in images.pixels
+                if (reason := work.store.failure(name, images.pixels[name]))
+            }
+            outcome.settle(write_counts(outcome.folder, record, counted, failed))
+            outcome.counted += 1
+            report(record["method"])
 
 
-def _write(
-    outcome: Outcome, choice: Choice, work: Work, record: dict, counted: Counted, images: Images
-) -> None:
+def write_counts(
+    folder: Path, record: dict, counted: Counted, failed: Mapping[str, str] | None = None
+) -> dict:
+    """Write a method's counts, curve and completed record; return the record."""
     csv = counted.rows.to_csv(index=False).encode()
     curve = counted.points.to_csv(index=False, float_format="%.9g").encode()
-    write_atomic(outcome.folder / f"{choice.file}.csv", csv)
-    write_atomic(outcome.folder / "curves" / f"{choice.file}.csv", curve)
-    failed = {
-        name: reason
-        for name in images.pixels
-        if (reason := work.store.failure(name, images.pixels[name]))
-    }
+    write_atomic(folder / f"{record['file']}.csv", csv)
+    write_atomic(folder / "curves" / f"{record['file']}.csv", curve)
     record = {
         **record,
         "rules": counted.rules,
         "auc": counted.auc,
         "average_precision": counted.average_precision,
-        "failed": failed,
+        "failed": dict(failed or {}),
         "csv": hashlib.sha256(csv).hexdigest(),
         "curve": hashlib.sha256(curve).hexdigest(),
         "environment": environment(),
     }
-    _write_record(outcome.folder, choice, record)
-    outcome.counted += 1
-    _settle(outcome, choice, record)
-
-
-def _settle(outcome: Outcome, choice: Choice, record: dict) -> None:
-    failed = record["failed"]
-    if not failed:
-        outcome.done.append(choice.spec)
-        return
-    name, reason = next(iter(failed.items()))
-    where = f"{len(failed)} of {record['images']} images" if name else "not started"
-    outcome.failed[choice.spec] = f"{where}, {name or 'loading'}: {reason}"
+    write_record(folder, record)
+    return record

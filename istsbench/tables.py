@@ -240,3 +240,32 @@ def _notes(results: Results, rule: str) -> list[str]:
         if failure:
             notes.append(f"{one['label']} ({one['title']}): {failure}")
     return notes
+
+
+CONSOLE = (
+    ("precision", "P", "{:.3f}"), ("recall", "R", "{:.3f}"), ("f1", "F1", "{:.3f}"),
+    ("iou", "IoU", "{:.3f}"), ("niou", "nIoU", "{:.3f}"), ("pd", "Pd", "{:.3f}"),
+    ("fa", "Fa 1e-6", "{:.1f}"), ("auc", "AUC", "{:.4f}"), ("seconds", "s/image", "{:.4f}"),
+)  # fmt: skip
+
+
+def console(results: Results, rule: str, reduction: str) -> None:
+    """Print the main scores of a results folder on the terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as Grid
+
+    frame = results.summary(rule, reduction)
+    frame["fa"] *= 1e6
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("method")
+    for _, head, _ in CONSOLE:
+        grid.add_column(head, justify="right")
+    for _, line in frame.iterrows():
+        mark = RECONSTRUCTION if line["status"] == "reconstruction" else ""
+        cells = ["" if pd.isna(line[c]) else form.format(line[c]) for c, _, form in CONSOLE]
+        grid.add_row(line["label"] + mark, *cells)
+    terminal = Console(width=None if Console().is_terminal else 160)
+    terminal.print(grid)
+    for note in (_protocol(results, rule, reduction), *_notes(results, rule)):
+        terminal.print(note, soft_wrap=True, highlight=False, markup=False)

@@ -6,6 +6,7 @@ from baselines.lowrank.proximal import (
     shrink_singular_values,
     singular_values,
     soft_threshold,
+    spectrum,
     svt,
 )
 
@@ -59,9 +60,10 @@ def test_svt_equals_a_full_svd(rng, shape, keep):
     u, s, vt = np.linalg.svd(matrix, full_matrices=False)
     shrunk = np.maximum(s - 4, 0)
     shrunk[:keep] = s[:keep]
-    result, rank = svt(matrix, 4.0, keep)
+    result, kept = svt(matrix, 4.0, keep)
     np.testing.assert_allclose(result, (u * shrunk) @ vt, rtol=0, atol=1e-12)
-    assert rank == np.count_nonzero(shrunk) and 0 < rank < min(shape)
+    np.testing.assert_allclose(kept, shrunk, rtol=0, atol=1e-12)
+    assert 0 < np.count_nonzero(shrunk) < min(shape)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -85,5 +87,17 @@ def test_any_rule_shrinks_a_diagonal_matrix():
 
 
 def test_a_zero_matrix_stays_zero():
-    shrunk, rank = svt(np.zeros((6, 4)), 0.0)
-    assert rank == 0 and not shrunk.any()
+    shrunk, kept = svt(np.zeros((6, 4)), 0.0)
+    assert not kept.any() and not shrunk.any()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_known_spectrum_saves_the_decomposition(rng, shape):
+    matrix = rng.normal(size=shape)
+    values, vectors = spectrum(matrix)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(min(shape)), rtol=0, atol=1e-13)
+    known = (values / 3, vectors)
+    for threshold in (0.2, 1.5):
+        expected, _ = svt(matrix / 3, threshold)
+        result, _ = svt(matrix / 3, threshold, known=known)
+        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-13)

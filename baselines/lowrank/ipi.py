@@ -22,11 +22,12 @@ windows; here the window shrinks, and fewer than four give an empty map.
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
 from baselines.lowrank.patches import Grid
-from baselines.lowrank.proximal import singular_values, soft_threshold, svt
+from baselines.lowrank.proximal import soft_threshold, spectrum, svt
 from istsbench.segmenter import Card, Image, Map, Segmenter
 from istsbench.threshold import MeanStd
 
@@ -57,33 +58,46 @@ class IPI(Segmenter):
     def split(self, patches: np.ndarray, weight: float) -> tuple[np.ndarray, int]:
         """The sparse part of a patch matrix (m, n) and the number of passes it took.
 
-        The step length of 1/2 makes both gradient steps depend on B - T alone: with `z` the
-        extrapolated B - T they are (D + z) / 2 for B and what that leaves of D for T.
+        The step length of 1/2 makes both gradient steps depend on B - T alone: with `ahead`
+        the extrapolated B - T they are (D + ahead) / 2 for B and what that leaves of D for T.
         """
-        values = singular_values(patches)
+        target = np.zeros_like(patches)
+        values, vectors = spectrum(patches)
+        if len(values) < 4 or values[1] < 1e-6 * values[0]:  # rank one: all is background
+            return target, 0
         mu, smallest = values[1], self.floor * values[3]
-        largest_rank = self.rank_share * min(patches.shape)
-        difference = older = np.zeros_like(patches)  # B - T, after the last pass and before it
+        largest_rank = self.rank_share * len(values)
+        difference = older = target  # B - T, after the last pass and before it
+        kept = older_kept = np.zeros_like(values)  # singular values of B
         t, older_t = 1.0, 1.0
+        empty = True
         repeats = rank_before = size_before = 0
-        for passes in range(1, self.limit + 1):
-            ahead = difference + (older_t - 1) / t * (difference - older)
+        for passes in count(1):
+            momentum = (older_t - 1) / t
+            ahead = difference + momentum * (difference - older)
             middle = (patches + ahead) / 2
-            background, rank = svt(middle, mu / 2)
+            known = None
+            if empty:  # so far all iterates have the singular vectors of D
+                known = (values + kept + momentum * (kept - older_kept)) / 2, vectors
+            older_kept = kept
+            background, kept = svt(middle, mu / 2, known=known)
             target = soft_threshold(patches - middle, weight * mu / 2)
             older, difference = difference, background - target
             older_t, t = t, (1 + np.sqrt(1 + 4 * t**2)) / 2
             mu = max(self.decay * mu, smallest)
 
-            gradient = np.sqrt(2) * np.linalg.norm(difference - ahead)
-            norm = np.hypot(np.linalg.norm(background), np.linalg.norm(target))
-            if gradient <= self.tolerance * 2 * max(1, norm) or rank > largest_rank:
-                break
-            size = np.count_nonzero(target)
+            rank, size = np.count_nonzero(kept), np.count_nonzero(target)
+            empty = empty and size == 0
             if rank != rank_before:
                 repeats, rank_before, size_before = 0, rank, size
             else:
                 repeats += 1
-                if repeats > 10 and abs(size - size_before) < 20:
-                    break
-        return target, passes
+            gradient = np.linalg.norm(difference - ahead) / np.sqrt(2)
+            norm = np.hypot(np.linalg.norm(kept), np.linalg.norm(target))
+            if (
+                gradient <= self.tolerance * max(1, norm)
+                or (repeats > 10 and abs(size - size_before) < 20)
+                or rank > largest_rank
+                or passes == self.limit
+            ):
+                return target, passes

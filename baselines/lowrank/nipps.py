@@ -22,11 +22,12 @@ the window; here N is then their number, and the window shrinks.
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
 from baselines.lowrank.patches import Grid
-from baselines.lowrank.proximal import nonnegative_soft_threshold, singular_values, svt
+from baselines.lowrank.proximal import nonnegative_soft_threshold, spectrum, svt
 from istsbench.segmenter import Card, Image, Map, Segmenter
 from istsbench.threshold import MeanStd
 
@@ -56,21 +57,31 @@ class NIPPS(Segmenter):
 
     def split(self, patches: np.ndarray) -> tuple[np.ndarray, int, int]:
         """The target part of a patch matrix (m, n), the number of passes, and N."""
-        values = singular_values(patches)
+        values, vectors = spectrum(patches)
         free = max(1, int(np.count_nonzero(values >= self.ratio * values[0])))
         weight = self.weight / np.sqrt(min(patches.shape))
         size = np.linalg.norm(patches)
         mu = 1.25 / values[0]
         largest_mu = 1e7 * mu
-        dual = patches / (mu * max(values[0], patches.max() / weight))  # the multiplier over mu
+        share = 1 / (mu * max(values[0], patches.max() / weight))
+        dual, dual_values = share * patches, share * values  # the multiplier over mu
         background = np.zeros_like(patches)
-        for passes in range(1, self.limit + 1):
+        empty = True
+        for passes in count(1):
             target = nonnegative_soft_threshold(patches - background + dual, weight / mu)
             middle = patches - target + dual
-            background, _ = svt(middle, 1 / mu, free)
-            if np.linalg.norm(patches - target - background) < self.tolerance * size:
-                break
-            larger_mu = min(self.growth * mu, largest_mu)
-            dual = (middle - background) * (mu / larger_mu)
-            mu = larger_mu
-        return target, passes, free
+            empty = empty and not target.any()
+            known = None
+            if empty:  # so far all iterates have the singular vectors of D, in some order
+                order = np.argsort(values + dual_values)[::-1]
+                values, vectors = values[order], vectors[:, order]
+                known = values + dual_values[order], vectors
+            background, kept = svt(middle, 1 / mu, free, known)
+            gap = np.linalg.norm(patches - target - background)
+            if gap < self.tolerance * size or passes == self.limit:
+                return target, passes, free
+            decrease = max(1 / self.growth, mu / largest_mu)
+            dual = (middle - background) * decrease
+            if known is not None:
+                dual_values = (known[0] - kept) * decrease
+            mu /= decrease

@@ -12,6 +12,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg import eigh, eigvalsh
 
+Spectrum = tuple[np.ndarray, np.ndarray]  # singular values, descending, and their vectors
+
 
 def soft_threshold(values: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
     """sign(x) max(|x| - t, 0): the minimiser of t |z| + (z - x)^2 / 2, entry by entry."""
@@ -34,33 +36,47 @@ def singular_values(matrix: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0))
 
 
+def spectrum(matrix: np.ndarray) -> Spectrum:
+    """The singular values of a real matrix (m, n), descending, and its singular vectors.
+
+    Of k = min(m, n) vectors of length k, the columns of the second array (k, k): the right
+    ones where m >= n, else the left ones.
+    """
+    tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+    squares, vectors = eigh(tall.T @ tall, driver="evd", overwrite_a=True, check_finite=False)
+    return np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
+
+
 def shrink_singular_values(
-    matrix: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]
+    matrix: np.ndarray,
+    rule: Callable[[np.ndarray], np.ndarray],
+    known: Spectrum | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """U diag(rule(s)) V^T of a real matrix U diag(s) V^T of shape (m, n).
 
     `rule` maps the descending singular values to as many, none negative, and 0 to 0.
-    Returns the matrix (m, n) and the shrunk singular values, in the order of s.
+    `known` is the matrix's `spectrum`, where the caller has it. Returns the matrix (m, n)
+    and the shrunk singular values, in the order of s.
     """
     if matrix.shape[0] < matrix.shape[1]:
-        shrunk, kept = shrink_singular_values(matrix.T, rule)
+        shrunk, kept = shrink_singular_values(matrix.T, rule, known)
         return shrunk.T, kept
-    squares, vectors = eigh(matrix.T @ matrix, driver="evd", overwrite_a=True, check_finite=False)
-    values = np.sqrt(np.maximum(squares[::-1], 0))
+    values, vectors = spectrum(matrix) if known is None else known
     kept = rule(values)
     alive = (kept > 0) & (values > 0)
-    basis = vectors[:, ::-1][:, alive]
-    scaled = basis * (kept[alive] / values[alive])
-    if 2 * basis.shape[1] > basis.shape[0]:  # then one square product more is cheaper
-        return matrix @ (scaled @ basis.T), kept
-    return (matrix @ scaled) @ basis.T, kept
+    basis = vectors[:, alive] * np.sqrt(kept[alive] / values[alive])
+    if 2 * basis.shape[1] > basis.shape[0]:  # then the square product first is cheaper
+        return matrix @ (basis @ basis.T), kept
+    return (matrix @ basis) @ basis.T, kept
 
 
-def svt(matrix: np.ndarray, threshold: float, keep: int = 0) -> tuple[np.ndarray, int]:
+def svt(
+    matrix: np.ndarray, threshold: float, keep: int = 0, known: Spectrum | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Singular value thresholding: the minimiser of t |Z|_* + |Z - X|_F^2 / 2.
 
     The `keep` largest singular values are left as they are (partial sum of singular
-    values). Returns the matrix (m, n) and its rank.
+    values). Returns the matrix (m, n) and its singular values; `known` as above.
     """
 
     def rule(values: np.ndarray) -> np.ndarray:
@@ -68,5 +84,4 @@ def svt(matrix: np.ndarray, threshold: float, keep: int = 0) -> tuple[np.ndarray
         shrunk[:keep] = values[:keep]
         return shrunk
 
-    shrunk, kept = shrink_singular_values(matrix, rule)
-    return shrunk, int(np.count_nonzero(kept))
+    return shrink_singular_values(matrix, rule, known)

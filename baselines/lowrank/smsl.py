@@ -21,6 +21,7 @@ Departs: the paper's tolerance of small dense noise is the stopping tolerance on
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -55,12 +56,11 @@ class SMSL(Segmenter):
         size = np.linalg.norm(patches)
         mu = 1.25 / singular_values(patches)[0]
         background, dual = patches, np.zeros_like(patches)  # dual: the multiplier over mu
-        for passes in range(1, self.limit + 1):
+        for passes in count(1):
             target = soft_threshold(patches - background + dual, weight / mu)
             background, _ = svt(patches - target + dual, 1 / mu)
             residual = patches - background - target
-            if np.linalg.norm(residual) < self.tolerance * size:
-                break
+            if np.linalg.norm(residual) < self.tolerance * size or passes == self.limit:
+                return target, passes
             mu *= self.growth
             dual = (dual + residual) / self.growth
-        return target, passes

@@ -23,6 +23,7 @@ passes; here the window shrinks, and there is one.
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from scipy.linalg import eigh
@@ -76,35 +77,38 @@ class SRWS(Segmenter):
 
         `edges` are the weights (m, n) of its entries, `side` is the image's longer side.
         """
-        clutter_weight, target_weight = (
-            weight / np.sqrt(side) for weight in (self.clutter_weight, self.target_weight)
-        )
-        count = patches.shape[1]
-        squares, vectors = eigh(patches.T @ patches + 1, driver="evd", check_finite=False)
+        scale = np.sqrt(side)
+        clutter_weight, target_weight = self.clutter_weight / scale, self.target_weight / scale
+        # With the eigenvectors V of X^T X + 1^T 1 as basis the step for Z is a division. The
+        # multiplier of Z = J, a copy of Z for the regularisation, cancels from it.
+        values, basis = eigh(patches.T @ patches + 1, driver="evd", check_finite=False)
+        atoms, sums = patches @ basis, basis.sum(axis=0)[:, None]  # X V and (1 V)^T
         size = np.linalg.norm(patches)
         mu = 1 / (5 * patches.std(ddof=1))
-        mixture = np.zeros((count, count))
+        mixture = np.zeros_like(basis)  # V^T Z
         clutter, target, dual = (np.zeros_like(patches) for _ in range(3))
-        sum_dual = np.zeros(count)  # of the constraint that columns of Z sum to 1
+        sum_dual = np.zeros(len(values))  # of 1 Z = 1
         entries = 0
-        for passes in range(1, self.limit + 1):
-            pull = patches.T @ (mu * (patches - clutter - target) + dual)
-            pull += mu - sum_dual + mu * mixture
-            pull = (vectors.T @ pull) / (2 + mu + mu * squares)[:, None]
-            mixture = vectors @ pull
-            rest = patches - patches @ mixture
+        for passes in count(1):
+            pull = mu * (values[:, None] * basis.T + mixture) - sums * sum_dual
+            if passes > 1:  # before, what is multiplied is zero
+                pull += atoms.T @ (dual - mu * (clutter + target))
+            mixture = pull / (2 + mu + mu * values)[:, None]
+            rest = patches - atoms @ mixture
 
             column = rest - target + dual / mu
             length = np.linalg.norm(column, axis=0)
             with np.errstate(divide="ignore"):
                 clutter = column * np.maximum(1 - clutter_weight / mu / length, 0)
             target = soft_threshold(rest - clutter + dual / mu, target_weight / mu * edges)
-            residual = rest - clutter - target
-            dual = dual + mu * residual
-            sum_dual = sum_dual + mu * (mixture.sum(axis=0) - 1)
-            mu *= self.growth
-
+            gap = rest - clutter - target
             before, entries = entries, np.count_nonzero(target)
-            if np.linalg.norm(residual) < self.tolerance * size or abs(entries - before) <= 1:
-                break
-        return target, passes
+            if (
+                np.linalg.norm(gap) < self.tolerance * size
+                or abs(entries - before) <= 1
+                or passes == self.limit
+            ):
+                return target, passes
+            dual += mu * gap
+            sum_dual += mu * ((sums * mixture).sum(axis=0) - 1)
+            mu *= self.growth

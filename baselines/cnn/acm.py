@@ -1,0 +1,55 @@
+"""ACM: a deep and a shallow feature map weigh each other before they are added.
+
+What a deep map knows (where a target is likely) and what a shallow map sees (where its
+edge lies) pass through two asymmetric gates: the pooled deep map weighs the channels of
+the shallow one, the shallow map weighs every pixel of the deep one. A small residual
+network carries this on a U-Net or an FPN.
+
+Dai, Wu, Zhou & Barnard, "Asymmetric contextual modulation for infrared small target
+detection", WACV 2021, 949-958.
+
+Departs: one grey channel instead of three equal ones (`channels=3` has the authors' count
+of weights); standardised with the training set's mean and deviation; the bias of the last
+layer starts at a prior of 2 %; `blocks=3` is the paper's ResNet-20, the released
+weights have 4 and the full-resolution stem ("tiny").
+Checked against: every tensor shape of the authors' released parameters (through the
+counts 516,869 and 518,413) and two public PyTorch ports.
+"""
+
+from dataclasses import dataclass
+
+from istsbench.network import Network, Recipe
+from istsbench.segmenter import Card
+
+
+@dataclass(frozen=True)
+class ACM(Network):
+    card = Card("ACM", "cnn", "WACV", 2021, "10.1109/WACV48630.2021.00099", "paper")
+    multiple = 16
+    recipes = {
+        # the authors' public code; their best epoch on the test set is not chosen here
+        "paper": Recipe(
+            300, 8, 0.05, 480, "iou", "adagrad", "constant", 1e-4,
+            side=512, centred=0.0, turns="mirror", rescale=2.0, blur=1.0,
+        ),
+        "fast": Recipe(epochs=300, batch=8, lr=2e-3, patch=256, loss="bce-iou"),
+    }  # fmt: skip
+
+    host: str = "unet"  # or "fpn"
+    blocks: int = 3  # residual blocks a stage; ResNet-20 as in the paper
+    stem: str = "down4"  # first map at a quarter of the size; "tiny" keeps the size
+    channels: int = 1  # input channels, copies of the grey image
+
+    def build(self):
+        from baselines.cnn.acm_net import FPN, UNet
+
+        hosts = {"unet": UNet, "fpn": FPN}
+        if self.host not in hosts:
+            raise ValueError(f"host is {self.host!r}, expected 'unet' or 'fpn'")
+        return hosts[self.host](self.channels, self.blocks, self.stem)
+
+    def learner(self, module, recipe):
+        from baselines.cnn.losses import find
+        from istsbench.learner import Descent
+
+        return Descent(module, recipe, find(recipe.loss))

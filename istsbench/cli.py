@@ -1,0 +1,261 @@
+"""The command line: each command calls one library function and prints what came of it.
+
+Exit codes: 0 all good, 1 something failed, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Benchmark of infrared small target segmentation under one stated protocol.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+data = typer.Typer(help="The data sets: what is here, fetch, verify, statistics.")
+app.add_typer(data, name="data", no_args_is_help=True)
+
+DatasetName = Annotated[
+    str,
+    typer.Option(
+        "--dataset",
+        help="nuaa, nust, nust-paper, synthetic, nudt, irstd1k or folder:PATH; several by comma.",
+    ),
+]
+Methods = Annotated[
+    str,
+    typer.Option(help='Names or groups by comma, parameters in brackets: "tophat(size=7),ipi".'),
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder above the data sets; else $ISTSBENCH_DATA, else the user cache."),
+]
+Out = Annotated[Path, typer.Option(help="Results folder.")]
+Split = Annotated[str, typer.Option(help="test, val, train, trainval, or a named split.")]
+
+
+class Reduction(StrEnum):
+    image = "image"
+    pooled = "pooled"
+
+
+class Rule(StrEnum):
+    own = "own"
+    half = "half"
+    tuned = "tuned"
+    oracle = "oracle"
+
+
+class Format(StrEnum):
+    csv = "csv"
+    md = "md"
+    tex = "tex"
+
+
+class Listing(StrEnum):
+    methods = "methods"
+    datasets = "datasets"
+    rules = "rules"
+    groups = "groups"
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the errors that a user can mend into one line and an exit code."""
+
+    @wraps(command)
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        from istsbench.images import DataError
+        from istsbench.registry import UnknownName
+
+        try:
+            return command(*args, **kwargs)
+        except (typer.Exit, typer.Abort):
+            raise
+        except KeyboardInterrupt:
+            _say("stopped; what is done is kept, the same command continues from there")
+            raise typer.Exit(1) from None
+        except DataError as error:
+            _say(f"error: {error}")
+            raise typer.Exit(1) from None
+        except (UnknownName, TypeError, ValueError) as error:
+            _say(f"error: {error}")
+            raise typer.Exit(2) from None
+        except (OSError, RuntimeError, ImportError) as error:
+            _say(f"error: {error}")
+            raise typer.Exit(1) from None
+
+    return inner
+
+
+@app.command(epilog="Example: `istsbench run --methods all --dataset nuaa --jobs 2`")
+@_guarded
+def run(
+    dataset: DatasetName,
+    methods: Methods = "all",
+    split: Split = "test",
+    rules: Annotated[
+        str, typer.Option(help="own, half, tuned, oracle by comma; tuned runs validation images.")
+    ] = "own,half,oracle",
+    reduction: Annotated[Reduction, typer.Option(help="Of the table printed.")] = Reduction.image,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="METHOD.PARAMETER=VALUE, repeatable.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N images.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget stored maps first.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run failed images again.")
+    ] = False,
+    out: Out = Path("results"),
+    data_root: DataRoot = None,
+) -> None:
+    """Score methods on data sets; write counts, Table VI and figures. Resumes by itself."""
+    from istsbench import runner
+    from istsbench.data import open_dataset
+    from istsbench.rules import check
+    from istsbench.selection import choose
+
+    chosen = choose(methods, change or [])
+    wanted = check([rule.strip() for rule in rules.split(",") if rule.strip()])
+    sets = [open_dataset(name.strip(), data_root) for name in dataset.split(",")]
+    outcomes = [
+        runner.run(
+            chosen,
+            one,
+            out,
+            split=split,
+            wanted=wanted,
+            jobs=jobs,
+            limit=limit,
+            fresh=fresh,
+            retry_failed=retry_failed,
+        )
+        for one in sets
+    ]
+    rule = "own" if "own" in wanted else wanted[0]
+    for one, outcome in zip(sets, outcomes, strict=True):
+        _present(out, one, outcome, [c.spec for c in chosen], rule, reduction)
+    if len(outcomes) > 1:
+        _write_together(out, outcomes, rule, reduction)
+    failed = {
+        f"{spec} on {one.name}": reason
+        for one, outcome in zip(sets, outcomes, strict=True)
+        for spec, reason in outcome.failed.items()
+    }
+    for spec, reason in failed.items():
+        _say(f"failed: {spec}: {reason}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _present(
+    out: Path, dataset: Any, outcome: Any, specs: list[str], rule: str, reduction: str
+) -> None:
+    """Print one data set's table; write it and the figures where anything is new."""
+    from istsbench.results import ProtocolMix, Results
+    from istsbench.tables import console, table_vi
+
+    folder = outcome.folder
+    try:
+        results = Results.load(folder)
+        table = table_vi([results], rule, reduction)
+    except ProtocolMix as error:
+        _say(f"note: {error}; the table holds the methods of this run only")
+        results = Results.load(folder, specs)
+        table = table_vi([results], rule, reduction)
+    paths = table.write(folder)
+    if outcome.counted or not (folder / "figures").is_dir():
+        from istsbench.plots import draw_all
+
+        paths += draw_all(out, folder.name, dataset, rule, reduction)
+    console(results, rule, reduction)
+    kinds = sorted({path.parent for path in paths})
+    print("written: " + ", ".join(f"{kind}/" for kind in kinds))
+
+
+def _write_together(out: Path, outcomes: list[Any], rule: str, reduction: str) -> None:
+    from istsbench.results import Results
+    from istsbench.tables import table_vi
+
+    table = table_vi([Results.load(one.folder) for one in outcomes], rule, reduction)
+    print("written: " + ", ".join(map(str, table.write(out))))
+
+
+@app.command("list", epilog="Example: `istsbench list methods`")
+@_guarded
+def list_(what: Annotated[Listing, typer.Argument()] = Listing.methods) -> None:
+    """List methods, data sets, threshold rules or groups."""
+    from istsbench import listings
+
+    listings.show(what.value)
+
+
+@app.command(epilog="Example: `istsbench info ipi`")
+@_guarded
+def info(method: Annotated[str, typer.Argument(help="A name from `istsbench list`.")]) -> None:
+    """Show a method: citation, parameters with meaning, status, rule, the paper's row."""
+    from istsbench import listings
+
+    listings.show_method(method)
+
+
+@app.command(epilog="Example: `istsbench table VI --dataset nuaa,nust --format tex`")
+@_guarded
+def table(
+    number: Annotated[str, typer.Argument(help="VI")],
+    dataset: Annotated[
+        str, typer.Option(help="Results to show by comma: names of folders below OUT.")
+    ] = "nuaa",
+    rule: Annotated[Rule, typer.Option()] = Rule.own,
+    reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
+    format: Annotated[Format, typer.Option()] = Format.md,
+    out: Out = Path("results"),
+) -> None:
+    """Print a table of the paper from stored results."""
+    from istsbench.results import Results
+    from istsbench.tables import table_vi
+
+    if number.upper() != "VI":
+        raise ValueError(f"table {number!r} is not known, expected VI")
+    sets = [Results.load(out / name.strip()) for name in dataset.split(",")]
+    made = table_vi(sets, rule, reduction)
+    print({"csv": made.csv, "md": made.markdown, "tex": made.latex}[format]())
+
+
+@app.command(epilog="Example: `istsbench score --pred my_masks --dataset nuaa --label Mine`")
+@_guarded
+def score(
+    pred: Annotated[Path, typer.Option(help="Folder of grey prediction images, NAME.png.")],
+    dataset: DatasetName,
+    label: Annotated[str, typer.Option(help="Name of the row.")] = "submitted",
+    split: Split = "test",
+    out: Out = Path("results"),
+    data_root: DataRoot = None,
+) -> None:
+    """Score a folder of anyone's prediction images; it becomes a row of the table."""
+    from istsbench.data import open_dataset
+    from istsbench.predictions import submit
+    from istsbench.results import Results
+    from istsbench.tables import console
+
+    folder, record = submit(pred, open_dataset(dataset, data_root), out, label=label, split=split)
+    for reduction in ("image", "pooled"):
+        console(Results.load(folder, [record["method"]]), "own", reduction)
+
+
+def main() -> None:
+    """Entry point of the `istsbench` command."""
+    app()

@@ -1,0 +1,117 @@
+"""What `istsbench list` and `istsbench info` print."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+import tokenize
+
+from rich.console import Console
+from rich.table import Table
+
+from istsbench import registry
+from istsbench.data import NAMES, SOURCES
+from istsbench.rules import RULES
+from istsbench.segmenter import Card, Segmenter
+
+
+def _console() -> Console:
+    return Console(width=None if Console().is_terminal else 160)
+
+
+def _table(title: str, *heads: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def show(what: str) -> None:
+    """Print one of the listings: methods, datasets, rules, groups."""
+    console = _console()
+    console.print(
+        {"methods": methods, "datasets": datasets, "rules": rules, "groups": groups}[what]()
+    )
+
+
+def methods() -> Table:
+    table = _table("methods", "name", "label", "group", "venue", "year", "status")
+    for name, card in registry.cards().items():
+        if isinstance(card, Card):
+            cells = card.label, card.group, card.venue, str(card.year), card.status
+            table.add_row(name, *cells)
+        else:
+            table.add_row(name, "", "", "", "", f"broken: {card}")
+    return table
+
+
+def datasets() -> Table:
+    table = _table("data sets", "name", "title", "home")
+    for name in NAMES:
+        source = SOURCES.get(name)
+        table.add_row(
+            name,
+            source.title if source else "scenes from a seed",
+            source.where if source else "embedded",
+        )
+    table.add_row("folder:PATH", "any folder of images/ and masks/", "yours")
+    return table
+
+
+def rules() -> Table:
+    table = _table("threshold rules", "name", "what it does")
+    for name, text in RULES.items():
+        table.add_row(name, text)
+    return table
+
+
+def groups() -> Table:
+    table = _table("groups", "name", "methods")
+    for name, members in registry.groups().items():
+        table.add_row(name, ", ".join(members))
+    return table
+
+
+def meanings(kind: type[Segmenter]) -> dict[str, str]:
+    """The comments behind the fields of a method's class, by field."""
+    found: dict[str, str] = {}
+    for owner in reversed(kind.__mro__):
+        if not dataclasses.is_dataclass(owner):
+            continue
+        source = textwrap.dedent(inspect.getsource(owner))
+        comments: dict[int, str] = {}
+        for token in tokenize.generate_tokens(iter(source.splitlines(keepends=True)).__next__):
+            if token.type == tokenize.COMMENT:
+                comments[token.start[0]] = token.string.lstrip("# ")
+        for node in ast.parse(source).body[0].body:  # type: ignore[attr-defined]
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+                found[node.target.id] = " ".join(comments[n] for n in lines if n in comments)
+    return found
+
+
+def show_method(name: str) -> None:
+    """Print all that is known of a method."""
+    from istsbench.metrics import RATIOS
+    from istsbench.tables import paper_table
+
+    kind, console = registry.info(name), _console()
+    card = kind.card
+    console.print(f"[bold]{card.label}[/bold] ({name}), {card.venue} {card.year}, {card.doi}")
+    console.print(f"group {card.group}, status {card.status}, own rule {kind.threshold!r}\n")
+    console.print(inspect.cleandoc(inspect.getmodule(kind).__doc__ or ""), markup=False)  # type: ignore[union-attr]
+    table, known = _table("\nparameters", "name", "default", "meaning"), meanings(kind)
+    for field in dataclasses.fields(kind):
+        table.add_row(field.name, repr(field.default), known.get(field.name, ""))
+    console.print(table)
+    rows = paper_table().query("label == @card.label")
+    if len(rows):
+        paper = _table("\nthe paper's row in Table VI", "data set", "P", "R", "F1", "IoU")
+        for dataset, part in rows.groupby("dataset"):
+            values = part.set_index("metric")["value"]
+            paper.add_row(
+                str(dataset), *(f"{values[m]:.2f}" for m in ("precision", "recall", "f1", "iou"))
+            )
+        console.print(paper)
