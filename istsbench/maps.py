@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
+import uuid
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,9 @@ import numpy as np
 def write_atomic(path: Path, data: bytes, keep: bool = False) -> None:
     """Write a whole file or nothing; with `keep`, leave a file that is already there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    part = path.parent / f".{uuid.uuid4().hex}.part"  # tempfile would hide it from other users
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             file.write(data)
         if not keep:
             os.replace(part, path)
@@ -36,8 +36,7 @@ def write_atomic(path: Path, data: bytes, keep: bool = False) -> None:
         except OSError:  # a file system without hard links
             os.replace(part, path)
     finally:
-        if os.path.exists(part):
-            os.unlink(part)
+        part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from istsbench.counting import count
-from istsbench.data import DataError, Dataset, FolderDataset, pictures
-from istsbench.images import read_grey
+from istsbench.data import Dataset, FolderDataset
+from istsbench.images import DataError, read_grey
+from istsbench.layouts import pictures
 from istsbench.maps import StoredMap
 from istsbench.runner import FORMAT, Images, map_store, write_counts
 from istsbench.threshold import Fixed

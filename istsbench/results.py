@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from istsbench.data import DataError
+from istsbench.images import DataError
 from istsbench.metrics import summarise
 
 PROTOCOL = ("format", "dataset", "split", "data_hash")

@@ -25,7 +25,8 @@ from pathlib import Path
 
 from istsbench import rules
 from istsbench.counting import Counted, count
-from istsbench.data import DataError, Dataset, fingerprint
+from istsbench.data import Dataset, fingerprint
+from istsbench.images import DataError
 from istsbench.maps import MapStore, write_atomic
 from istsbench.progress import progress
 from istsbench.provenance import environment, method_hash, parameters

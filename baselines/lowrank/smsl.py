@@ -33,7 +33,14 @@ from istsbench.threshold import MeanStd
 
 @dataclass(frozen=True)
 class SMSL(Segmenter):
-    card = Card("SMSL", "lowrank", "TGRS", 2017, "10.1109/TGRS.2017.2709250", "reconstruction")
+    card = Card(
+        "SMSL",
+        "lowrank",
+        "TGRS",
+        2017,
+        "https://ieeexplore.ieee.org/document/7999276",
+        "reconstruction",
+    )
     threshold = MeanStd(10)
 
     patch: int = 30  # side of the windows, pixels (later comparisons)

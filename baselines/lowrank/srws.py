@@ -37,7 +37,14 @@ from istsbench.threshold import MeanStd
 
 @dataclass(frozen=True)
 class SRWS(Segmenter):
-    card = Card("SRWS", "lowrank", "NC", 2021, "10.1016/j.neucom.2020.08.065", "reference-checked")
+    card = Card(
+        "SRWS",
+        "lowrank",
+        "NC",
+        2021,
+        "https://www.sciencedirect.com/science/article/pii/S0925231220313461",
+        "reference-checked",
+    )
     threshold = MeanStd(10)
 
     patch: int = 50  # side of the windows, pixels (paper and code)

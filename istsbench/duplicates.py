@@ -1,0 +1,41 @@
+"""Pictures that show the same scene, found by small thumbnails.
+
+A thumbnail is the picture shrunk to 16x16 by area, less its mean, at unit length; the
+product of two is the correlation of the shrunk pictures. It does not change with gain,
+offset or size, and it sees no small target: two frames of one scene look alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+SIDE = 16  # pixels of a thumbnail's side
+ALIKE = 0.98  # correlation above which two pictures count as the same scene
+BLOCK = 1024  # thumbnails compared at once; bounds the memory to BLOCK x BLOCK correlations
+
+
+def thumbnail(grey: np.ndarray) -> np.ndarray:
+    """float32 (256,) of uint8 (H, W); all zero if it shows nothing."""
+    small = Image.fromarray(grey).convert("F").resize((SIDE, SIDE), Image.Resampling.BOX)
+    pixels = np.asarray(small, dtype=np.float64).ravel()
+    pixels = pixels - pixels.mean()
+    length = np.linalg.norm(pixels)
+    return (pixels / length if length > 1e-6 else np.zeros_like(pixels)).astype(np.float32)
+
+
+def nearest(these: np.ndarray, those: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each thumbnail of (n, 256) the most similar of (m, 256), m > 0: index and
+    correlation, both (n,)."""
+    index = np.zeros(len(these), dtype=int)
+    best = np.full(len(these), -np.inf, dtype=np.float32)
+    for top in range(0, len(these), BLOCK):
+        rows = slice(top, top + BLOCK)
+        for left in range(0, len(those), BLOCK):
+            alike = these[rows] @ those[left : left + BLOCK].T
+            first = alike.argmax(axis=1)
+            value = np.take_along_axis(alike, first[:, None], axis=1)[:, 0]
+            better = value > best[rows]
+            index[rows] = np.where(better, first + left, index[rows])
+            best[rows] = np.maximum(value, best[rows])
+    return index, np.minimum(best, 1)
