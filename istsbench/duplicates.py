@@ -21,7 +21,7 @@ def thumbnail(grey: np.ndarray) -> np.ndarray:
     pixels = np.asarray(small, dtype=np.float64).ravel()
     pixels = pixels - pixels.mean()
     length = np.linalg.norm(pixels)
-    return (pixels / length if length > 1e-6 else np.zeros_like(pixels)).astype(np.float32)
+    return (pixels / length if length > 0.01 else np.zeros_like(pixels)).astype(np.float32)
 
 
 def nearest(these: np.ndarray, those: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

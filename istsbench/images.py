@@ -64,6 +64,12 @@ def read_grey(path: Path) -> np.ndarray:
     return decode(data, path)
 
 
+def picture_mode(data: bytes) -> str:
+    """Pillow's name of how an intact encoded image keeps its pixels: L, RGB, P, 1, I;16, ..."""
+    with Image.open(io.BytesIO(data)) as picture:
+        return picture.mode
+
+
 def pixel_hash(pixels: np.ndarray) -> str:
     """16 hexadecimal digits that identify shape and values of uint8 or bool pixels."""
     digest = hashlib.sha256(f"{pixels.shape[0]}x{pixels.shape[1]}:".encode())

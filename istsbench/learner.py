@@ -45,7 +45,16 @@ class Ranks:
         torch.distributed.all_reduce(flat)
         flat /= self.count
         for tensor, mean in zip(listed, flat.split([t.numel() for t in listed]), strict=True):
-            tensor.copy_(mean.view_as(tensor))
+            with torch.no_grad():
+                tensor.copy_(mean.view_as(tensor))
+
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """True on all ranks if it is true on one."""
+        if self.count == 1:
+            return flag
+        vote = torch.tensor(float(flag), device=device)
+        torch.distributed.all_reduce(vote)
+        return bool(vote > 0)
 
 
 class Learner(ABC):
@@ -68,6 +77,10 @@ class Learner(ABC):
     def complaints(self, means: dict[str, float]) -> list[str]:
         """What is wrong after an epoch, judged by the means of what `step` returned."""
         return [f"{name} is {value}" for name, value in means.items() if not np.isfinite(value)]
+
+    def diagnose(self, images: Tensor, masks: Tensor, progress: float) -> dict[str, float]:
+        """What the log should show besides, now and then; changes nothing."""
+        return {}
 
     def networks(self) -> list[nn.Module]:
         """The modules that are called as a whole, for `torch.compile`."""

@@ -48,8 +48,35 @@ def code_hash(kind: type[Segmenter]) -> str:
             waiting += _imports(source, name)
     digest = hashlib.sha256()
     for name in sorted(sources):
-        digest.update(name.encode() + b"\0" + sources[name] + b"\0")
+        digest.update(f"{name}\0{_essence(sources[name])}\0".encode())
     return digest.hexdigest()[:16]
+
+
+_NO_MATTER = {"card", "threshold", "excused"}  # of a method's class: they change no map
+
+
+def _essence(source: bytes) -> str:
+    """The code of a file without what no map depends on: comments, docstrings, cards, rules."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.ClassDef):
+            kept = [child for child in node.body if not _assigns(child, _NO_MATTER)]
+            node.body = kept or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _assigns(node: ast.stmt, names: set[str]) -> bool:
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    else:
+        return False
+    return any(isinstance(target, ast.Name) and target.id in names for target in targets)
 
 
 def _source(name: str) -> bytes | None:

@@ -16,7 +16,7 @@ from pixelgame.players import Players
 from pixelgame.utility import FNS, FPS, find
 
 ALIVE = 1e-6  # share of pixels above 1/2 in an epoch under which a player is dead
-RESPONSE = 5  # steps of the lone player in `best_response_gap`
+RESPONSE = 5  # steps of the lone player in `diagnose`
 
 
 class Game(Learner):
@@ -63,18 +63,16 @@ class Game(Learner):
         ]
         return super().complaints(means) + dead
 
-    def best_response_gap(
-        self, images: Tensor, masks: Tensor, progress: float
-    ) -> dict[str, float]:
-        """How much each player could still lower its utility with the other held fixed.
+    def diagnose(self, images: Tensor, masks: Tensor, progress: float) -> dict[str, float]:
+        """The best-response gap: how much each player could still lower its utility with the other held fixed.
 
         Estimated by a few steps of a copy of the player on one batch: 0 at an equilibrium.
         """
+        players = copy.deepcopy(self.module)  # a forward pass moves the statistics of the norms
         with torch.no_grad():
-            fixed = [part.float() for part in self.module.logits(images)]
+            fixed = [part.float() for part in players.logits(images)]
         gaps = {}
-        for index, player in enumerate((FNS, FPS)):
-            lone = copy.deepcopy(self.module.fns if player == FNS else self.module.fps)
+        for index, (player, lone) in enumerate(((FNS, players.fns), (FPS, players.fps))):
             optimizer = torch.optim.Adam(lone.parameters(), self.recipe.lr)
             totals = []
             for _ in range(RESPONSE + 1):

@@ -60,9 +60,7 @@ class PixelGame(Network):
 class PixelGameWithoutMIM(PixelGame):
     """Plain addition in the skips: the paper's baseline."""
 
-    card = Card(
-        "pixelGame (w/o MIM)", "game", "arXiv", 2022, "10.48550/arXiv.2205.13124", "paper"
-    )
+    card = Card("pixelGame (w/o MIM)", "game", "arXiv", 2022, "10.48550/arXiv.2205.13124", "paper")
 
     attention: str = "none"
 

@@ -1,0 +1,56 @@
+"""Choose k of mean + k std on NUAA-SIRST training and validation images, never on test.
+
+    python benchmarks/calibrate.py --methods traditional --jobs 2
+
+The k with the best pooled F1 over the images of `--split` is what a method whose paper
+states no rule carries as its own. Writes OUT/calibration.csv, merging with what is there.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from istsbench.data import open_dataset
+from istsbench.maps import write_atomic
+from istsbench.metrics import summarise
+from istsbench.results import Results
+from istsbench.runner import run
+from istsbench.selection import choose
+
+
+def main(
+    methods: str = "traditional",
+    split: Annotated[str, typer.Option(help="trainval, or val for methods that are slow")] = (
+        "trainval"
+    ),
+    jobs: int = 1,
+    out: Path = Path("results"),
+) -> None:
+    if split not in ("train", "val", "trainval"):
+        raise typer.BadParameter(f"{split!r} is not made of training and validation images")
+    outcome = run(
+        choose(methods), open_dataset("nuaa"), out, split=split, wanted=("own", "oracle"), jobs=jobs
+    )
+    results = Results.load(outcome.folder, outcome.done)
+    lines = []
+    for spec, record in results.records.items():
+        line = {"method": spec, "images": record["images"], "data_hash": record["data_hash"]}
+        for rule, title in (("own", "own"), ("oracle", "best")):
+            rows = results.counts[spec].query("rule == @rule")
+            line[f"{title}_rule"] = record["rules"][rule]
+            line[f"{title}_f1_pooled"] = round(summarise(rows, "pooled")["f1"], 4)
+            line[f"{title}_f1_image"] = round(summarise(rows, "image")["f1"], 4)
+        lines.append(line)
+    frame, path = pd.DataFrame(lines), out / "calibration.csv"
+    if path.is_file():
+        old = pd.read_csv(path)
+        frame = pd.concat([old[~old["method"].isin(frame["method"])], frame])
+    frame = frame.sort_values("method")
+    write_atomic(path, frame.to_csv(index=False).encode())
+    print(frame.to_string(index=False))
+
+
+if __name__ == "__main__":
+    typer.run(main)
