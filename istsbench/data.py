@@ -111,15 +111,17 @@ class FolderDataset(Dataset):
         if image.shape != mask.shape:
             if name not in self.fixes:
                 raise DataError(
-                    f"{mask_path}: mask of {_size(mask)} for an image of {_size(image)} "
+                    f"{mask_path}: mask of {size_text(mask)} for an image of {size_text(image)} "
                     f"({image_path.name}); expected the same size"
                 )
-            notes = (f"{name}: mask {_size(mask)} resized to {_size(image)} by nearest neighbour",)
+            sizes = f"{size_text(mask)} resized to {size_text(image)}"
+            notes = (f"{name}: mask {sizes} by nearest neighbour",)
             mask = _nearest(mask, image.shape)
         return Sample(name, image.astype(np.float64), mask > HALF, notes)
 
 
-def _size(pixels: np.ndarray) -> str:
+def size_text(pixels: np.ndarray) -> str:
+    """Width x height, as people write the size of a picture."""
     return f"{pixels.shape[1]}x{pixels.shape[0]}"
 
 

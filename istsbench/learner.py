@@ -65,6 +65,7 @@ class Learner(ABC):
         self.recipe = recipe
         self.ranks = Ranks()
         self.precision = "fp32"
+        self.modules: dict[str, nn.Module] = {"network": module}  # what a checkpoint holds
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
 
     @abstractmethod
@@ -139,7 +140,11 @@ class Learner(ABC):
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Every tensor by name, and the rest as JSON."""
-        tensors = {f"module/{k}": _array(v) for k, v in self.module.state_dict().items()}
+        tensors = {
+            f"module/{name}/{key}": _array(value)
+            for name, module in self.modules.items()
+            for key, value in module.state_dict().items()
+        }
         groups = {}
         for name, optimizer in self.optimizers.items():
             state = optimizer.state_dict()
@@ -151,17 +156,19 @@ class Learner(ABC):
 
     def restore(self, tensors: dict[str, np.ndarray], groups: dict[str, Any]) -> None:
         """Go back to a state; the inverse of `state`, bit for bit."""
-        own = {
-            key.removeprefix("module/"): torch.from_numpy(value)
-            for key, value in tensors.items()
-            if key.startswith("module/")
-        }
-        self.module.load_state_dict(own)
+        for name, module in self.modules.items():
+            prefix = f"module/{name}/"
+            own = {
+                key.removeprefix(prefix): torch.from_numpy(value)
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
+            module.load_state_dict(own)
         for name, optimizer in self.optimizers.items():
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 if key.startswith(f"optimizer/{name}/"):
-                    index, part = key.split("/")[2:]
+                    *_, index, part = key.split("/")
                     state.setdefault(int(index), {})[part] = torch.from_numpy(value)
             optimizer.load_state_dict({"state": state, "param_groups": groups[name]})
 

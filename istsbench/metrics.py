@@ -96,7 +96,7 @@ def match_regions(predicted: Regions, true: Regions, match: str = "first") -> Ta
 def _first_come(distance: np.ndarray) -> list[int]:
     used: list[int] = []
     for row in distance < REACH:
-        free = [index for index in np.nonzero(row)[0] if index not in used]
+        free = [int(index) for index in np.nonzero(row)[0] if index not in used]
         used += free[:1]
     return used
 
@@ -110,7 +110,9 @@ def _assigned(distance: np.ndarray) -> list[int]:
 
 def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:
     over, under = np.asarray(over, float), np.asarray(under, float)
-    return np.divide(over, under, out=np.zeros(np.broadcast(over, under).shape), where=under != 0)
+    ratio = np.zeros(np.broadcast(over, under).shape)
+    np.divide(over, under, out=ratio, where=under != 0)
+    return ratio
 
 
 def ratios(counts: pd.DataFrame) -> pd.DataFrame:
@@ -181,6 +183,7 @@ class Curve:
     """One exact operating curve over all pixels given to it.
 
     `tp`, `fp` (n,) count the pixels at or above each distinct value, from the highest.
+    Areas are nan where there is no target pixel or nothing else.
     """
 
     tp: np.ndarray
@@ -208,12 +211,16 @@ class Curve:
     @property
     def auc(self) -> float:
         """Area under the ROC: a target pixel outranks another with this chance, ties half."""
+        if not (self.positives and self.negatives):
+            return float("nan")
         tpr, fpr = np.append(0, self.tpr), np.append(0, self.fpr)
         return float(np.trapezoid(tpr, fpr))
 
     @property
     def average_precision(self) -> float:
         """Sum over the values of precision times the gain in recall (no interpolation)."""
+        if not self.positives:
+            return float("nan")
         precision = _divide(self.tp, self.tp + self.fp)
         return float(np.sum(precision * np.diff(np.append(0, self.tpr))))
 

@@ -101,7 +101,7 @@ class Network(Trainable):
 
     @abstractmethod
     def learner(self, module: torch.nn.Module, recipe: Recipe) -> Learner:
-        """What trains `module`: `istsbench.learner.Descent` with a loss, or a learner of its own."""
+        """What trains `module`: `istsbench.learner.Descent` with a loss, or one of its own."""
 
     # ------------------------------------------------------------------ images to maps
 

@@ -42,10 +42,10 @@ def code_hash(kind: type[Segmenter]) -> str:
         own = name.partition(".")[0] == package or name == "istsbench.network"
         if not own or name in sources:
             continue
-        source = _source(name)
+        source, base = _source(name)
         if source is not None:
             sources[name] = source
-            waiting += _imports(source, name)
+            waiting += _imports(source, base)
     digest = hashlib.sha256()
     for name in sorted(sources):
         digest.update(f"{name}\0{_essence(sources[name])}\0".encode())
@@ -79,12 +79,16 @@ def _assigns(node: ast.stmt, names: set[str]) -> bool:
     return any(isinstance(target, ast.Name) and target.id in names for target in targets)
 
 
-def _source(name: str) -> bytes | None:
+def _source(name: str) -> tuple[bytes | None, str]:
+    """A module's source, and the name that its relative imports start from."""
     try:
         spec = find_spec(name)
     except (ImportError, ValueError, AttributeError):
-        return None
-    return Path(spec.origin).read_bytes() if spec and spec.has_location and spec.origin else None
+        return None, name
+    if spec is None or not spec.has_location or not spec.origin:
+        return None, name
+    base = name if spec.submodule_search_locations is None else f"{name}.__init__"
+    return Path(spec.origin).read_bytes(), base
 
 
 def _imports(source: bytes, name: str) -> list[str]:

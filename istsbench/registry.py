@@ -24,7 +24,11 @@ ENTRY_POINTS = "istsbench.segmenters"
 TRADITIONAL = ("spatial", "hvs", "lowrank")
 
 
-class UnknownName(LookupError):
+class WrongUse(ValueError):
+    """What was asked for cannot be read or does not exist; the message says what could be."""
+
+
+class UnknownName(WrongUse, LookupError):
     """No method, data set or group has this name."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
@@ -38,16 +42,24 @@ class BrokenMethod(ImportError):
 
 
 @cache
-def _entries() -> dict[str, EntryPoint]:
-    found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=ENTRY_POINTS):
-        other = found.setdefault(entry.name, entry)
-        if other.value != entry.value:
-            raise BrokenMethod(
-                f"two methods are called {entry.name!r}: {other.value} and {entry.value}; "
-                "one of them has to be renamed or uninstalled"
-            )
-    return dict(sorted(found.items()))
+def _entries() -> dict[str, list[EntryPoint]]:
+    """The entry points by name; more than one under a name is a clash of two packages."""
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        same = found.setdefault(entry.name, [])
+        if entry.value not in [other.value for other in same]:
+            same.append(entry)
+    return found
+
+
+def _entry(name: str) -> EntryPoint:
+    entry, *others = _entries()[name]
+    if others:
+        raise BrokenMethod(
+            f"two methods are called {name!r}: {entry.value} and {others[0].value}; "
+            "one of them has to be renamed or uninstalled"
+        )
+    return entry
 
 
 def names() -> list[str]:
@@ -60,21 +72,21 @@ def info(name: str) -> type[Segmenter]:
 
     Raises `UnknownName` (with close matches) or `BrokenMethod` (with the cause).
     """
-    entries = _entries()
-    if name not in entries:
-        raise UnknownName("method", name, list(entries))
+    if name not in _entries():
+        raise UnknownName("method", name, names())
+    entry = _entry(name)
     try:
-        found = entries[name].load()
-    except Exception as error:
+        found = entry.load()
+    except (Exception, SystemExit) as error:
         raise BrokenMethod(
-            f"method {name!r} ({entries[name].value}) cannot be loaded: "
-            f"{type(error).__name__}: {error}"
+            f"method {name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     if not (isinstance(found, type) and issubclass(found, Segmenter)):
         raise BrokenMethod(
-            f"method {name!r} ({entries[name].value}) is {found!r}, "
-            "expected a subclass of Segmenter"
+            f"method {name!r} ({entry.value}) is {found!r}, expected a subclass of Segmenter"
         )
+    if not isinstance(getattr(found, "card", None), Card):
+        raise BrokenMethod(f"method {name!r} ({entry.value}) has no card")
     return found
 
 
@@ -93,13 +105,11 @@ def create(name: str, **parameters: Any) -> Segmenter:
 def cards() -> dict[str, Card | BrokenMethod]:
     """The card of every method, or what is wrong with it; imports a method only at need."""
     found: dict[str, Card | BrokenMethod] = {}
-    for name, entry in _entries().items():
+    for name in names():
         try:
-            found[name] = _written_card(entry) or info(name).card
+            found[name] = _written_card(_entry(name)) or info(name).card
         except BrokenMethod as error:
             found[name] = error
-        except AttributeError:
-            found[name] = BrokenMethod(f"method {name!r} ({entry.value}) has no card")
     return found
 
 
@@ -108,7 +118,7 @@ def _written_card(entry: EntryPoint) -> Card | None:
     try:
         spec = find_spec(entry.module)
         tree = ast.parse(Path(spec.origin).read_bytes())  # type: ignore[union-attr, arg-type]
-    except Exception:
+    except (Exception, SystemExit):
         return None
     for kind in (node for node in tree.body if isinstance(node, ast.ClassDef)):
         if kind.name != entry.attr:

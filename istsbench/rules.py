@@ -34,8 +34,10 @@ def candidates(own: Threshold) -> list[Threshold]:
 
 def check(names: list[str]) -> list[str]:
     """The names in their fixed order; raises `UnknownName` for another one."""
-    from istsbench.registry import UnknownName
+    from istsbench.registry import UnknownName, WrongUse
 
+    if not names:
+        raise WrongUse(f"no threshold rule was named; there are {', '.join(RULES)}")
     for name in names:
         if name not in RULES:
             raise UnknownName("threshold rule", name, list(RULES))

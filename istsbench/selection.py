@@ -6,16 +6,27 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from istsbench import registry
-from istsbench.registry import BrokenMethod, UnknownName
+from istsbench.registry import BrokenMethod, UnknownName, WrongUse
 from istsbench.segmenter import Segmenter
 
-_ITEM = re.compile(r"\s*([\w-]+)\s*(\([^()]*\))?\s*(?:,|$)")
+_ITEM = re.compile(r"([\w.-]+)\s*(?:\((.*)\))?", re.DOTALL)
+_PLAIN = re.compile(r"[\w.-]+(\([\w.=-]+(, [\w.=-]+)*\))?")
+_LONGEST = 100  # characters of a file's name that come from a spec
+
+
+def file_name(spec: str) -> str:
+    """A spec in characters that every file system takes; two specs never share a name."""
+    plain = re.sub(r"[^\w.=-]+", "_", spec).strip("_")
+    if _PLAIN.fullmatch(spec) and len(plain) <= _LONGEST:
+        return plain
+    return f"{plain[:_LONGEST]}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -33,8 +44,7 @@ class Choice:
 
     @property
     def file(self) -> str:
-        """The spec in characters that every file system takes."""
-        return re.sub(r"[^\w.=-]+", "_", self.spec).strip("_")
+        return file_name(self.spec)
 
     def create(self) -> Segmenter:
         return registry.create(self.name, **dict(self.changes))
@@ -44,60 +54,84 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
     """The methods that a comma-separated list names, without repetition, in its order.
 
     `changes` are `method.parameter=value` and apply to that method wherever it is chosen.
-    Raises `UnknownName` or `ValueError` with what was given and what was expected.
+    Raises `WrongUse` with what was given and what was expected.
     """
     groups, known = registry.groups(), registry.names()
     extra: dict[str, dict[str, Any]] = {}
     for change in changes:
         target, equals, value = change.partition("=")
-        name, dot, key = target.strip().partition(".")
+        name, dot, key = target.strip().rpartition(".")
         if not (dot and equals):
-            raise ValueError(f"--set got {change!r}, expected METHOD.PARAMETER=VALUE")
+            raise WrongUse(f"--set got {change!r}, expected METHOD.PARAMETER=VALUE")
         if name not in known:
             raise UnknownName("method", name, known)
         extra.setdefault(name, {})[key] = _value(value)
     found: dict[Choice, None] = {}
-    position = 0
-    while position < len(methods.rstrip(" ,")):
-        item = _ITEM.match(methods, position)
+    for part in _split(methods):
+        item = _ITEM.fullmatch(part)
         if item is None:
-            raise ValueError(
-                f"cannot read {methods[position:]!r} in --methods; expected names or "
+            raise WrongUse(
+                f"cannot read {part!r} in --methods; expected names or "
                 "name(parameter=value), separated by commas"
             )
-        position = item.end()
-        name, given = item.group(1), _arguments(item.group(2) or "()")
+        name, given = item.group(1), _arguments(item.group(2) or "")
         if name not in known and name not in groups:
             raise UnknownName("method or group", name, [*groups, *known])
         if given and name not in known:
-            raise ValueError(f"{name!r} is a group; parameters belong to a single method")
+            raise WrongUse(f"{name!r} is a group; parameters belong to a single method")
         for member in [name] if name in known else groups[name]:
             merged = {**extra.get(member, {}), **given}
             found[Choice(member, tuple(sorted(merged.items())))] = None
     if not found:
-        raise ValueError(f"--methods {methods!r} names no method")
+        raise WrongUse(f"--methods {methods!r} names no method")
     for choice in found:
         if choice.changes:
-            try:
-                choice.create()
-            except BrokenMethod:
-                continue  # the run records it and goes on
+            _try(choice)
     return list(found)
 
 
+def _try(choice: Choice) -> None:
+    try:
+        choice.create()
+    except BrokenMethod:
+        return  # the run records it and goes on
+    except (TypeError, ValueError) as error:
+        raise WrongUse(f"{choice.spec}: {error}") from error
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas that stand outside brackets and quotes, none empty."""
+    parts, depth, quote = [""], 0, ""
+    for sign in text:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        if sign == "," and not depth and not quote:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts if part.strip()]
+
+
 def _arguments(text: str) -> dict[str, Any]:
-    inside = text[1:-1].strip()
     found = {}
-    for part in filter(None, (piece.strip() for piece in inside.split(","))):
+    for part in _split(text):
         key, equals, value = part.partition("=")
         if not equals or not key.strip().isidentifier():
-            raise ValueError(f"cannot read the parameter {part!r}, expected name=value")
+            raise WrongUse(f"cannot read the parameter {part!r}, expected name=value")
         found[key.strip()] = _value(value)
     return found
 
 
 def _value(text: str) -> Any:
+    """A Python literal, or the text itself; lists as tuples, since a method is a value."""
     try:
-        return ast.literal_eval(text.strip())
+        value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError):
         return text.strip()
+    return tuple(value) if isinstance(value, list) else value

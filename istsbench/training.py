@@ -25,7 +25,6 @@ import numpy as np
 import pandas as pd
 
 from istsbench.checkpoint import (
-    WeightsError,
     read_checkpoint,
     read_weights,
     save_checkpoint,
@@ -192,13 +191,13 @@ class _Run:
     def _learner(self, compile: bool) -> Learner:
         import torch
 
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.ranks.rank % torch.cuda.device_count())
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.plan.seed)
             module = self.network.build()
-        if self.device.type == "cuda":
-            torch.cuda.set_device(self.ranks.rank % torch.cuda.device_count())
-        module = module.to(self.device, memory_format=torch.channels_last)
-        learner = self.network.learner(module, self.plan.recipe)
+            module = module.to(self.device, memory_format=torch.channels_last)
+            learner = self.network.learner(module, self.plan.recipe)
         learner.ranks, learner.precision = self.ranks, self.plan.precision
         for part in learner.networks() if compile else []:
             part.compile()
@@ -269,7 +268,7 @@ class _Run:
                 images, masks = self._to_device(batch)
                 for name, value in learner.step(images, masks, position).items():
                     sums[name] = sums.get(name, 0) + value
-        self.ranks.average(learner.module.buffers())
+        self.ranks.average(b for part in learner.modules.values() for b in part.buffers())
         means = {name: float(value) / steps for name, value in sums.items()}
         if not np.isfinite(list(means.values())).all():
             raise Stopped(f"epoch {epoch + 1}: {'; '.join(learner.complaints(means))}")

@@ -16,7 +16,7 @@ from pixelgame.players import Players
 from pixelgame.utility import FNS, FPS, find
 
 ALIVE = 1e-6  # share of pixels above 1/2 in an epoch under which a player is dead
-RESPONSE = 5  # steps of the lone player in `diagnose`
+RESPONSE = 5  # steps of a lone player in `diagnose`
 
 
 class Game(Learner):
@@ -64,9 +64,9 @@ class Game(Learner):
         return super().complaints(means) + dead
 
     def diagnose(self, images: Tensor, masks: Tensor, progress: float) -> dict[str, float]:
-        """The best-response gap: how much each player could still lower its utility with the other held fixed.
+        """The best-response gap: what each player could still gain with the other held fixed.
 
-        Estimated by a few steps of a copy of the player on one batch: 0 at an equilibrium.
+        The fall of its utility over a few steps of a copy on one batch; 0 at an equilibrium.
         """
         players = copy.deepcopy(self.module)  # a forward pass moves the statistics of the norms
         with torch.no_grad():

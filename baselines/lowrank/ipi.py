@@ -49,7 +49,7 @@ class IPI(Segmenter):
         grid = Grid.inside(image.shape, self.patch, self.step)
         patches = grid.matrix(image)
         spread = np.ptp(patches)
-        if spread == 0 or len(grid) < 4:
+        if spread == 0:
             return np.zeros(image.shape)
         patches = (patches - patches.min()) / spread
         target, _ = self.split(patches, weight=1 / np.sqrt(max(image.shape)))
@@ -63,7 +63,8 @@ class IPI(Segmenter):
         """
         target = np.zeros_like(patches)
         values, vectors = spectrum(patches)
-        if len(values) < 4 or values[1] < 1e-6 * values[0]:  # rank one: all is background
+        # Rank one: all is background. The smallest mu needs a fourth value.
+        if len(values) < 4 or values[1] < 1e-6 * values[0]:
             return target, 0
         mu, smallest = values[1], self.floor * values[3]
         largest_rank = self.rank_share * len(values)

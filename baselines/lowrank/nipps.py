@@ -44,7 +44,7 @@ class NIPPS(Segmenter):
     )
     threshold = MeanStd(10)
     excused = {
-        "finds_a_bright_target": "so few windows have no singular value below the share: all are free"
+        "finds_a_bright_target": "with so few windows no singular value is weak: all are free"
     }
 
     patch: int = 50  # side of the windows, pixels (code's demo)

@@ -1,0 +1,54 @@
+"""MDvsFA-cGAN: two generators, one against misses and one against false alarms.
+
+Each generator weighs missed targets or false alarms a hundred times the other; a
+discriminator that has to tell the truth and the two generators' masks apart pulls both
+towards masks that look real, and a consistency term pulls its features of the two
+together. The mean of the two masks is the answer.
+
+Wang, Zhou & Wang, "Miss detection vs. false alarm: adversarial learning for small object
+segmentation in infrared images", ICCV 2019, 8508-8517.
+
+Two public versions by the authors differ. Taken from the PyTorch one: ordinary batch norm
+and biases (the TensorFlow one mixes w0 x + w1 BN(x) and keeps the batch's statistics at
+test time), and lambda2 = 10 (there 1). Taken from the TensorFlow one: the start near the
+identity. Kept as published: the discriminator's scores pass a softmax *and* are then read
+as logits by the log loss, so that its loss cannot fall below 0.567.
+Departs: the rates fall by 5 after each third of the training for both generators and stay
+for the discriminator (a slip in the code lets the second generator's fall twice). The
+gradient of the clamp that ends each generator lives on where it leads back into [0, 1].
+Checked against: the counts of the PyTorch networks, 3,138,497 + 629,825 + 151,276
+weights, and the 868.75 G operations printed by followers.
+"""
+
+from dataclasses import dataclass
+
+from istsbench.network import Network, Preparation, Recipe
+from istsbench.segmenter import Card
+
+
+@dataclass(frozen=True)
+class MDvsFA(Network):
+    card = Card("MDvsFA-cGAN", "cnn", "ICCV", 2019, "10.1109/ICCV.2019.00860", "paper")
+    preparation = Preparation(127.5, 127.5)  # grey levels to -1..1
+    recipes = {
+        "paper": Recipe(
+            30, 10, 1e-4, 128, "published", schedule="steps", centred=0.0, turns="none"
+        ),
+        "fast": Recipe(epochs=200, batch=8, lr=1e-4, patch=128, loss="published"),
+    }
+
+    width: int = 64  # channels of the second generator; the first has 1 to 8 times as many
+
+    def build(self):
+        from baselines.cnn.mdvsfa_net import Generators
+
+        return Generators(self.width)
+
+    def learner(self, module, recipe):
+        from baselines.cnn.mdvsfa_net import Adversaries
+
+        return Adversaries(module, recipe)
+
+    def outputs(self, module, inputs):
+        misses, alarms = module.masks(inputs)
+        return {"fusion": (misses + alarms) / 2, "misses": misses, "alarms": alarms}
