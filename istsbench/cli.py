@@ -78,22 +78,19 @@ def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def inner(*args: Any, **kwargs: Any) -> Any:
         from istsbench.images import DataError
-        from istsbench.registry import UnknownName
+        from istsbench.registry import WrongUse
 
         try:
             return command(*args, **kwargs)
-        except (typer.Exit, typer.Abort):
+        except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             _say("stopped; what is done is kept, the same command continues from there")
             raise typer.Exit(1) from None
-        except DataError as error:
-            _say(f"error: {error}")
-            raise typer.Exit(1) from None
-        except (UnknownName, TypeError, ValueError) as error:
+        except WrongUse as error:
             _say(f"error: {error}")
             raise typer.Exit(2) from None
-        except (OSError, RuntimeError, ImportError) as error:
+        except (DataError, OSError, RuntimeError, ImportError) as error:
             _say(f"error: {error}")
             raise typer.Exit(1) from None
 
@@ -125,12 +122,18 @@ def run(
     """Score methods on data sets; write counts, Table VI and figures. Resumes by itself."""
     from istsbench import runner
     from istsbench.data import open_dataset
+    from istsbench.registry import WrongUse
     from istsbench.rules import check
     from istsbench.selection import choose
 
     chosen = choose(methods, change or [])
     wanted = check([rule.strip() for rule in rules.split(",") if rule.strip()])
     sets = [open_dataset(name.strip(), data_root) for name in dataset.split(",")]
+    if len({one.name for one in sets}) < len(sets):
+        raise WrongUse(f"--dataset {dataset!r} names two data sets that are called alike")
+    if len(sets) > 1:  # what is wrong with the last one is said before work on the first
+        for one in sets:
+            runner.Images.load(one, split, limit, wanted)
     outcomes = [
         runner.run(
             chosen,
@@ -146,10 +149,13 @@ def run(
         for one in sets
     ]
     rule = "own" if "own" in wanted else wanted[0]
-    for one, outcome in zip(sets, outcomes, strict=True):
-        _present(out, one, outcome, [c.spec for c in chosen], rule, reduction)
-    if len(outcomes) > 1:
-        _write_together(out, outcomes, rule, reduction)
+    specs = [choice.spec for choice in chosen]
+    presented = [
+        _present(out, one, outcome, specs, rule, reduction)
+        for one, outcome in zip(sets, outcomes, strict=True)
+    ]
+    if len(presented) > 1:
+        _write_together(out, presented, rule, reduction)
     failed = {
         f"{spec} on {one.name}": reason
         for one, outcome in zip(sets, outcomes, strict=True)
@@ -163,8 +169,9 @@ def run(
 
 def _present(
     out: Path, dataset: Any, outcome: Any, specs: list[str], rule: str, reduction: str
-) -> None:
+) -> Any:
     """Print one data set's table; write it and the figures where anything is new."""
+    from istsbench.images import DataError
     from istsbench.results import ProtocolMix, Results
     from istsbench.tables import console, table_vi
 
@@ -172,7 +179,7 @@ def _present(
     try:
         results = Results.load(folder)
         table = table_vi([results], rule, reduction)
-    except ProtocolMix as error:
+    except (ProtocolMix, DataError) as error:
         _say(f"note: {error}; the table holds the methods of this run only")
         results = Results.load(folder, specs)
         table = table_vi([results], rule, reduction)
@@ -184,13 +191,13 @@ def _present(
     console(results, rule, reduction)
     kinds = sorted({path.parent for path in paths})
     print("written: " + ", ".join(f"{kind}/" for kind in kinds))
+    return results
 
 
-def _write_together(out: Path, outcomes: list[Any], rule: str, reduction: str) -> None:
-    from istsbench.results import Results
+def _write_together(out: Path, sets: list[Any], rule: str, reduction: str) -> None:
     from istsbench.tables import table_vi
 
-    table = table_vi([Results.load(one.folder) for one in outcomes], rule, reduction)
+    table = table_vi(sets, rule, reduction)
     print("written: " + ", ".join(map(str, table.write(out))))
 
 
@@ -225,11 +232,12 @@ def table(
     out: Out = Path("results"),
 ) -> None:
     """Print a table of the paper from stored results."""
+    from istsbench.registry import WrongUse
     from istsbench.results import Results
     from istsbench.tables import table_vi
 
     if number.upper() != "VI":
-        raise ValueError(f"table {number!r} is not known, expected VI")
+        raise WrongUse(f"table {number!r} is not known, expected VI")
     sets = [Results.load(out / name.strip()) for name in dataset.split(",")]
     made = table_vi(sets, rule, reduction)
     print({"csv": made.csv, "md": made.markdown, "tex": made.latex}[format]())

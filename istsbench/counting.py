@@ -40,16 +40,23 @@ def _stored(
 ) -> Iterator[tuple[Sample, StoredMap]]:
     for name in names:
         stored = store.load(name)
-        if stored is not None:
-            yield dataset.load(name), stored
+        if stored is None:
+            continue
+        sample = dataset.load(name)
+        if stored.pixels == sample.pixels:
+            yield sample, stored
 
 
-def _chosen(own: Threshold, store: MapStore, dataset: Dataset, names: Sequence[str]) -> Threshold:
+def _chosen(
+    own: Threshold, store: MapStore, dataset: Dataset, names: Sequence[str]
+) -> Threshold | None:
+    """The best rule on these images; None unless the map of each is there."""
     options = rules.candidates(own)
-    total = np.zeros((len(options), 3), dtype=np.int64)
+    total, found = np.zeros((len(options), 3), dtype=np.int64), 0
     for sample, stored in _stored(store, dataset, names):
         total += sweep(stored.score, sample.mask, options)
-    return best_rule(total, options)
+        found += 1
+    return best_rule(total, options) if found == len(names) else None
 
 
 def resolve(
@@ -60,13 +67,16 @@ def resolve(
     names: Sequence[str],
     tuning: Sequence[str],
 ) -> dict[str, Threshold]:
-    """The rule behind each name; `tuning` are the images that `tuned` may look at."""
-    found = {"own": own, "half": rules.HALF}
+    """The rule behind each name; `tuning` are the images that `tuned` may look at.
+
+    `tuned` and `oracle` are left out if an image that they are chosen on has no map.
+    """
+    found: dict[str, Threshold | None] = {"own": own, "half": rules.HALF}
     if "tuned" in wanted:
         found["tuned"] = _chosen(own, store, dataset, tuning)
     if "oracle" in wanted:
         found["oracle"] = _chosen(own, store, dataset, names)
-    return {name: found[name] for name in wanted}
+    return {name: rule for name in wanted if (rule := found[name]) is not None}
 
 
 def count_image(
@@ -92,10 +102,12 @@ def count_image(
 
 def scaled(score: np.ndarray, own: Threshold) -> np.ndarray:
     """The map as curves pool it: probabilities as they are, others scaled to [0, 1]."""
+    if isinstance(own, Fixed):
+        return score
     low, high = score.min(), score.max()
-    if isinstance(own, Fixed) or high == low:
-        return score if isinstance(own, Fixed) else np.zeros_like(score)
-    return (score - low) / (high - low)
+    if high == low:
+        return np.zeros_like(score)
+    return np.asarray((score - low) / (high - low))
 
 
 def count(

@@ -29,7 +29,7 @@ from istsbench.results import Results
 from istsbench.segmenter import Card
 from istsbench.tables import RECONSTRUCTION
 
-DPI = 150
+DPI = {"png": 150, "pdf": 300}  # in the PDF of pictures only, all else is vectors
 WIDTH = 7.16  # inches, two columns of a journal page
 GREY = "#777777"
 RED, YELLOW = "#e8000b", "#ffd500"  # boxes of targets and of errors, as in the paper's figures
@@ -95,7 +95,7 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     for kind, metadata in unstamped.items():
         stream = io.BytesIO()
         with house_style():
-            figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
+            figure.savefig(stream, format=kind, dpi=DPI[kind], metadata=metadata)
         paths.append(folder / f"{name}.{kind}")
         write_atomic(paths[-1], stream.getvalue())
     return paths

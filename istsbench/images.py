@@ -38,6 +38,8 @@ def decode(data: bytes, what: str | Path) -> np.ndarray:
                     )
                 if picture.mode.startswith("I") or picture.mode == "F":
                     return _from_deep(np.asarray(picture), picture.mode, what)
+                if picture.mode == "P":  # Pillow warns of a direct way when there is transparency
+                    picture = picture.convert("RGBA")
                 if picture.mode not in ("L", "1"):
                     picture = picture.convert("RGB")
                 return np.array(picture.convert("L"))

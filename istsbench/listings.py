@@ -9,6 +9,7 @@ import textwrap
 import tokenize
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from istsbench import registry
@@ -40,10 +41,10 @@ def methods() -> Table:
     table = _table("methods", "name", "label", "group", "venue", "year", "status")
     for name, card in registry.cards().items():
         if isinstance(card, Card):
-            cells = card.label, card.group, card.venue, str(card.year), card.status
-            table.add_row(name, *cells)
+            cells = name, card.label, card.group, card.venue, str(card.year), card.status
         else:
-            table.add_row(name, "", "", "", "", f"broken: {card}")
+            cells = name, "", "", "", "", f"broken: {card}"
+        table.add_row(*map(escape, cells))
     return table
 
 
@@ -70,7 +71,7 @@ def rules() -> Table:
 def groups() -> Table:
     table = _table("groups", "name", "methods")
     for name, members in registry.groups().items():
-        table.add_row(name, ", ".join(members))
+        table.add_row(escape(name), escape(", ".join(members)))
     return table
 
 
@@ -80,7 +81,10 @@ def meanings(kind: type[Segmenter]) -> dict[str, str]:
     for owner in reversed(kind.__mro__):
         if not dataclasses.is_dataclass(owner):
             continue
-        source = textwrap.dedent(inspect.getsource(owner))
+        try:
+            source = textwrap.dedent(inspect.getsource(owner))
+        except OSError:  # a class without a source file
+            continue
         comments: dict[int, str] = {}
         for token in tokenize.generate_tokens(iter(source.splitlines(keepends=True)).__next__):
             if token.type == tokenize.COMMENT:
@@ -99,19 +103,19 @@ def show_method(name: str) -> None:
 
     kind, console = registry.info(name), _console()
     card = kind.card
-    console.print(f"[bold]{card.label}[/bold] ({name}), {card.venue} {card.year}, {card.doi}")
-    console.print(f"group {card.group}, status {card.status}, own rule {kind.threshold!r}\n")
+    cited = f"({name}), {card.venue} {card.year}, {card.doi}"
+    console.print(f"[bold]{escape(card.label)}[/bold] {escape(cited)}")
+    rule = f"group {card.group}, status {card.status}, own rule {kind.threshold!r}\n"
+    console.print(rule, markup=False)
     console.print(inspect.cleandoc(inspect.getmodule(kind).__doc__ or ""), markup=False)  # type: ignore[union-attr]
     table, known = _table("\nparameters", "name", "default", "meaning"), meanings(kind)
     for field in dataclasses.fields(kind):
-        table.add_row(field.name, repr(field.default), known.get(field.name, ""))
+        table.add_row(field.name, escape(repr(field.default)), escape(known.get(field.name, "")))
     console.print(table)
     rows = paper_table().query("label == @card.label")
     if len(rows):
         paper = _table("\nthe paper's row in Table VI", "data set", "P", "R", "F1", "IoU")
         for dataset, part in rows.groupby("dataset"):
             values = part.set_index("metric")["value"]
-            paper.add_row(
-                str(dataset), *(f"{values[m]:.2f}" for m in ("precision", "recall", "f1", "iou"))
-            )
+            paper.add_row(str(dataset), *(f"{values[ratio]:.2f}" for ratio in RATIOS))
         console.print(paper)

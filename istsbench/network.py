@@ -145,9 +145,9 @@ class Network(Trainable):
         device = next(module.parameters()).device
         inputs = torch.from_numpy(prepared).to(device)
         with torch.inference_mode(), autocast(device, self.precision):
-            inputs = torch.nn.functional.pad(
-                inputs, (0, self._missing(width), 0, self._missing(height))
-            ).contiguous(memory_format=torch.channels_last)
+            margin = (0, self._missing(width), 0, self._missing(height))
+            inputs = torch.nn.functional.pad(inputs, margin, "replicate")
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
             outputs = {
                 name: output[:, 0, :height, :width].float().cpu().numpy()
                 for name, output in self.outputs(module, inputs).items()
@@ -217,9 +217,14 @@ class Network(Trainable):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             module = self.build()
+            for part in module.modules():
+                if isinstance(part, torch.nn.BatchNorm2d):
+                    part.momentum = None  # the mean over what is seen: one batch of noise
+            with torch.no_grad():
+                module.train()(torch.randn(4, 1, 96, 96))
         path = Path(folder) / f"{self.registered_name()}-untrained-{seed}.safetensors"
         states = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
-        preparation = self.preparation or Preparation(112.0, 28.0)
+        preparation = self.preparation or Preparation()
         header = {"architecture": self.architecture(), "preparation": vars(preparation)}
         save_weights(path, states, header)
         return replace(self, weights=path)

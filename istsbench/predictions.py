@@ -7,7 +7,6 @@ and what lies between counts as a score. The mask is what lies above half of ful
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from istsbench.data import Dataset, FolderDataset
 from istsbench.images import DataError, read_grey
 from istsbench.layouts import pictures
 from istsbench.maps import StoredMap
-from istsbench.runner import FORMAT, Images, map_store, write_counts
+from istsbench.registry import WrongUse
+from istsbench.runner import DEFAULT_RULES, FORMAT, Images, map_store, write_counts
+from istsbench.selection import file_name
 from istsbench.threshold import Fixed
 
 RULE = Fixed(0.5)
@@ -31,12 +32,16 @@ def submit(
     *,
     label: str = "submitted",
     split: str = "test",
-    wanted: Sequence[str] = ("own", "half", "oracle"),
+    wanted: Sequence[str] = DEFAULT_RULES,
 ) -> tuple[Path, dict]:
     """Count the prediction images in `folder`; returns the results folder and the record.
 
-    Raises `DataError` if a prediction is missing, unreadable or of another size.
+    The row is called `label` in tables and `submitted(label)` in results. Raises `DataError`
+    if a prediction is missing, unreadable or of another size.
     """
+    label = " ".join(label.split())
+    if not label:
+        raise WrongUse("the label of the submitted row is empty")
     images = Images.load(dataset, split, None, wanted)
     found = pictures(folder)
     paths = {name: _partner(found, dataset, name, folder) for name in images.names}
@@ -53,7 +58,7 @@ def submit(
         predictions[name] = pixels
     record = {
         "format": FORMAT,
-        "method": label,
+        "method": f"submitted({label})",
         "label": label,
         "group": "submitted",
         "venue": "",
@@ -61,13 +66,13 @@ def submit(
         "status": "submitted",
         "parameters": {},
         "own": repr(RULE),
-        "file": re.sub(r"[^\w.=-]+", "_", f"submitted_{label}"),
+        "file": file_name(f"submitted({label})"),
         "method_hash": digest.hexdigest()[:10],
         "dataset": dataset.name,
         "title": dataset.title,
         "split": split,
         "images": len(images.names),
-        "of": len(images.names),
+        "of": len(dataset.names(split)),
         "data_hash": images.hash(images.names),
         "tuning_hash": None,
         "wanted": list(wanted),
@@ -75,8 +80,9 @@ def submit(
     }
     store = map_store(out, record)
     for name, pixels in predictions.items():
-        score = (pixels / 255).astype(np.float32)
-        store.save(name, StoredMap(score, images.pixels[name], float("nan")))
+        if not store.has(name, images.pixels[name]):
+            score = (pixels / 255).astype(np.float32)
+            store.save(name, StoredMap(score, images.pixels[name], float("nan")))
     counted = count(RULE, store, dataset, images.names, (), wanted)
     return out / images.tag, write_counts(out / images.tag, record, counted)
 

@@ -15,7 +15,10 @@ from pathlib import Path
 
 from istsbench.segmenter import Segmenter
 
-VERSIONS = ("istsbench", "numpy", "scipy", "scikit-image", "opencv-python", "numba", "torch")
+VERSIONS = (
+    "istsbench", "numpy", "scipy", "scikit-image", "opencv-python", "opencv-python-headless",
+    "numba", "torch",
+)  # fmt: skip
 
 
 def parameters(method: Segmenter) -> dict[str, object]:
@@ -93,8 +96,12 @@ def _source(name: str) -> tuple[bytes | None, str]:
 
 def _imports(source: bytes, name: str) -> list[str]:
     """Names that may be modules in the import statements of a file, wherever they stand."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
+    found: list[str] = []
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # a compiled module
+        return found
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

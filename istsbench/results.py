@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from istsbench.images import DataError
 from istsbench.metrics import summarise
+from istsbench.registry import WrongUse
+from istsbench.rules import RULES
 
 PROTOCOL = ("format", "dataset", "split", "data_hash")
 """What the records of one table must agree in, besides the rule and the reduction."""
 
 
-class ProtocolMix(ValueError):
+class ProtocolMix(WrongUse):
     """Results of different protocols were asked for in one table."""
 
 
@@ -32,18 +35,22 @@ class Results:
     def load(cls, folder: Path, methods: Iterable[str] | None = None) -> Results:
         """Read a results folder; `methods` are specs, None means all that are there.
 
-        Raises `DataError` if there is none, `ProtocolMix` if they do not belong together.
+        Raises `DataError` if there is none or a file is damaged, `ProtocolMix` if they do
+        not belong together.
         """
         records: dict[str, dict] = {}
         counts: dict[str, pd.DataFrame] = {}
+        wanted = None if methods is None else set(methods)
         for path in sorted(folder.glob("*.json")):
-            record = json.loads(path.read_bytes())
-            if "method" not in record or (methods is not None and record["method"] not in methods):
+            record = _read(path, lambda path: json.loads(path.read_bytes()))
+            if not isinstance(record, dict) or "method" not in record:
+                continue
+            if wanted is not None and record["method"] not in wanted:
                 continue
             records[record["method"]] = record
             rows = path.with_suffix(".csv")
             if "csv" in record and rows.is_file():
-                counts[record["method"]] = pd.read_csv(rows, dtype={"image": str})
+                counts[record["method"]] = _read(rows, _counts)
         if not records:
             raise DataError(f"{folder}: no results; make some with `istsbench run`")
         first = next(iter(records.values()))
@@ -63,14 +70,16 @@ class Results:
     @property
     def rules(self) -> list[str]:
         """The rules that every method here was counted under."""
-        common = [set(record.get("wanted", ())) for record in self.records.values()]
+        common = [set(record["wanted"]) for record in self.records.values() if "wanted" in record]
         shared = set.intersection(*common) if common else set()
-        return [rule for rule in ("own", "half", "tuned", "oracle") if rule in shared]
+        return [rule for rule in RULES if rule in shared]
 
     def complete(self, spec: str, rule: str) -> bool:
         """Whether every image of the split was counted under the rule."""
         rows = self.counts.get(spec)
-        return rows is not None and (rows["rule"] == rule).sum() == self.records[spec]["images"]
+        return rows is not None and int((rows["rule"] == rule).sum()) == int(
+            self.records[spec]["images"]
+        )
 
     def failure(self, spec: str) -> str | None:
         failed = self.records[spec].get("failed") or {}
@@ -78,7 +87,7 @@ class Results:
             return None
         name, reason = next(iter(failed.items()))
         many = f"{len(failed)} of {self.records[spec]['images']} images failed: " if name else ""
-        return many + reason
+        return f"{many}{reason}"
 
     def summary(self, rule: str, reduction: str) -> pd.DataFrame:
         """A row a method, in the order of publication, the game's networks last.
@@ -92,14 +101,38 @@ class Results:
             if self.complete(spec, rule):
                 rows = self.counts[spec].query("rule == @rule")
                 line |= summarise(rows, reduction)
-                line |= {"seconds": rows["seconds"].mean(), "auc": record["auc"]}
-                line |= {"average_precision": record["average_precision"]}
+                line |= {"seconds": rows["seconds"].mean()}
+                line |= {area: _number(record[area]) for area in ("auc", "average_precision")}
                 line |= {"rule": record["rules"][rule]}
             lines.append(line)
         frame = pd.DataFrame(lines, columns=[*SUMMARY])
         frame["game"] = frame["group"] == "game"
         ordered = frame.sort_values(["game", "year", "label"], kind="stable", na_position="last")
         return ordered.drop(columns="game").reset_index(drop=True)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    try:
+        return reader(path)
+    except (ValueError, KeyError) as error:
+        raise DataError(
+            f"{path}: damaged ({error}); run the method again, or remove the file"
+        ) from error
+
+
+def _counts(path: Path) -> pd.DataFrame:
+    # A converter, because an image may be called NA.
+    frame = pd.read_csv(path, converters={"image": str})
+    missing = [
+        column for column in ("image", "rule", "tp", "fp", "fn", "tn") if column not in frame
+    ]
+    if missing:
+        raise ValueError(f"no column {missing[0]}")
+    return frame
 
 
 SUMMARY = (

@@ -11,6 +11,7 @@ method's own rule is a fixed level.
 
 from __future__ import annotations
 
+from istsbench.registry import UnknownName, WrongUse
 from istsbench.threshold import Fixed, MeanStd, PeakRatio, Threshold
 
 RULES = {
@@ -34,8 +35,6 @@ def candidates(own: Threshold) -> list[Threshold]:
 
 def check(names: list[str]) -> list[str]:
     """The names in their fixed order; raises `UnknownName` for another one."""
-    from istsbench.registry import UnknownName, WrongUse
-
     if not names:
         raise WrongUse(f"no threshold rule was named; there are {', '.join(RULES)}")
     for name in names:

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from istsbench import rules
@@ -30,17 +31,18 @@ from istsbench.images import DataError
 from istsbench.maps import MapStore, write_atomic
 from istsbench.progress import progress
 from istsbench.provenance import environment, method_hash, parameters
-from istsbench.scoring import Work, score_all
+from istsbench.scoring import Work, one_line, score_all
 from istsbench.segmenter import Segmenter, Trainable
 from istsbench.selection import Choice
 
 FORMAT = 1  # of the counts; a change makes stored counts stale, not stored maps
 DEFAULT_RULES = ("own", "half", "oracle")
+LOST = "its map is gone since it was scored; run again"
 RESERVE = 50_000_000  # bytes that must be free beyond what the maps will take
 
 
 class RunError(RuntimeError):
-    """A run cannot start; nothing has been done."""
+    """A run cannot start, or cannot go on; what was done before is kept."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Images:
         if not names:
             raise DataError(f"the split {split!r} of {dataset.name} has no image")
         tuning = dataset.tuning_names()[:limit] if "tuned" in wanted else ()
-        pixels, notes, size = {}, [], 0
+        pixels: dict[str, str] = {}
+        notes: list[str] = []
+        size = 0
         for name in dict.fromkeys((*names, *tuning)):
             sample = dataset.load(name)
             pixels[name] = sample.pixels
@@ -72,15 +76,21 @@ class Images:
 
     @property
     def tag(self) -> str:
-        parts = [self.dataset.name]
-        if self.split != "test":
-            parts.append(self.split.replace("/", "-"))
-        if len(self.names) < len(self.dataset.names(self.split)):
-            parts.append(f"first{len(self.names)}")
-        return "-".join(parts)
+        of = len(self.dataset.names(self.split))
+        return folder_name(self.dataset.name, self.split, len(self.names), of)
 
     def hash(self, names: Sequence[str]) -> str:
         return fingerprint((name, self.pixels[name]) for name in names)
+
+
+def folder_name(dataset: str, split: str, images: int, of: int) -> str:
+    """The name of a results folder, TAG, for `images` out of `of`."""
+    parts = [dataset]
+    if split != "test":
+        parts.append(split.replace("/", "-"))
+    if images < of:
+        parts.append(f"first{images}")
+    return "-".join(parts)
 
 
 @dataclass
@@ -120,33 +130,46 @@ def run(
     """Score and count `choices` on a split; see the module for what is written where.
 
     A method that fails is recorded with its reason and the run goes on. `fresh` forgets
-    the stored maps of these images first, `retry_failed` those of failed images.
-    Raises `DataError`, `UnknownName` or `RunError` before any work is done.
+    the stored maps of these images first, `retry_failed` that images failed.
+    Raises `DataError`, `WrongUse` or `RunError` before any work is done, and `RunError`
+    later only if the disk cannot be written any more.
     """
     wanted = rules.check(list(wanted))
     images = Images.load(dataset, split, limit, wanted)
     outcome = Outcome(out / images.tag)
     plan: list[tuple[Work, dict]] = []
+    broken: list[dict] = []
     for choice in choices:
         try:
             method = _ready(choice.create(), dataset)
+            record = _record(choice, method, images, wanted)
         except Exception as error:
-            outcome.failed[choice.spec] = str(error)
-            write_record(outcome.folder, _broken(choice, images, str(error)))
+            outcome.failed[choice.spec] = one_line(str(error))
+            broken.append(_broken(choice, images, one_line(str(error))))
             continue
-        record = _record(choice, method, images, wanted)
-        work = Work(choice.spec, method, map_store(out, record), images.names)
+        work = Work(choice.spec, method, map_store(out, record), images.pixels)
         if fresh or not _complete(outcome.folder, record, retry_failed):
             plan.append((work, record))
         else:
             outcome.settle(_read_record(outcome.folder, choice.file))
-    if plan:
-        todo = [_todo(work, images, fresh, retry_failed) for work, _ in plan]
-        outcome.scored = sum(len(work.names) for work in todo)
-        _check_room(out, images, todo)
+    broken = [one for one in broken if one != _read_record(outcome.folder, one["file"])]
+    if not (plan or broken):
+        return outcome
+    _check_folders(out, outcome.folder, *(work.store.folder for work, _ in plan))
+    todo = [_todo(work, fresh, retry_failed) for work, _ in plan]
+    outcome.scored = sum(len(work.images) for work in todo)
+    _check_room(out, images, outcome.scored)
+    try:
+        for one in broken:
+            write_record(outcome.folder, one)
         with progress(f"scoring {dataset.name}", outcome.scored, show) as report:
             score_all(todo, dataset, jobs, report)
         _count_all(plan, images, wanted, jobs, outcome, show)
+    except OSError as error:
+        raise RunError(
+            f"{out}: results cannot be written ({error.strerror or error}); what is done is "
+            "kept, the same command continues from there, or name another folder by --out"
+        ) from error
     return outcome
 
 
@@ -219,9 +242,14 @@ def _read_record(folder: Path, file: str) -> dict:
         return {}
 
 
+def _number(value: float) -> float | None:
+    """JSON has no nan."""
+    return None if math.isnan(value) else value
+
+
 def write_record(folder: Path, record: dict) -> None:
     """Write OUT/TAG/METHOD.json."""
-    text = json.dumps(record, indent=1, ensure_ascii=False)
+    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(folder / f"{record['file']}.json", f"{text}\n".encode())
 
 
@@ -237,39 +265,46 @@ def _complete(folder: Path, record: dict, retry_failed: bool) -> bool:
     stored = _read_record(folder, record["file"])
     if any(stored.get(key) != value for key, value in record.items()):
         return False
-    if retry_failed and stored.get("failed"):
+    failed = stored.get("failed")
+    if not isinstance(failed, dict) or LOST in failed.values() or (retry_failed and failed):
         return False
     return stored.get("csv") == _sha(folder / f"{record['file']}.csv") and (
         stored.get("curve") == _sha(folder / "curves" / f"{record['file']}.csv")
     )
 
 
-def _todo(work: Work, images: Images, fresh: bool, retry_failed: bool) -> Work:
+def _todo(work: Work, fresh: bool, retry_failed: bool) -> Work:
     """The work less the images whose map, or whose failure, is stored already."""
-    missing = []
-    for name in dict.fromkeys((*images.names, *images.tuning)):
-        pixels = images.pixels[name]
-        if fresh:
-            work.store.forget(name)
-        elif work.store.has(name, pixels):
-            continue
-        elif not retry_failed and work.store.failure(name, pixels):
-            continue
-        missing.append(name)
-    return Work(work.title, work.method, work.store, tuple(missing))
+    missing = {}
+    for name, pixels in work.images.items():
+        if not fresh:
+            if work.store.has(name, pixels):
+                continue
+            if work.store.failure(name, pixels) is not None and not retry_failed:
+                continue
+        work.store.forget(name)
+        missing[name] = pixels
+    return replace(work, images=missing)
 
 
-def _check_room(out: Path, images: Images, todo: Sequence[Work]) -> None:
-    """Raise `RunError` if `out` cannot be written or the maps will not fit."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-        free = shutil.disk_usage(out).free
-    except OSError as error:
-        raise RunError(f"{out}: results cannot be written ({error.strerror or error})") from error
+def _check_folders(*folders: Path) -> None:
+    """Raise `RunError` if a folder cannot be made or written in."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise RunError(
+                f"{folder}: results cannot be written ({error.strerror or error})"
+            ) from error
+
+
+def _check_room(out: Path, images: Images, maps: int) -> None:
+    """Raise `RunError` if so many maps will not fit on the disk."""
+    free = shutil.disk_usage(out).free
     mean = images.bytes / len(images.pixels)
-    need = int(sum(len(work.names) for work in todo) * mean) + RESERVE
+    need = int(maps * mean) + RESERVE
     if free < need:
         raise RunError(
             f"{out}: {free / 1e9:.2f} GB are free, this run needs about {need / 1e9:.2f} GB; "
@@ -297,10 +332,12 @@ def _count_all(
     )
     with progress(f"counting {images.dataset.name}", len(plan), show) as report:
         for (work, record), counted in zip(plan, counts, strict=True):
+            there = set(counted.rows["image"])
+            there |= {name for name in images.tuning if work.store.has(name, images.pixels[name])}
             failed = {
-                name: reason
-                for name in images.pixels
-                if (reason := work.store.failure(name, images.pixels[name]))
+                name: work.store.failure(name, pixels) or LOST
+                for name, pixels in images.pixels.items()
+                if name not in there
             }
             outcome.settle(write_counts(outcome.folder, record, counted, failed))
             outcome.counted += 1
@@ -318,8 +355,8 @@ def write_counts(
     record = {
         **record,
         "rules": counted.rules,
-        "auc": counted.auc,
-        "average_precision": counted.average_precision,
+        "auc": _number(counted.auc),
+        "average_precision": _number(counted.average_precision),
         "failed": dict(failed or {}),
         "csv": hashlib.sha256(csv).hexdigest(),
         "curve": hashlib.sha256(curve).hexdigest(),

@@ -4,25 +4,35 @@ Methods that score image by image run in `jobs` processes, one BLAS thread each,
 a parallel run gives the same bits as a serial one. Methods that batch (networks) run in
 this process. Only `score` is timed; a first call on a tiny image keeps compilation and
 lazy imports out of the times.
+
+Whatever goes wrong with one image is stored as its failure and the others go on, even if
+the process dies that scores it; only a disk that cannot be written ends the run.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
-from istsbench.data import Dataset
+from istsbench.data import Dataset, Sample
+from istsbench.images import DataError
 from istsbench.maps import MapStore, StoredMap
 from istsbench.progress import Progress
 from istsbench.segmenter import Segmenter
 from istsbench.testing import scene
 
 BATCH = 64  # images handed to `score_many` at a time
+LONGEST = 500  # characters kept of a reason
+DEATHS = 3  # images of a method that may end their process before the others are left out
+DIED = "the process that scored this image died (out of memory?)"
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class Work:
     title: str
     method: Segmenter
     store: MapStore
-    names: tuple[str, ...]
+    images: Mapping[str, str]  # name -> hash of the pixels that it was planned for
 
 
 @contextmanager
@@ -56,21 +66,22 @@ def checked(score: object, image: np.ndarray) -> np.ndarray:
         raise ValueError(f"score returned {type(score).__name__}, expected an array")
     if score.shape != image.shape:
         raise ValueError(f"score returned shape {score.shape} for an image of {image.shape}")
+    if score.dtype.kind not in "biuf":
+        raise ValueError(f"score returned an array of {score.dtype}, expected float64")
     with np.errstate(over="ignore"):
-        stored = score.astype(np.float32)
+        stored = np.array(score, dtype=np.float32, order="C", subok=False)
     bad = int(np.sum(~np.isfinite(stored)))
     if bad:
-        raise ValueError(f"score returned {bad} values that are NaN or infinite")
-    if stored.size and stored.min() < 0:
+        raise ValueError(f"score returned {bad} values that are NaN, infinite or above 3e38")
+    if stored.min() < 0:
         raise ValueError(f"score returned negative values, down to {stored.min():.3g}")
     return stored
 
 
-@cache
 def _warm(method: Segmenter) -> None:
     try:
         method.score(scene(64, 64))
-    except Exception:  # what is wrong shows on the first real image, with its name
+    except (Exception, SystemExit):  # what is wrong shows on the first real image, with its name
         return
 
 
@@ -84,68 +95,144 @@ def _settle() -> None:
     threadpool_limits(1)
 
 
-def _in_worker(work: Work, dataset: Dataset) -> str:
+_warmed: set[MapStore] = set()  # of the methods that this worker has called before
+
+
+def _in_worker(work: Work, dataset: Dataset, marker: Path) -> Path:
+    """Score the sample in `work`; the file `marker` is there as long as that takes."""
     _settle()
-    for name in work.names:
-        _score_one(work.method, work.store, dataset, name)
-    return work.title
+    marker.touch()
+    if work.store not in _warmed:
+        _warmed.add(work.store)
+        _warm(work.method)
+    for name, pixels in work.images.items():
+        _score_one(work.method, work.store, dataset, name, pixels)
+    marker.unlink(missing_ok=True)
+    return marker
 
 
-def _score_one(method: Segmenter, store: MapStore, dataset: Dataset, name: str) -> None:
-    """Score and store one sample, or store why that failed."""
+def one_line(reason: str) -> str:
+    """A reason without line ends and of bounded length, as records and notes hold it."""
+    return " ".join(reason.split())[:LONGEST]
+
+
+def _sample(dataset: Dataset, name: str, pixels: str) -> Sample:
     sample = dataset.load(name)
-    _warm(method)
+    if sample.pixels != pixels:
+        raise DataError(f"{name}: its files were changed during the run")
+    return sample
+
+
+def _score_one(
+    method: Segmenter, store: MapStore, dataset: Dataset, name: str, pixels: str
+) -> None:
+    """Score and store one sample, or store why that failed."""
     try:
+        sample = _sample(dataset, name, pixels)
         start = time.perf_counter()
         score = method.score(sample.image)
         seconds = time.perf_counter() - start
-        store.save(name, StoredMap(checked(score, sample.image), sample.pixels, seconds))
-    except OSError:  # the disk, not the method
-        raise
-    except Exception as error:
-        store.fail(name, sample.pixels, f"{type(error).__name__}: {error}")
+        stored = StoredMap(checked(score, sample.image), pixels, seconds)
+    except (Exception, SystemExit) as error:
+        store.fail(name, pixels, one_line(f"{type(error).__name__}: {error}"))
+        return
+    store.save(name, stored)
 
 
-def _score_batches(work: Work, dataset: Dataset) -> Iterator[str]:
-    for first in range(0, len(work.names), BATCH):
-        names = work.names[first : first + BATCH]
-        samples = [dataset.load(name) for name in names]
-        try:
-            start = time.perf_counter()
-            scores = list(work.method.score_many([sample.image for sample in samples]))
-            seconds = (time.perf_counter() - start) / len(samples)
-            for sample, score in zip(samples, scores, strict=True):
-                stored = StoredMap(checked(score, sample.image), sample.pixels, seconds)
-                work.store.save(sample.name, stored)
-        except OSError:
-            raise
-        except Exception:  # find the image that it is
-            for name in names:
-                _score_one(work.method, work.store, dataset, name)
-        yield from names
+def _score_batch(work: Work, dataset: Dataset, names: Sequence[str]) -> None:
+    """Score and store some samples at once, or one by one where that fails."""
+    try:
+        images = [_sample(dataset, name, work.images[name]).image for name in names]
+        start = time.perf_counter()
+        scores = list(work.method.score_many(images))
+        seconds = (time.perf_counter() - start) / len(images)
+        pairs = zip(scores, images, strict=True)
+        stored = [
+            StoredMap(checked(score, image), work.images[name], seconds)
+            for name, (score, image) in zip(names, pairs, strict=True)
+        ]
+    except (Exception, SystemExit):
+        for name in names:
+            _score_one(work.method, work.store, dataset, name, work.images[name])
+        return
+    for name, one in zip(names, stored, strict=True):
+        work.store.save(name, one)
 
 
 def score_all(plan: Sequence[Work], dataset: Dataset, jobs: int, report: Progress) -> None:
     """Score everything in the plan; failures are kept in the stores."""
     for work in plan:
         if work.method.batched:
-            for _ in _score_batches(work, dataset):
-                report(work.title)
-    pieces = [(work, name) for work in plan if not work.method.batched for name in work.names]
-    if jobs == 1 or len(pieces) < 2:
-        with one_thread():
-            for work, name in pieces:
-                _score_one(work.method, work.store, dataset, name)
-                report(work.title)
+            names = list(work.images)
+            for first in range(0, len(names), BATCH):
+                _score_batch(work, dataset, names[first : first + BATCH])
+                for _ in names[first : first + BATCH]:
+                    report(work.title)
+    single = [work for work in plan if not work.method.batched and work.images]
+    if jobs == 1 or sum(len(work.images) for work in single) < 2:
+        for work in single:
+            _warm(work.method)  # before the limit, which reaches loaded libraries only
+            with one_thread():
+                for name, pixels in work.images.items():
+                    _score_one(work.method, work.store, dataset, name, pixels)
+                    report(work.title)
         return
+    pieces = [(work, name) for work in single for name in work.images]
+    deaths: Counter[str] = Counter()
+    while pieces and (suspects := _score_parallel(pieces, dataset, jobs, report)) is not None:
+        for work, name in suspects:  # each by itself, so that it is clear which one it is
+            if _score_parallel([(work, name)], dataset, jobs, report) is not None:
+                work.store.fail(name, work.images[name], DIED)
+                deaths[work.title] += 1
+                report(work.title)
+        left = [(work, name) for work, name in pieces if not _settled(work, name)]
+        if len(left) == len(pieces):
+            raise RuntimeError("the processes die before they score anything; try --jobs 1")
+        pieces = []
+        for work, name in left:
+            if deaths[work.title] < DEATHS:
+                pieces.append((work, name))
+            else:
+                reason = f"not tried: {deaths[work.title]} other images ended their process"
+                work.store.fail(name, work.images[name], reason)
+                report(work.title)
+
+
+def _settled(work: Work, name: str) -> bool:
+    pixels = work.images[name]
+    return work.store.has(name, pixels) or work.store.failure(name, pixels) is not None
+
+
+def _score_parallel(
+    pieces: Sequence[tuple[Work, str]], dataset: Dataset, jobs: int, report: Progress
+) -> list[tuple[Work, str]] | None:
+    """Score in processes; if one of them dies, return what was being scored at that time."""
     from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     parallel = Parallel(
-        n_jobs=jobs, backend="loky", inner_max_num_threads=1, return_as="generator_unordered"
+        n_jobs=max(jobs, 2),  # 1 would be this process
+        backend="loky",
+        inner_max_num_threads=1,
+        return_as="generator_unordered",
     )
-    single = (
-        delayed(_in_worker)(replace(work, names=(name,)), dataset.subset([name]))
-        for work, name in pieces
-    )
-    for title in parallel(single):
-        report(title)
+    unreported = dict(enumerate(pieces))
+    with tempfile.TemporaryDirectory(prefix="istsbench-", ignore_cleanup_errors=True) as flight:
+        calls = (
+            delayed(_in_worker)(
+                replace(work, images={name: work.images[name]}),
+                dataset.subset([name]),
+                Path(flight) / str(number),
+            )
+            for number, (work, name) in enumerate(pieces)
+        )
+        try:
+            for marker in parallel(calls):
+                report(unreported.pop(int(marker.name))[0].title)
+        except TerminatedWorkerError:
+            for number, (work, name) in list(unreported.items()):
+                if _settled(work, name):
+                    report(unreported.pop(number)[0].title)
+            flying = sorted(int(marker.name) for marker in Path(flight).iterdir())
+            return [pieces[number] for number in flying if number in unreported]
+    return None

@@ -37,9 +37,16 @@ HATCHES = ("", "///", "...", "xx", "\\\\\\", "++")
 MARKERS = "os^Dv*"
 UNDATED: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}}
 IMAGE_COLUMNS = ["image", "width", "height", "targets"]
-TARGET_COLUMNS = [
-    "image", "row", "column", "area", "width", "height", "contrast", "scr",
-]  # fmt: skip
+TARGET_TYPES = {
+    "image": str,
+    "row": float,
+    "column": float,
+    "area": int,
+    "width": int,
+    "height": int,
+    "contrast": float,
+    "scr": float,
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,8 @@ def statistics(dataset: Dataset, split: str = "all", margin: int | None = None) 
         _count(dataset, "trainval"),
         _count(dataset, "test"),
         pd.DataFrame(images, columns=IMAGE_COLUMNS),
-        pd.DataFrame(targets, columns=TARGET_COLUMNS),
+        # The types are said for a split without targets.
+        pd.DataFrame(targets, columns=list(TARGET_TYPES)).astype(TARGET_TYPES),
     )
 
 
@@ -183,9 +191,14 @@ def _number_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]]) -> Non
     fewest = min(values.min(initial=1) for _, values in measured)
     starts = np.arange(fewest, 7)
     for bars in _bars(axes, measured, starts, at=0):
-        heights = [bar.get_height() for bar in bars]
-        axes.bar_label(bars, [f"{height:.2g}" if height else "" for height in heights], fontsize=6)
+        axes.bar_label(bars, [_percent(bar.get_height()) for bar in bars], fontsize=6)
     axes.set_xticks(range(len(starts)), [*map(str, starts[:-1]), f"\u2265{starts[-1]}"])
+
+
+def _percent(share: float) -> str:
+    if share == 0:
+        return ""
+    return f"{share:.1f}" if share >= 0.05 else "<0.1"
 
 
 def _size_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]], starts: np.ndarray) -> None:

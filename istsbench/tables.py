@@ -1,73 +1,93 @@
-"""Result folders to the paper's Table VI, as a frame, CSV, Markdown and LaTeX.
+"""Result folders to the paper's tables, as a frame, CSV, Markdown, LaTeX and HTML.
 
 A table states its protocol in one line: rule, reduction, split and its hash, size at
-which scores were counted, version. Best, second and third are marked per column. A cell
-is blank unless every image was counted. Beside our numbers stand those that the paper
-prints.
+which scores were counted, version, and the protocol's id. Best, second and third are
+marked per column. A cell is blank unless every image was counted. Beside our numbers
+stand those that the paper prints, with the difference where wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+import html
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from istsbench import __version__
+from istsbench import __version__, latex
 from istsbench.maps import write_atomic
 from istsbench.metrics import RATIOS
-from istsbench.results import ProtocolMix, Results
+from istsbench.protocol import REDUCED, Protocol
+from istsbench.reported import PAPER_SETS, paper_scores, paper_table, published
+from istsbench.results import Results
+
+__all__ = ["PAPER_SETS", "RECONSTRUCTION", "Table", "console", "paper_table", "table_vi"]
 
 HEADS = {"precision": "P", "recall": "R", "f1": "F1", "iou": "IoU"}
-PAPER_SETS = {"nuaa": "nuaa", "nust": "nust", "nust-paper": "nust"}
 MARKDOWN = ("**{}**", "<u>{}</u>", "*{}*")
-LATEX = (r"\textbf{{{}}}", r"\underline{{{}}}", r"\textit{{{}}}")
+HTML = ("<b>{}</b>", "<u>{}</u>", "<i>{}</i>")
 RECONSTRUCTION = "†"
+ALIKE = "≈"
+BESIDE = ("nothing", "paper", "difference")
+SPREAD = ("f1", "iou")  # the scores that are given intervals
+FEWER = ("params_M", "flops_G")  # columns where less is better
+ELSEWHERE = "Published elsewhere, under their own protocols"
 
-
-@cache
-def paper_table(name: str = "table_vi") -> pd.DataFrame:
-    """A table of the paper as data, as printed there."""
-    with files("istsbench").joinpath(f"paper/{name}.csv").open() as file:
-        return pd.read_csv(file)
-
-
-def _paper(dataset: str) -> pd.DataFrame:
-    """The paper's Table VI for one data set: index label, columns as `RATIOS`."""
-    frame = paper_table()
-    frame = frame[frame["dataset"] == PAPER_SETS.get(dataset)]
-    return frame.pivot(index="label", columns="metric", values="value").reindex(
-        columns=list(RATIOS)
-    )
+Block = tuple[str, tuple[tuple[str, str], ...]]  # head -> (column, short head)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready to be written; `frame` has one row a method and flat column names."""
+    """A table ready to be written; `frame` has one row a method and flat column names.
+
+    The end of a column's name tells what it holds: `_paper` what the paper prints, `_diff`
+    ours less that, `_low` and `_high` an interval, `_alike` whether a score is not
+    distinguishable from the best.
+    """
 
     title: str
     frame: pd.DataFrame
-    blocks: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # head -> (column, short head)
+    blocks: tuple[Block, ...]
     protocol: tuple[str, ...]
     notes: tuple[str, ...]
+    name: str = "table_vi"
+    forms: Mapping[str, str] = field(default_factory=dict)  # column -> format, if not the usual
 
     def marks(self) -> dict[tuple[int, str], int]:
         """(row, column) -> 0, 1, 2 for best, second and third of our own columns."""
         found = {}
-        for _, columns in self.blocks:
-            for column, _ in columns:
-                if column.endswith("_paper"):
-                    continue
-                rounded = self.frame[column].astype(float).round(3)
-                for row, place in (rounded.rank(method="min", ascending=False) - 1).items():
-                    if place <= 2 and rounded[row] > 0:
-                        found[row, column] = int(place)
+        ours = self.frame[self.frame["status"] != "published"]
+        for column in self._columns():
+            if column.endswith(("_paper", "_diff")):
+                continue
+            rounded = ours[column].astype(float).round(3)
+            ranks = rounded.rank(method="min", ascending=column in FEWER)
+            for row, place in (ranks - 1).items():
+                if place <= 2 and rounded[row] > 0:
+                    found[row, column] = int(place)
         return found
 
-    def cells(self, mark: Sequence[str], escape: Callable[[str], str]) -> list[list[str]]:
+    def _columns(self) -> list[str]:
+        return [column for _, columns in self.blocks for column, _ in columns]
+
+    def numbers(self) -> list[str]:
+        """Every column of numbers that the table prints, the ends of intervals included."""
+        ends = [f"{column}{end}" for column in self._columns() for end in ("_low", "_high")]
+        return self._columns() + [column for column in ends if column in self.frame]
+
+    def printed(self, row: Any, column: str) -> str:
+        """A number as text, empty if there is none."""
+        value = self.frame.loc[row, column]
+        if pd.isna(value):
+            return ""
+        form = {"_paper": ".2f", "_diff": "+.2f"}.get(column[column.rfind("_") :], ".3f")
+        return format(value, self.forms.get(column, form))
+
+    def cells(
+        self, mark: Sequence[str], escape: Callable[[str], str], number: Callable[[str], str] = str
+    ) -> list[list[str]]:
         """The body as text: label and printed numbers, marked."""
         marks, lines = self.marks(), []
         for row, record in self.frame.iterrows():
@@ -75,128 +95,195 @@ class Table:
             if record["status"] == "reconstruction":
                 label += RECONSTRUCTION
             line = [escape(label)]
-            for _, columns in self.blocks:
-                for column, _ in columns:
-                    text = _printed(record[column], column)
-                    place = marks.get((row, column))  # type: ignore[call-overload]
-                    line.append(text if place is None or not text else mark[place].format(text))
+            for column in self._columns():
+                text = number(self.printed(row, column))
+                place = marks.get((row, column))  # type: ignore[call-overload]
+                if place is not None and text:
+                    text = mark[place].format(text)
+                if record.get(f"{column}_alike") is True and text:
+                    text += escape(ALIKE)
+                if text and f"{column}_low" in record and not pd.isna(record[f"{column}_low"]):
+                    ends = (self.printed(row, f"{column}{end}") for end in ("_low", "_high"))
+                    text += " [" + ", ".join(ends) + "]"
+                line.append(text)
             lines.append(line)
         return lines
 
+    def sections(
+        self, mark: Sequence[str], escape: Callable[[str], str], number: Callable[[str], str] = str
+    ) -> list[tuple[str, list[list[str]]]]:
+        """The body in parts, each with its heading: ours without one, others' numbers."""
+        lines = self.cells(mark, escape, number)
+        elsewhere = list(self.frame["status"] == "published")
+        split = elsewhere.index(True) if True in elsewhere else len(lines)
+        parts = [("", lines[:split]), (ELSEWHERE, lines[split:])]
+        return [part for part in parts if part[1]]
+
+    def foot(self) -> tuple[str, ...]:
+        """The lines below the body: protocol, then notes."""
+        return (*self.protocol, *self.notes)
+
     def csv(self) -> str:
-        head = "".join(f"# {line}\n" for line in (self.title, *self.protocol, *self.notes))
+        head = "".join(f"# {line}\n" for line in (self.title, *self.foot()))
         return head + self.frame.to_csv(index=False, float_format="%.6g")
 
     def markdown(self) -> str:
         heads = ["Method"]
         for block, columns in self.blocks:
-            heads += [f"{block} {short}" for _, short in columns]
+            heads += [f"{block} {short}".strip() for _, short in columns]
         lines = [f"**{self.title}**", "", "| " + " | ".join(heads) + " |"]
         lines.append("|---|" + "---:|" * (len(heads) - 1))
-        lines += ["| " + " | ".join(line) + " |" for line in self.cells(MARKDOWN, _plain)]
-        notes = [f"- {note}" for note in (*self.protocol, *self.notes)]
+        for heading, rows in self.sections(MARKDOWN, _plain):
+            if heading:
+                lines.append(f"| *{heading}* |" + " |" * (len(heads) - 1))
+            lines += ["| " + " | ".join(row) + " |" for row in rows]
+        notes = [f"- {note}" for note in self.foot()]
         return "\n".join([*lines, "", *notes, ""])
 
     def latex(self) -> str:
         """A `table*` with booktabs rules; needs no other package."""
-        width = sum(len(columns) for _, columns in self.blocks)
-        over, under, rules, start = [""], ["Method"], [], 2
-        for block, columns in self.blocks:
-            end = start + len(columns) - 1
-            over.append(rf"\multicolumn{{{len(columns)}}}{{c}}{{{_tex(block)}}}")
-            rules.append(rf"\cmidrule(lr){{{start}-{end}}}")
-            under += [_tex(short) for _, short in columns]
-            start = end + 1
-        body = [" & ".join(line) + r" \\" for line in self.cells(LATEX, _tex)]
-        notes = r" \\ ".join(_tex(note) for note in (*self.protocol, *self.notes))
+        return latex.table_tex(self)
+
+    def html(self) -> str:
+        """A `<table>` with its caption and notes, to be put into a page."""
+        over = "".join(
+            f'<th colspan="{len(columns)}">{html.escape(block)}</th>'
+            for block, columns in self.blocks
+        )
+        under = "".join(
+            f"<th>{html.escape(short)}</th>" for _, columns in self.blocks for _, short in columns
+        )
+        body, width = [], 1 + len(self._columns())
+        for heading, rows in self.sections(HTML, html.escape):
+            if heading:
+                body.append(f'<tr><th colspan="{width}">{html.escape(heading)}</th></tr>')
+            for label, *numbers in rows:
+                cells = "".join(f'<td align="right">{number}</td>' for number in numbers)
+                body.append(f'<tr><th scope="row" align="left">{label}</th>{cells}</tr>')
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.foot())
         return "\n".join(
             [
-                r"% needs \usepackage{booktabs}",
-                r"\begin{table*}",
-                r"\centering",
-                rf"\caption{{{_tex(self.title)}}}",
-                rf"\begin{{tabular}}{{l*{{{width}}}{{r}}}}",
-                r"\toprule",
-                " & ".join(over) + r" \\",
-                "".join(rules),
-                " & ".join(under) + r" \\",
-                r"\midrule",
+                "<table>",
+                f"<caption>{html.escape(self.title)}</caption>",
+                f'<thead><tr><th rowspan="2">Method</th>{over}</tr><tr>{under}</tr></thead>',
+                "<tbody>",
                 *body,
-                r"\bottomrule",
-                r"\end{tabular}",
-                r"\\[1ex]\parbox{\textwidth}{\footnotesize " + notes + "}",
-                r"\end{table*}",
+                "</tbody>",
+                "</table>",
+                f"<ul>{notes}</ul>",
                 "",
             ]
         )
 
-    def write(self, folder: Path, name: str = "table_vi") -> list[Path]:
-        """Write NAME.csv, NAME.md and NAME.tex; returns their paths."""
-        texts = {"csv": self.csv(), "md": self.markdown(), "tex": self.latex()}
-        paths = [folder / f"{name}.{kind}" for kind in texts]
-        for path, text in zip(paths, texts.values(), strict=True):
+    def write(
+        self, folder: Path, name: str | None = None, kinds: Sequence[str] = ("csv", "md", "tex")
+    ) -> list[Path]:
+        """Write NAME.csv, NAME.md, NAME.tex, NAME.html or some of them; returns their paths."""
+        paths = []
+        for kind in kinds:
+            path, text = folder / f"{name or self.name}.{kind}", self.text(kind)
             if not path.is_file() or path.read_text(encoding="utf-8") != text:
                 write_atomic(path, text.encode())
+            paths.append(path)
         return paths
 
-
-def _printed(value: object, column: str) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
-        return ""
-    return f"{value:.2f}" if column.endswith("_paper") else f"{value:.3f}"
+    def text(self, kind: str) -> str:
+        """The table as csv, md, tex or html."""
+        forms = {"csv": self.csv, "md": self.markdown, "tex": self.latex, "html": self.html}
+        return forms[kind]()
 
 
 def _plain(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;")
 
 
-def _tex(text: str) -> str:
-    swaps = {"\\": r"\textbackslash{}", "†": r"$^\dagger$", ">": "$>$", "<": "$<$", "±": r"$\pm$"}
-    swaps |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
-    swaps |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(swaps.get(sign, sign) for sign in text)
-
-
-def table_vi(sets: Sequence[Results], rule: str = "own", reduction: str = "image") -> Table:
+def table_vi(
+    sets: Sequence[Results],
+    rule: str = "own",
+    reduction: str = "image",
+    *,
+    beside: str = "paper",
+    elsewhere: bool = False,
+    intervals: bool = False,
+) -> Table:
     """The paper's Table VI from one or more results folders, data sets side by side.
 
+    `beside` is one of `BESIDE`: what stands next to our numbers. `elsewhere` adds what
+    other papers print, below and with source and split. `intervals` adds 95 % bootstrap
+    intervals and the mark of what is not distinguishable from the best.
     Raises `ProtocolMix` if a method was not counted under the rule.
     """
+    if beside not in BESIDE:
+        raise ValueError(f"beside is {beside!r}, expected one of {', '.join(BESIDE)}")
     frame, blocks, protocol, notes = None, [], [], []
     for results in sets:
-        for spec, record in results.records.items():
-            if "wanted" in record and rule not in record["wanted"]:
-                raise ProtocolMix(
-                    f"{results.folder}: {spec} was counted under {', '.join(record['wanted'])}, "
-                    f"not under {rule!r}; rerun with --rules {rule}"
-                )
-        dataset = results.any_record["dataset"]
+        protocol.append(_protocol(results, rule, reduction))
+        dataset, title = results.any_record["dataset"], results.any_record["title"]
         part = results.summary(rule, reduction)
-        part = part.join(_paper(dataset).add_suffix("_paper"), on="label")
-        part = part.drop(columns=["average_precision"])
-        names = {
-            column: f"{column}_{dataset}" if not column.endswith("_paper") else
-            f"{column.removesuffix('_paper')}_{dataset}_paper"
-            for column in part.columns if column not in KEYS
-        }  # fmt: skip
-        part = part.rename(columns=names)
-        frame = part if frame is None else _beside(frame, part)
-        title = results.any_record["title"]
-        for source, suffix in ((title, ""), (f"{title}, paper", "_paper")):
+        part = part[[*KEYS, *(c for c in part if c not in (*KEYS, "average_precision"))]]
+        paper = paper_scores(dataset)
+        for score in RATIOS:
+            printed = part["label"].map(paper[score]).astype(float)
+            part[f"{score}_paper"] = printed
+            part[f"{score}_diff"] = part[score].astype(float) - printed
+        if intervals:
+            part = _with_intervals(part, results, rule, reduction)
+        part = part.rename(columns={c: _named(c, dataset) for c in part if c not in KEYS})
+        wanted = [(title, "")]
+        if beside != "nothing":
+            wanted.append((f"{title}, paper", "_paper"))
+        if beside == "difference":
+            wanted.append((f"{title}, difference", "_diff"))
+        for head, suffix in wanted:
             columns = tuple((f"{r}_{dataset}{suffix}", HEADS[r]) for r in RATIOS)
             if part[[column for column, _ in columns]].notna().any(axis=None):
-                blocks.append((source, columns))
-        protocol.append(_protocol(results, rule, reduction))
+                blocks.append((head, columns))
+        if beside != "difference":
+            part = part.drop(columns=[c for c in part if c.endswith("_diff")])
+        frame = part if frame is None else _beside(frame, part)
         notes += _notes(results, rule)
     assert frame is not None, "at least one results folder"
     if (frame["status"] == "reconstruction").any():
         notes.append(f"{RECONSTRUCTION} reconstructed: the source was not reachable.")
-    title = f"Table VI, rule {rule}, {_REDUCED[reduction]}"
+    if intervals:
+        notes.append(
+            "In brackets: 95 % bootstrap intervals over images. "
+            f"{ALIKE} not distinguishable from the method with the best mean over images "
+            "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
+        )
+    if elsewhere:
+        frame, sources = _with_published(frame, sets, reduction)
+        notes += sources
+    title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
     return Table(title, frame, tuple(blocks), tuple(protocol), tuple(dict.fromkeys(notes)))
 
 
 KEYS = ("method", "label", "group", "year", "status")
-_REDUCED = {"image": "means over images", "pooled": "pooled over all pixels"}
+
+
+def _named(column: str, dataset: str) -> str:
+    """The data set's name goes before the ending."""
+    for ending in ("_paper", "_diff", "_low", "_high", "_alike"):
+        if column.endswith(ending):
+            return f"{column.removesuffix(ending)}_{dataset}{ending}"
+    return f"{column}_{dataset}"
+
+
+def _with_intervals(
+    part: pd.DataFrame, results: Results, rule: str, reduction: str
+) -> pd.DataFrame:
+    from istsbench import uncertainty
+
+    if not any(results.complete(spec, rule) for spec in results.records):
+        return part
+    for score in SPREAD:
+        found = uncertainty.intervals(results, rule, score, reduction)
+        compared = uncertainty.against_best(results, rule, score)
+        alike = set(compared.index[1:][compared["alike"].iloc[1:]])  # the first is the best itself
+        part[f"{score}_low"] = part["method"].map(found["low"])
+        part[f"{score}_high"] = part["method"].map(found["high"])
+        part[f"{score}_alike"] = part["method"].isin(alike)
+    return part
 
 
 def _beside(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
@@ -204,6 +291,26 @@ def _beside(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     joined["game"] = joined["group"] == "game"
     joined = joined.sort_values(["game", "year", "label"], kind="stable")
     return joined.drop(columns="game").reset_index(drop=True)
+
+
+def _with_published(
+    frame: pd.DataFrame, sets: Sequence[Results], reduction: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """The frame with other papers' rows below it, and a numbered note for each source."""
+    rows, sources = [], dict[str, int]()
+    for results in sets:
+        dataset = results.any_record["dataset"]
+        for line in published(dataset, reduction).to_dict("records"):
+            source = f"{line['source']}; split {line['split']}"
+            mark = sources.setdefault(source, len(sources) + 1)
+            row = {"label": f"{line['method']} [{mark}]", "status": "published"}
+            rows.append(row | {f"{score}_{dataset}": line[score] for score in RATIOS})
+    if not rows:
+        return frame, []
+    added = pd.DataFrame(rows).reindex(columns=frame.columns)
+    kept = [column for column in added if added[column].notna().any()]
+    notes = [f"[{mark}] {source}; not run here." for source, mark in sources.items()]
+    return pd.concat([frame, added[kept]], ignore_index=True), notes
 
 
 def _protocol(results: Results, rule: str, reduction: str) -> str:
@@ -215,8 +322,8 @@ def _protocol(results: Results, rule: str, reduction: str) -> str:
     )
     return (
         f"{record['title']}: split {record['split']} ({limited} images, hash "
-        f"{record['data_hash']}), rule {rule}, {_REDUCED[reduction]}, native size, "
-        f"0/0 = 0, istsbench {__version__}"
+        f"{record['data_hash']}), rule {rule}, {REDUCED[reduction]}, native size, "
+        f"0/0 = 0, istsbench {__version__}, protocol {Protocol.of(results, rule, reduction).id}"
     )
 
 
@@ -253,6 +360,7 @@ def console(results: Results, rule: str, reduction: str) -> None:
     """Print the main scores of a results folder on the terminal."""
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table as Grid
 
     frame = results.summary(rule, reduction)
@@ -264,7 +372,7 @@ def console(results: Results, rule: str, reduction: str) -> None:
     for _, line in frame.iterrows():
         mark = RECONSTRUCTION if line["status"] == "reconstruction" else ""
         cells = ["" if pd.isna(line[c]) else form.format(line[c]) for c, _, form in CONSOLE]
-        grid.add_row(line["label"] + mark, *cells)
+        grid.add_row(escape(str(line["label"])) + mark, *cells)
     terminal = Console(width=None if Console().is_terminal else 160)
     terminal.print(grid)
     for note in (_protocol(results, rule, reduction), *_notes(results, rule)):

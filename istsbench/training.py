@@ -110,7 +110,7 @@ def train(
     """Train and return a copy of `network` that uses the weights found; all files go to `out`.
 
     `changes` replace fields of the recipe (epochs=40, lr=1e-3). With `max_minutes` the
-    training stops in time after a whole epoch, and the same call goes on. With `final`
+    training stops in time after a whole epoch (but does one), and the same call goes on. With `final`
     the network is trained anew on training and validation images together, by the plan
     and up to the epoch that an earlier training in `out` chose; files go to `out`/final.
     """
@@ -224,14 +224,18 @@ class _Run:
         self.course = Course(**state["course"])
 
     def go(self, limit: float, show: bool) -> None:
-        """Train until the end, or until the next epoch would end after `limit` seconds."""
+        """Train until the end, or until the next epoch would end after `limit` seconds.
+
+        One epoch is done in any case, so that every call gets further.
+        """
         started, saved, longest = time.monotonic(), time.monotonic(), 0.0
         todo = range(self.course.epoch, self.plan.stop)
         title = f"{self.plan.method} on {self.plan.dataset}"
         with progress(title, len(todo), show and self.ranks.rank == 0) as tell:
             for epoch in todo:
                 begun = time.monotonic()
-                if self.ranks.any(begun - started + longest > limit, self.device):
+                late = longest > 0 and begun - started + longest > limit
+                if self.ranks.any(late, self.device):
                     break
                 row = self.epoch(epoch)
                 spent = time.monotonic() - begun

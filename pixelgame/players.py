@@ -33,7 +33,7 @@ class MIM(nn.Module):
 
     def __init__(self, channels: int, squeeze: int = 4) -> None:
         super().__init__()
-        hidden = channels // squeeze
+        hidden = max(channels // squeeze, 1)
         self.position = nn.Sequential(nn.Conv2d(channels, 1, 1), *norm_act(1))
         self.channel = nn.Sequential(
             nn.Conv2d(2 * channels, hidden, 1),
@@ -136,6 +136,7 @@ class FDCN(nn.Module):
         self.decoder = nn.ModuleList(_layer(channels, channels, 2**k) for k in reversed(range(n)))
         self.skips = nn.ModuleList(ATTENTIONS[attention](channels) for _ in range(n - 1))
         self.head = nn.Conv2d(channels, 1, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
         nn.init.constant_(self.head.bias, PRIOR)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ class UNet(nn.Module):
         self.fuse1 = Modulation(16)
         self.stage1 = stage(16, 16, 1, blocks)
         self.head = head(16)
-        initialise(self)
+        initialise(self, self.head[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         c1, c2, c3 = self.encoder(x.expand(-1, self.channels, -1, -1))
@@ -100,7 +100,7 @@ class FPN(nn.Module):
         self.reduce1 = _reduction(32, 16)
         self.fuse1 = Modulation(16)
         self.head = head(16)
-        initialise(self)
+        initialise(self, self.head[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         c1, c2, c3 = self.encoder(x.expand(-1, self.channels, -1, -1))

@@ -59,7 +59,7 @@ class ContrastNet(nn.Module):
         self.fuse2 = LocalModulation(16)
         self.fuse1 = LocalModulation(16)
         self.head = head(16)
-        initialise(self)
+        initialise(self, self.head[-1])
 
     def forward(self, x: Tensor) -> Tensor:
         c1, c2, c3 = self.encoder(x.expand(-1, self.channels, -1, -1))

@@ -45,19 +45,21 @@ def stage(inputs: int, outputs: int, stride: int, blocks: int) -> nn.Sequential:
 
 def head(width: int) -> nn.Sequential:
     """From features to one logit map."""
-    last = nn.Conv2d(width // 4, 1, 1)
-    return nn.Sequential(*conv_norm(width, width // 4), nn.Dropout(0.1), last)
+    return nn.Sequential(
+        *conv_norm(width, width // 4), nn.Dropout(0.1), nn.Conv2d(width // 4, 1, 1)
+    )
 
 
-def initialise(network: nn.Module) -> None:
-    """MXNet's MSRAPrelu, as the authors: Gaussian by mean fan and slope 0.25, biases 0."""
-    last = None
+def initialise(network: nn.Module, last: nn.Conv2d) -> None:
+    """MXNet's MSRAPrelu, as the authors: Gaussian by mean fan and slope 0.25, biases 0.
+
+    The last layer starts at the prior instead, nearly the same for every image.
+    """
     for part in network.modules():
         if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
             fan = part.weight[0, 0].numel() * (part.in_channels + part.out_channels) / 2
             nn.init.normal_(part.weight, std=math.sqrt(2 / (1 + 0.25**2) / fan))
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
-                last = part.bias
-    assert last is not None
-    nn.init.constant_(last, PRIOR)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.constant_(last.bias, PRIOR)

@@ -174,14 +174,14 @@ class Adversaries(Learner):
 
         self._moving(first)
         with self.cast(images):
-            shown |= self._move("misses", images, masks, (first(images), fakes[1]))
+            answers = first(images), fakes[1]
+        shown |= self._move("misses", images, masks, answers)
         self._moving(second)
         with self.cast(images):
             with torch.no_grad():
-                first.eval()
-                fakes[0] = first(images)
-            shown |= self._move("alarms", images, masks, (fakes[0], second(images)))
-        return shown
+                answered = first(images)
+            answers = answered, second(images)
+        return shown | self._move("alarms", images, masks, answers)
 
     def _move(
         self, name: str, images: Tensor, masks: Tensor, answers: tuple[Tensor, Tensor]
@@ -190,9 +190,10 @@ class Adversaries(Learner):
         error = (own - masks) ** 2
         missed, alarms = (error * masks).mean(), (error * (1 - masks)).mean()
         own_aim = MISSES * missed + alarms if name == "misses" else missed + ALARMS * alarms
-        verdicts, features = self.judge(images, list(answers))
+        with self.cast(images):
+            verdicts, features = self.judge(images, list(answers))
         adversary = verdict(verdicts[0 if name == "misses" else 1], 0)
-        consistency = (features[0] - features[1]).float().pow(2).mean()
+        consistency = (features[0].float() - features[1].float()).pow(2).mean()
         loss = WEIGHT * own_aim + ADVERSARY * adversary + consistency
         self.descend(name, loss)
         return {

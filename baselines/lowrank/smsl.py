@@ -14,9 +14,10 @@ multisubspace learning in heterogeneous scene", IEEE Transactions on Geoscience 
 Remote Sensing 55(10), 5481-5493 (2017).
 
 Reconstruction: the paper's text and code were not reachable. The model is that of robust
-orthonormal subspace learning (Shu, Porikli & Ahuja, CVPR 2014), the windows are those
-that later comparisons print. Their weight of 3 finds next to nothing in this form: 0.75
-was best of 0.5, 0.75, 1, 1.25 and 1.5 on a third of the NUAA-SIRST training images.
+orthonormal subspace learning (Shu, Porikli & Ahuja, CVPR 2014); the windows are those
+that later comparisons are recalled to use. The weight of 3 recalled with them finds next
+to nothing in this form: 0.75 was best of 0.5, 0.75, 1, 1.25 and 1.5 on a third of the
+NUAA-SIRST training images.
 Departs: the paper's tolerance of small dense noise is the stopping tolerance only.
 """
 

@@ -62,7 +62,8 @@ class SRWS(Segmenter):
         patch = min(self.patch, height - 1, width - 1)
         if patch == 0:
             return np.zeros(image.shape)
-        rows, columns = (tuple(range(0, side - patch, self.step)) for side in image.shape)
+        step = min(self.step, patch)
+        rows, columns = (tuple(range(0, side - patch, step)) for side in image.shape)
         grid = Grid(image.shape, patch, rows, columns)
         patches = grid.matrix(image / 255)
         if np.ptp(patches) == 0:

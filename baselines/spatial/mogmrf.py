@@ -1,27 +1,28 @@
 """MoG-MRF: targets are one component of a noise mixture whose labels are smooth.
 
-    Y = U V' + E,   E ~ sum over k of label_k N(mu_k, 1 / tau_k),   k = 0, 1, 2
+    Y = U' V + E,   E ~ sum over k of label_k N(mu_k, 1 / tau_k),   k = 0, 1, 2
 
 Y holds the patches of the image as columns. Its low-rank part is the background; what
-is left is noise from three Gaussians, and the one that starts at the positive centre is
-the target. A Markov random field on the labels of each patch lets neighbours agree.
-Everything is inferred by variational Bayes, in turn: U and V with their precisions
-(which drop columns that carry nothing), the Gaussians, then the labels by sweeps of
-mean-field updates in place. The map is the noise, shifted to start at 0, where the
-label is the target's; a pixel takes the median over its patches.
+is left is noise from three Gaussians, and the one that starts at a positive mean is the
+target. A Markov random field on the labels of each patch makes neighbours agree. All is
+inferred by variational Bayes, in turn: U and V with the precisions of their rows (rows
+that carry nothing are dropped), the Gaussians, then the labels by sweeps of mean-field
+updates in place. The map is the noise, its minimum set to 0, where the label is the
+target's; a pixel takes the median over its patches.
 
 Gao, Wang, Xiao, Zhao & Meng, "Infrared small-dim target detection based on Markov
-random field guided noise modeling", Pattern Recognition 76, 463-475 (2018). The model
-without the field: Zhao et al., "Robust principal component analysis with complex
-noise", ICML (2014).
+random field guided noise modeling", Pattern Recognition 76, 463-475 (2018),
+doi:10.1016/j.patcog.2017.11.016. The model without the field: Zhao, Meng, Xu, Zuo &
+Zhang, "Robust principal component analysis with complex noise", ICML (2014).
 
-Equal to the authors' public code gaocq/MoG-for-small-target-detection on one frame; of
-the paper the abstract was reachable. Departs: the method is for 3 frames of a sequence,
-here for single images, which withholds the temporal information from it. The code shows all
-three components; the choice of the positive one is ours, as is the threshold (k = 15).
-The authors' step is 5; 10 takes a quarter of the time. The code draws new random centres
-if a component starts empty, and fails on fewer patches than columns; here quantiles are
-the centres, and small images have fewer columns.
+Equal to the authors' public code gaocq/MoG-for-small-target-detection run on one frame;
+of the paper the abstract was reachable. Departs: the method is made for three frames of
+a sequence, which a single image withholds from it. The authors' step is 5; 10 takes a
+quarter of the time. Their code shows all components: the choice of the positive one and
+the threshold (k = 15, as for the top-hat) are ours. Where it draws random centres, if a
+component starts empty, the centres are quantiles; where it fails, on fewer patches than
+rows of U, there are half as many rows as patches. Images no larger than a patch, and
+the strips at the far borders that no patch covers, have an empty map.
 """
 
 from dataclasses import dataclass
@@ -127,15 +128,20 @@ class Factor:
         return self.second[self.row == self.column].sum(axis=1)
 
     def keep(self, alive: np.ndarray) -> None:
+        """Drop the rows that are not alive, bool (r,)."""
         self.second = self.second[alive[self.row] & alive[self.column]]
         self.mean = self.mean[alive]
         self.row, self.column = np.tril_indices(len(self.mean))
 
     def regress(self, weights: np.ndarray, target: np.ndarray, gamma: np.ndarray) -> "Factor":
-        """The belief on the other factor, from (count, other) weights and weighted data."""
-        full = np.empty((len(gamma), len(gamma)), int)
+        """The belief on the other factor that this one and the data imply.
+
+        `weights` are the precisions of the entries, (count, other); `target` is weights
+        times data; `gamma` the precisions of the other factor's rows, (r,).
+        """
+        full = np.empty((len(gamma), len(gamma)), dtype=int)
         full[self.row, self.column] = full[self.column, self.row] = np.arange(len(self.row))
-        precision = (weights.T @ self.second.T)[:, full] + np.diag(gamma)
+        precision = (weights.T @ self.second.T)[:, full] + np.diag(gamma)  # (other, r, r)
         covariance = np.linalg.inv(precision)
         mean = np.einsum("iab,bi->ai", covariance, self.mean @ target)
         return Factor(mean, covariance[:, self.row, self.column].T)
@@ -155,7 +161,7 @@ class Gaussians:
         self.precision = self.shape / self.rate
 
     def likelihood(self, noise: np.ndarray, square: np.ndarray) -> np.ndarray:
-        """Share times density of each entry under each component, (K, m, n), largest 1."""
+        """Share times density of each entry in each component, (K, m, n), the largest 1."""
         share = PRIOR + self.count
         level = digamma(share) - digamma(share.sum())
         level += (digamma(self.shape) - np.log(self.rate)) / 2 - 1 / (2 * share)
@@ -187,7 +193,7 @@ class MoGMRF(Segmenter):
 
     patch: int = 50  # side of a patch, pixels (code)
     step: int = 10  # between patches, pixels; the authors' is 5
-    rank: int = 30  # columns of U and V at first (code)
+    rank: int = 30  # rows of U and V at first (code)
     weight: float = 1.5  # of a neighbour's label (code)
     sweeps: int = 10  # of the labels in an iteration (code)
     tolerance: float = 1e-3  # relative change of the background that ends (code)
@@ -197,17 +203,20 @@ class MoGMRF(Segmenter):
     def score(self, image: Image) -> Map:
         # A patch flush with the far border is left out, as in the authors' code.
         rows, columns = (tuple(range(0, side - self.patch, self.step)) for side in image.shape)
-        if not rows or not columns or image.min() == image.max():
-            return np.zeros(image.shape)
         grid = Grid(image.shape, self.patch, rows, columns)
+        if len(grid) < 2:
+            return np.zeros(image.shape)
         data = grid.matrix(image / 255)
+        if data.min() == data.max():
+            return np.zeros(image.shape)
         noise, labels = self.split(data - data.mean())
         chosen = labels.argmax(axis=0) == self.component
         return grid.median(np.where(chosen, noise - noise.min(), 0.0))
 
     def split(self, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Noise (p * p, n) and label probabilities (3, p * p, n) of a centred patch matrix."""
-        size = min(self.rank, *data.shape)
+        most = min(data.shape)
+        size = self.rank if self.rank <= most else max(most // 2, 1)
         scale = np.sqrt(np.mean(data**2))
         u, v = halves(data, size)
         row, column = np.tril_indices(size)

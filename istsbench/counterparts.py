@@ -1,0 +1,92 @@
+"""The paper's tables IV, V, VII and VIII with our measurements beside the printed numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from istsbench.reported import paper_table, printed_digits
+from istsbench.tables import Block, Table
+
+NAMES = {"IV": "table_iv", "V": "table_v", "VII": "table_vii", "VIII": "table_viii"}
+
+
+def paper_beside(
+    name: str,
+    ours: pd.DataFrame | None = None,
+    *,
+    protocol: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> Table:
+    """One of the paper's tables IV, V, VII, VIII with our numbers, the paper's, the difference.
+
+    `name` is e.g. "table_iv". `ours` has the paper's first column as its key and any of its
+    other columns by their names (see `paper_table`); rows and columns of its own follow
+    after the paper's.
+    """
+    paper = paper_table(name)
+    key, *columns = paper.columns
+    if ours is None:
+        ours = pd.DataFrame({key: []})
+    if key not in ours:
+        raise ValueError(f"{name}: our frame has no column {key!r}, it has {', '.join(ours)}")
+    if ours[key].duplicated().any():
+        raise ValueError(f"{name}: {key} {ours[key][ours[key].duplicated()].iloc[0]!r} is twice")
+    own = [column for column in ours if column not in (key, *columns)]
+    labels = list(dict.fromkeys([*paper[key], *ours[key]]))
+    measured = ours.set_index(key).reindex(labels)
+    printed = paper.set_index(key).reindex(labels)
+    frame, forms = pd.DataFrame({"label": labels, "status": ""}), {}
+    digits = printed_digits(name)
+    for column in [*columns, *own]:
+        frame[column] = measured[column].to_numpy(float) if column in ours else float("nan")
+        if column in own:
+            continue
+        frame[f"{column}_paper"] = printed[column].to_numpy(float)
+        frame[f"{column}_diff"] = frame[column] - frame[f"{column}_paper"]
+        most = max(digits[column])
+        forms[column] = f".{max(most, 3) if _is_ratio(column) else most}f"
+        forms[f"{column}_paper"] = f".{most}f" if len(digits[column]) == 1 else ".6g"
+        forms[f"{column}_diff"] = f"+.{most}f"
+    blocks: list[Block] = []
+    for prefix, title in {**_TITLES, "": ""}.items():
+        mine = [c for c in columns if _prefix(c) == prefix]
+        if mine:
+            extra = [c for c in own if _prefix(c) == prefix]
+            for head, end, group in (
+                ("ours", "", mine + extra), ("paper", "_paper", mine), ("difference", "_diff", mine)
+            ):  # fmt: skip
+                head = f"{title}, {head}" if title else head
+                blocks.append((head, tuple((c + end, _short(c)) for c in group)))
+    filled = [
+        (head, kept)
+        for head, block in blocks
+        if (kept := tuple(pair for pair in block if frame[pair[0]].notna().any()))
+    ]
+    title = f"Table {name.removeprefix('table_').upper()} of the paper, beside our measurements"
+    return Table(title, frame, tuple(filled), tuple(protocol), tuple(notes), name, forms)
+
+
+_TITLES = {"nust": "NUST-SIRST", "nuaa": "NUAA-SIRST"}
+_SHORT = {
+    "f1": "F1", "iou": "IoU", "fns": "FNs", "params": "Params", "M": "(M)", "flops": "FLOPs",
+    "G": "(G)", "rtx2080ti": "(RTX 2080 Ti)",
+}  # fmt: skip
+
+
+def _is_ratio(column: str) -> bool:
+    return column.endswith(("_f1", "_iou"))
+
+
+def _prefix(column: str) -> str:
+    first = column.partition("_")[0]
+    return first if first in _TITLES else ""
+
+
+def _short(column: str) -> str:
+    """`nust_fps_f1` is "FPs F1" (of the FPs-player), `fps_rtx2080ti` "FPS (RTX 2080 Ti)"."""
+    prefix = _prefix(column)
+    words = column.removeprefix(f"{prefix}_").split("_")
+    player = {"fps": "FPs" if prefix else "FPS"}
+    return " ".join((_SHORT | player).get(word, word) for word in words)

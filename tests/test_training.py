@@ -1,0 +1,216 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from baselines.cnn.acm import ACM
+from baselines.cnn.mdvsfa import MDvsFA
+from istsbench.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
+from istsbench.crops import Memory, cut, epoch_batches, steps_in_epoch
+from istsbench.network import Network, Preparation, Recipe
+from istsbench.registry import info, names
+from istsbench.synthetic import synthetic
+from istsbench.training import Stopped, fit_recipe, train
+from pixelgame.segmenter import PixelGame
+
+QUICK = {"patch": 32, "batch": 2}
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """A data set whose test images cannot be loaded."""
+    whole = synthetic()
+    splits = {"train": whole.splits["train"][:5], "val": whole.splits["val"][:2]}
+    return dataclasses.replace(whole, splits={**splits, "test": ()})
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "network", [ACM(blocks=1), PixelGame(width=4), MDvsFA(width=1)], ids=lambda n: n.card.label
+)
+def test_a_training_in_pieces_equals_one_without_a_break(network, toy, tmp_path):
+    train(network, toy, tmp_path / "whole", epochs=3, **QUICK)
+    for _ in range(3):
+        train(network, toy, tmp_path / "pieces", epochs=3, max_minutes=0, **QUICK)
+    whole, pieces = (read_checkpoint(tmp_path / name) for name in ("whole", "pieces"))
+    same(whole[0], pieces[0])
+    logs = [pd.read_csv(tmp_path / name / "log.csv") for name in ("whole", "pieces")]
+    pd.testing.assert_frame_equal(*(log.drop(columns="seconds") for log in logs))
+    assert len(logs[0]) == 3
+    for name in ("best.safetensors", "last.safetensors"):
+        same(*(read_weights(tmp_path / run / name)[0] for run in ("whole", "pieces")))
+
+
+def test_it_learns_four_images_by_heart(toy, tmp_path):
+    four = toy.splits["train"][:4]
+    small = dataclasses.replace(toy, splits={"train": four, "val": four})
+    train(ACM(blocks=1, stem="tiny"), small, tmp_path, epochs=60, patch=96, lr=5e-3, batch=4)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["val_map_f1_pooled"].iloc[0] < 0.1
+    assert log["val_map_f1_pooled"].max() > 0.6
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_file_kept_is_the_best_on_validation(toy, tmp_path):
+    trained = train(ACM(blocks=1), toy, tmp_path, epochs=4, **QUICK)
+    assert trained.weights == tmp_path / "best.safetensors"
+    header = read_weights(trained.weights)[1]
+    log = pd.read_csv(tmp_path / "log.csv").set_index("epoch")
+    best = log["val_map_iou_pooled"].idxmax()
+    assert header["plan"]["epoch"] == best
+    assert header["scores"]["val_map_iou_pooled"] == log["val_map_iou_pooled"][best]
+    assert header["plan"]["split"] == "train" and header["versions"]["numpy"]
+    assert trained.score(np.zeros((20, 30))).shape == (20, 30)
+
+
+def test_final_training_takes_all_images_up_to_the_chosen_epoch(toy, tmp_path):
+    with pytest.raises(Stopped, match="chose an epoch first"):
+        train(ACM(blocks=1), toy, tmp_path, final=True)
+    first = train(ACM(blocks=1), toy, tmp_path, epochs=3, seed=4, **QUICK)
+    chosen = read_weights(first.weights)[1]["plan"]
+    final = train(ACM(blocks=1), toy, tmp_path, final=True)
+    plan = read_weights(final.weights)[1]["plan"]
+    assert final.weights == tmp_path / "final" / "last.safetensors"
+    assert plan["epoch"] == chosen["epoch"] and plan["seed"] == 4
+    assert plan["recipe"] == chosen["recipe"]
+    assert plan["split"] == "trainval" and plan["fingerprint"] != chosen["fingerprint"]
+
+
+def test_a_folder_with_another_training_is_refused(toy, tmp_path):
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
+    with pytest.raises(Stopped, match="'lr': 0.5"):
+        train(ACM(blocks=1), toy, tmp_path, epochs=1, lr=0.5, **QUICK)
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, lr=0.5, resume=False, **QUICK)
+
+
+def test_a_finished_training_is_left_as_it_is(toy, tmp_path):
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+    assert len(pd.read_csv(tmp_path / "log.csv")) == 1
+
+
+def test_numbers_that_run_away_stop_the_training(toy, tmp_path):
+    with pytest.raises(Stopped, match="loss is"):
+        train(ACM(blocks=1), toy, tmp_path, epochs=2, lr=float("inf"), **QUICK)
+
+
+def test_every_network_has_both_recipes():
+    networks = [name for name in names() if name in REGISTERED]
+    assert len(networks) == len(REGISTERED)
+    for name in networks:
+        kind = info(name)
+        assert issubclass(kind, Network)
+        assert {"paper", "fast"} <= kind.recipes.keys()
+
+
+REGISTERED = {"acm", "alcnet", "mdvsfa", "pixelgame", "pixelgame-womim", "pixelgame-slim"}
+
+
+# ---------------------------------------------------------------------- checkpoints
+
+
+def test_a_checkpoint_comes_in_small_pieces_and_replaces_the_last(tmp_path):
+    rng = np.random.default_rng(0)
+    tensors = {str(i): rng.normal(size=(2**18 * 5,)).astype(np.float32) for i in range(4)}
+    tensors["count"] = np.array(3)
+    save_checkpoint(tmp_path, {"0": tensors["0"]}, {"epoch": 1})
+    save_checkpoint(tmp_path, tensors, {"epoch": 2})
+    pieces = list(tmp_path.glob("*.safetensors"))
+    assert len(pieces) == 2
+    assert max(path.stat().st_size for path in pieces) < PIECE + 4096
+    found, state = read_checkpoint(tmp_path)
+    assert state == {"epoch": 2}
+    same(found, tensors)
+    assert found["count"].shape == ()
+
+
+def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch):
+    import istsbench.checkpoint as module
+
+    save_checkpoint(tmp_path, {"a": np.ones(3)}, {"epoch": 1})
+    write = module.write
+
+    def crash(path, data):
+        if path.name == module.INDEX:
+            raise KeyboardInterrupt
+        write(path, data)
+
+    monkeypatch.setattr(module, "write", crash)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(tmp_path, {"a": np.zeros(3)}, {"epoch": 2})
+    found, state = read_checkpoint(tmp_path)
+    assert state == {"epoch": 1}
+    np.testing.assert_array_equal(found["a"], 1)
+
+
+# ---------------------------------------------------------------------- patches
+
+RECIPE = Recipe(1, 2, 1e-3, 16, "iou", centred=1.0)
+PLAIN = Preparation(0.0, 1.0)
+
+
+def scene(shape=(40, 30)):
+    mask = np.zeros(shape, np.uint8)
+    mask[33:35, 3:6] = 1
+    return mask * 200 + np.arange(shape[1], dtype=np.uint8), mask
+
+
+def test_a_patch_lies_on_a_target_and_its_mask_turns_with_it():
+    image, mask = scene()
+    for seed in range(40):
+        patch, truth = cut(image, mask, RECIPE, PLAIN, np.random.default_rng(seed))
+        assert patch.shape == truth.shape == (16, 16)
+        assert truth.sum() > 0
+        np.testing.assert_array_equal(truth > 0, patch >= 200)
+
+
+def test_patches_differ_and_cover_the_image():
+    image, mask = scene()
+    anywhere = dataclasses.replace(RECIPE, centred=0.0, turns="none")
+    seen = np.zeros(256, bool)
+    for seed in range(40):
+        patch, _ = cut(image, mask, anywhere, PLAIN, np.random.default_rng(seed))
+        seen[np.unique(patch).astype(int)] = True
+    assert seen[:30].all()
+
+
+def test_what_lies_outside_a_small_image_is_zero():
+    image, mask = scene((36, 10))
+    still = dataclasses.replace(RECIPE, turns="none", patch=40)
+    patch, truth = cut(image, mask, still, Preparation(50.0, 2.0), np.random.default_rng(0))
+    np.testing.assert_allclose(patch[:36, :10], (image - 50.0) / 2, rtol=1e-6, atol=1e-6)
+    assert not patch[36:].any() and not patch[:, 10:].any() and not truth[36:].any()
+
+
+def test_ranks_share_the_batches_of_one(toy):
+    memory = Memory.of(toy, toy.names("train"))
+    recipe = dataclasses.replace(RECIPE, batch=4)
+    one = list(epoch_batches(memory, recipe, PLAIN, seed=3, epoch=1))
+    halves = [list(epoch_batches(memory, recipe, PLAIN, 3, 1, rank, 2)) for rank in (0, 1)]
+    assert len(one) == steps_in_epoch(memory, recipe) == 1
+    np.testing.assert_array_equal(one[0][0::2], halves[0][0])
+    np.testing.assert_array_equal(one[0][1::2], halves[1][0])
+    other = next(epoch_batches(memory, recipe, PLAIN, seed=3, epoch=2))
+    assert not np.array_equal(one[0], other)
+
+
+def test_patches_are_no_larger_than_the_images():
+    images = [np.zeros((100, 128), np.uint8)] * 19 + [np.zeros((400, 300), np.uint8)]
+    recipe = fit_recipe(dataclasses.replace(RECIPE, patch=256), Memory(images[:19], (), ""))
+    assert recipe.patch == 128
+    assert fit_recipe(dataclasses.replace(RECIPE, patch=64), Memory(images, (), "")).patch == 64
+
+
+def test_masks_are_resized_by_nearest_neighbour(toy):
+    memory = Memory.of(toy, toy.names("train"), side=50)
+    for image, mask in zip(memory.images, memory.masks, strict=True):
+        assert image.shape == mask.shape == (50, 50)
+        assert set(np.unique(mask)) <= {0, 1}
