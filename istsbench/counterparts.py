@@ -42,6 +42,7 @@ def paper_beside(
     for column in [*columns, *own]:
         frame[column] = measured[column].to_numpy(float) if column in ours else float("nan")
         if column in own:
+            forms[column] = ".3f" if _is_ratio(column) else ".6g"
             continue
         frame[f"{column}_paper"] = printed[column].to_numpy(float)
         frame[f"{column}_diff"] = frame[column] - frame[f"{column}_paper"]
@@ -50,15 +51,14 @@ def paper_beside(
         forms[f"{column}_paper"] = f".{most}f" if len(digits[column]) == 1 else ".6g"
         forms[f"{column}_diff"] = f"+.{most}f"
     blocks: list[Block] = []
-    for prefix, title in {**_TITLES, "": ""}.items():
+    for prefix, title in {**_TITLES, "": "Cost"}.items():
         mine = [c for c in columns if _prefix(c) == prefix]
         if mine:
             extra = [c for c in own if _prefix(c) == prefix]
             for head, end, group in (
                 ("ours", "", mine + extra), ("paper", "_paper", mine), ("difference", "_diff", mine)
             ):  # fmt: skip
-                head = f"{title}, {head}" if title else head
-                blocks.append((head, tuple((c + end, _short(c)) for c in group)))
+                blocks.append((f"{title}, {head}", tuple((c + end, _short(c)) for c in group)))
     filled = [
         (head, kept)
         for head, block in blocks
@@ -69,10 +69,7 @@ def paper_beside(
 
 
 _TITLES = {"nust": "NUST-SIRST", "nuaa": "NUAA-SIRST"}
-_SHORT = {
-    "f1": "F1", "iou": "IoU", "fns": "FNs", "params": "Params", "M": "(M)", "flops": "FLOPs",
-    "G": "(G)", "rtx2080ti": "(RTX 2080 Ti)",
-}  # fmt: skip
+_SHORT = {"f1": "F1", "iou": "IoU", "params": "Params", "flops": "FLOPs"}
 
 
 def _is_ratio(column: str) -> bool:
@@ -85,8 +82,12 @@ def _prefix(column: str) -> str:
 
 
 def _short(column: str) -> str:
-    """`nust_fps_f1` is "FPs F1" (of the FPs-player), `fps_rtx2080ti` "FPS (RTX 2080 Ti)"."""
+    """`nust_fps_f1` is "FPs F1" (of the FPs-player), `fps_rtx2080ti` "FPS (rtx2080ti)"."""
     prefix = _prefix(column)
-    words = column.removeprefix(f"{prefix}_").split("_")
-    player = {"fps": "FPs" if prefix else "FPS"}
-    return " ".join((_SHORT | player).get(word, word) for word in words)
+    if prefix:
+        players = {"fns": "FNs", "fps": "FPs"}
+        words = column.removeprefix(f"{prefix}_").split("_")
+        return " ".join((_SHORT | players).get(word, word) for word in words)
+    quantity, _, unit = column.partition("_")
+    name = _SHORT.get(quantity, quantity.upper())
+    return f"{name} ({unit})" if unit else name

@@ -243,9 +243,13 @@ def _identical(
 
 
 def _alike(these: list[Look], those: list[Look], where: str, level: str) -> Iterator[Finding]:
-    matrices = [np.stack([look.thumbnail for look in looks]) for looks in (these, those)]
-    for look, index, likeness in zip(these, *nearest(*matrices), strict=True):
+    indices, likenesses = nearest(_stacked(these), _stacked(those))
+    for look, index, likeness in zip(these, indices, likenesses, strict=True):
         other = those[index]
         if likeness > ALIKE and look.pixels != other.pixels:
             text = f"looks like {other.name} in {where} (thumbnail correlation {likeness:.3f})"
             yield Finding(level, "alike", look.name, text)
+
+
+def _stacked(looks: list[Look]) -> np.ndarray:
+    return np.stack([look.thumbnail for look in looks if look.thumbnail is not None])

@@ -21,7 +21,9 @@ def thumbnail(grey: np.ndarray) -> np.ndarray:
     pixels = np.asarray(small, dtype=np.float64).ravel()
     pixels = pixels - pixels.mean()
     length = np.linalg.norm(pixels)
-    return (pixels / length if length > 0.01 else np.zeros_like(pixels)).astype(np.float32)
+    if length < 0.01:
+        return np.zeros(SIDE * SIDE, dtype=np.float32)
+    return np.asarray(pixels / length, dtype=np.float32)
 
 
 def nearest(these: np.ndarray, those: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

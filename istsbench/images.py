@@ -30,7 +30,8 @@ def decode(data: bytes, what: str | Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as picture:
+            with Image.open(io.BytesIO(data)) as opened:
+                picture: Image.Image = opened
                 if picture.width * picture.height > MAX_PIXELS:
                     raise DataError(
                         f"{what}: {picture.width}x{picture.height} pixels, expected at most "

@@ -55,7 +55,7 @@ def inspect(
     if entry is not None:
         found += _published(image, mask, entry)
     findings = tuple(Finding(level, check, name, text) for level, check, text in found)
-    return Look(name, findings, *modes, pixel_hash(image), thumbnail(image))
+    return Look(name, findings, modes[0], modes[1], pixel_hash(image), thumbnail(image))
 
 
 def _image(image: np.ndarray, mode: str) -> Iterator[tuple[str, str, str]]:

@@ -20,6 +20,7 @@ MARKS = (r"\textbf{{{}}}", r"\underline{{{}}}", r"\textit{{{}}}")
 _SIGNS = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "†": r"$^\dagger$", "≈": r"$^\approx$", ">": "$>$", "<": "$<$", "±": r"$\pm$",
+    "[": "{[}",  # or it would be read as an option of the line break before it
     "−": "$-$", "–": "--", "×": r"$\times$", "µ": r"$\mu$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }  # fmt: skip
@@ -39,20 +40,14 @@ def number(text: str) -> str:
 def table_tex(table: Table) -> str:
     """A `table*` float."""
     width = sum(len(columns) for _, columns in table.blocks)
-    over, under, rules, start = [""], ["Method"], [], 2
-    for block, columns in table.blocks:
-        end = start + len(columns) - 1
-        over.append(rf"\multicolumn{{{len(columns)}}}{{c}}{{{escape(block)}}}")
-        rules.append(rf"\cmidrule(lr){{{start}-{end}}}")
-        under += [escape(short) for _, short in columns]
-        start = end + 1
     body = []
     for heading, rows in table.sections(MARKS, escape, number):
         if heading:
             body += [r"\midrule", rf"\multicolumn{{{width + 1}}}{{l}}{{{escape(heading)}}} \\"]
         body += [" & ".join(row) + r" \\" for row in rows]
-    notes = r" \\ ".join(escape(note) for note in table.foot())
-    small = [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"] if width > 12 else [r"\small"]
+    notes = r" \par ".join(escape(note) for note in table.foot(legend=True))
+    wide = _characters(table) > 100  # more do not fit between the margins of a journal's page
+    small = [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"] if wide else [r"\small"]
     return "\n".join(
         [
             r"% needs \usepackage{booktabs}",
@@ -62,9 +57,7 @@ def table_tex(table: Table) -> str:
             *small,
             rf"\begin{{tabular}}{{l*{{{width}}}{{r}}}}",
             r"\toprule",
-            " & ".join(over) + r" \\",
-            "".join(rules),
-            " & ".join(under) + r" \\",
+            *_head(table),
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -74,6 +67,36 @@ def table_tex(table: Table) -> str:
             "",
         ]
     )
+
+
+def _characters(table: Table) -> int:
+    """Characters of the widest line, with two for each gap between columns."""
+    shorts = [short for _, columns in table.blocks for _, short in columns]
+    lines = [["Method", *shorts], *table.cells(("{}",) * 3, str)]
+    return sum(2 + max(map(len, column)) for column in zip(*lines, strict=True))
+
+
+def _head(table: Table) -> list[str]:
+    """Lines of the head: data sets, then ours, paper and difference, then scores."""
+    upper, lower = [], []
+    for block, columns in table.blocks:
+        title, _, part = block.partition(", ")
+        lower.append((part or "ours", len(columns)))
+        if upper and upper[-1][0] == title:
+            upper[-1] = (title, upper[-1][1] + len(columns))
+        else:
+            upper.append((title, len(columns)))
+    levels = [upper, lower] if any(part != "ours" for part, _ in lower) else [upper]
+    lines = []
+    for level in levels:
+        cells, rules, start = [""], [], 2
+        for text, number_of in level:
+            cells.append(rf"\multicolumn{{{number_of}}}{{c}}{{{escape(text)}}}")
+            rules.append(rf"\cmidrule(lr){{{start}-{start + number_of - 1}}}")
+            start += number_of
+        lines += [" & ".join(cells) + r" \\", "".join(rules)]
+    shorts = [escape(short) for _, columns in table.blocks for _, short in columns]
+    return [*lines, " & ".join(["Method", *shorts]) + r" \\"]
 
 
 def document(*parts: str, preamble: Iterable[str] = ()) -> str:

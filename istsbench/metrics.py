@@ -156,10 +156,10 @@ def summarise(counts: pd.DataFrame, reduction: str, match: str = "first") -> dic
 def sweep(score: np.ndarray, truth: np.ndarray, rules: Sequence[Threshold]) -> np.ndarray:
     """(len(rules), 3) counts tp, fp, fn of one image under many rules, from one sort."""
     score = np.asarray(score, dtype=np.float64)
-    mean, deviation = score.mean(), score.std()
+    mean, deviation, low = score.mean(), score.std(), score.min()
     levels = np.array(
         [
-            float(mean + rule.k * deviation) if isinstance(rule, MeanStd) else rule.level(score)
+            max(mean + rule.k * deviation, low) if isinstance(rule, MeanStd) else rule.level(score)
             for rule in rules
         ]
     )

@@ -103,6 +103,10 @@ class Network(Trainable):
     def learner(self, module: torch.nn.Module, recipe: Recipe) -> Learner:
         """What trains `module`: `istsbench.learner.Descent` with a loss, or one of its own."""
 
+    def counted_apart(self) -> dict[str, torch.nn.Module]:
+        """Parts with rows of their own in a table of costs, by label."""
+        return {}
+
     # ------------------------------------------------------------------ images to maps
 
     def score(self, image: Image) -> Map:

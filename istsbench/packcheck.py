@@ -11,6 +11,7 @@ import io
 import json
 import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ LIMITS = {  # bytes, unpacked
     "masks.json": 64_000_000,
 }
 MAX_METHODS = 500
+MAX_TEXT = 5000  # characters of a note, a parameter, a reason
 MAX_COUNT = 2**40  # no column of counts comes near
 
 _FILE = re.compile(r"[\w=-][\w.=-]{0,149}")  # what `Choice.file` makes of a spec
@@ -66,7 +68,7 @@ def parse(data: bytes, what: str) -> dict[str, Any]:
     return found
 
 
-def _expect(true: bool, reason: str) -> None:
+def _expect(true: object, reason: str) -> None:
     if not true:
         raise PackError(reason)
 
@@ -89,9 +91,13 @@ def _whole(found: dict[str, Any], key: str, what: str, low: int, high: int) -> i
 
 def _texts(found: dict[str, Any], key: str, what: str) -> dict[str, str]:
     value = found.get(key)
-    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+    if not isinstance(value, dict) or not _all_texts(value.values()):
         raise PackError(f"{what}: {key} is {_short(value)}, expected texts by name")
     return value
+
+
+def _all_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) and len(value) <= MAX_TEXT for value in values)
 
 
 def _short(value: object) -> str:
@@ -171,7 +177,7 @@ def checked_method(
         _texts(record, key, what)
     notes, wanted = record.get("notes"), record.get("wanted")
     _expect(
-        isinstance(notes, list) and all(isinstance(note, str) for note in notes),
+        isinstance(notes, list) and _all_texts(notes),
         f"{what}: notes is {_short(notes)}, expected texts",
     )
     _expect(
@@ -181,7 +187,7 @@ def checked_method(
         f"{what}: wanted is {_short(wanted)}, expected rules with own among them",
     )
     _expect(
-        "own" in record["rules"] and set(record["rules"]) <= set(wanted),
+        "own" in record["rules"] and set(record["rules"]) <= set(wanted or ()),
         f"{what}: rules are not those wanted",
     )
     tuning = record.get("tuning_hash")

@@ -162,7 +162,8 @@ def import_pack(pack: Path, out: Path, data_root: Path | None = None) -> Importe
         folder = out / folder_name(*(protocol[key] for key in ("dataset", "split", "images", "of")))
         stored = _stored(folder, protocol)
         truth, why = _truth(protocol, data_root)
-        fresh, present = {}, []
+        fresh: dict[str, str] = {}  # file -> spec
+        present = []
         for file in opened.manifest["methods"]:
             row = _check_own(file, protocol, opened.contents(file))
             spec = row.record["method"]

@@ -26,10 +26,11 @@ from istsbench.uncertainty import paired_rows
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels, the last two exclusive
 
-INK = 300  # dots per inch of composed panels
+INK = 200  # dots per inch of composed panels
 PANEL = 0.8  # inches, width of a panel in the grid
 TALL = 1.35  # height over width that the grid stays below if it can
 GAP = 0.03  # inches between panels
+SIZE = 7  # points, of labels
 MARGIN = 3  # pixels between a region and its box
 INSET = 0.38  # side of the zoomed inset, in panel widths
 LEAST = 15  # pixels, least side of what the inset shows
@@ -216,13 +217,13 @@ class Sheet:
         figure = Figure(figsize=(self.width, self.height))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        axes.imshow(
-            self.ink, cmap="gray", vmin=0, vmax=255, extent=(0, self.width, self.height, 0)
-        )
+        # As RGB, since matplotlib takes seconds to map the grey levels of a page.
+        page = np.repeat(self.ink[..., None], 3, axis=2)
+        axes.imshow(page, interpolation="none", extent=(0, self.width, self.height, 0))
         for colour, lines in self.lines.items():
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.6))
         for x, y, text, options in self.texts:
-            axes.text(x, y, text, **{"fontsize": 7, "ha": "center", "va": "bottom"} | options)  # type: ignore[arg-type]
+            axes.text(x, y, text, **{"fontsize": SIZE, "ha": "center", "va": "bottom"} | options)  # type: ignore[arg-type]
         axes.set(xlim=(0, self.width), ylim=(self.height, 0))
         return figure
 
@@ -282,14 +283,17 @@ def grid(
     samples = [dataset.load(name) for name in images or representatives(results, rule)]
     heights = [min(sample.mask.shape[0] / sample.mask.shape[1], 1) for sample in samples]
     parts = blocks(methods, heights)
-    cell, side, head = PANEL + GAP, 0.22, 0.2
+    labels = {spec: fitted(label_of(results.records[spec]), PANEL) for spec in methods}
+    lines = 2 if any("\n" in text for text, _ in labels.values()) else 1
+    cell, side, head = PANEL + GAP, 0.22, 0.08 + 0.12 * lines
     block = head + sum(2 * (PANEL * height + GAP) + GAP for height in heights)
     sheet = Sheet(side + cell * (len(parts[0]) + 1), len(parts) * block + 0.3)
     for number, part in enumerate(parts):
         y = number * block + head
         sheet.text(side + PANEL / 2, y - 0.04, "Image, truth", fontweight="bold")
         for column, spec in enumerate(part, start=1):
-            _heading(sheet, side + cell * column + PANEL / 2, y - 0.04, label_of(results.records[spec]))
+            text, size = labels[spec]
+            sheet.text(side + cell * column + PANEL / 2, y - 0.04, text, fontsize=size)
         for sample, height in zip(samples, heights, strict=True):
             tall = PANEL * height
             sheet.text(
@@ -326,9 +330,18 @@ def _marks(found: Iterable[Box], shape: tuple[int, ...]) -> list[Box]:
     return joined(widened(box, MARGIN, shape) for box in found)
 
 
-def _heading(sheet: Sheet, x: float, y: float, text: str) -> None:
-    fits = PANEL / 0.075  # characters of 7 points
-    sheet.text(x, y, text, fontsize=7 * min(1, fits / len(text)))
+def fitted(text: str, width: float) -> tuple[str, float]:
+    """The text in one or two lines, and the font size at which it fits `width` inches."""
+    if len(text) > _characters(width) and " " in text:
+        gaps = [index for index, sign in enumerate(text) if sign == " "]
+        middle = min(gaps, key=lambda gap: abs(gap - len(text) / 2))
+        text = f"{text[:middle]}\n{text[middle + 1 :]}"
+    longest = max(map(len, text.split("\n")))
+    return text, SIZE * min(1, _characters(width) / longest)
+
+
+def _characters(width: float) -> float:
+    return width / (0.0095 * SIZE)
 
 
 def _foot(sheet: Sheet, *lines: str) -> None:
@@ -354,11 +367,13 @@ def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = N
     columns = min(len(pictures), 7 if len(pictures) > 18 else 5)
     width = WIDTH / columns
     wide, high = _fit(sample.mask.shape, width - GAP, 1.2 * width)
-    step = high + 0.2
+    labels = [fitted(text, width) for text, _ in pictures]
+    head = 0.08 + 0.12 * (2 if any("\n" in text for text, _ in labels) else 1)
+    step = high + head
     sheet = Sheet(WIDTH, step * -(-len(pictures) // columns) + 0.3)
-    for index, (text, pixels) in enumerate(pictures):
-        x, y = (index % columns) * width, (index // columns) * step + 0.18
-        sheet.text(x + width / 2, y - 0.03, text, fontsize=6.5)
+    for index, ((text, size), (_, pixels)) in enumerate(zip(labels, pictures, strict=True)):
+        x, y = (index % columns) * width, (index // columns) * step + head
+        sheet.text(x + width / 2, y - 0.03, text, fontsize=size)
         place = (x + (width - wide) / 2, y, wide, high)
         sheet.panel(pixels, place, red, zoom, corner)
     text = f"{sample.name}; beside each name F1 under rule {rule}; maps from minimum to maximum"
@@ -394,13 +409,13 @@ def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = 
     columns = min(len(maps), 4 if len(maps) <= 12 else 5)
     lines = -(-len(maps) // columns)
     side, foot = WIDTH / columns, 0.3
-    height = lines * (0.85 * side + 0.05) + foot
+    height = lines * (0.82 * side + 0.05) + foot
     figure = Figure(figsize=(WIDTH, height))
     tall = (1 - foot / height) / lines
     shades = colormaps["viridis"]
     for index, (text, score) in enumerate(maps):
         left, top = (index % columns) / columns, 1 - (index // columns) * tall
-        axes = figure.add_axes((left, top - tall, 1 / columns, 0.92 * tall), projection="3d")
+        axes = figure.add_axes((left, top - tall, 1 / columns, tall), projection="3d")
         values = peaks(score)
         rows = np.linspace(0, score.shape[0], values.shape[0])
         across = np.linspace(0, score.shape[1], values.shape[1])
@@ -414,8 +429,8 @@ def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = 
         axes.tick_params(labelsize=4.5, pad=-4)
         axes.set_xlabel("x", fontsize=5, labelpad=-11)
         axes.set_ylabel("y", fontsize=5, labelpad=-11)
-        axes.set_box_aspect((score.shape[1], score.shape[0], 0.6 * max(score.shape)), zoom=1.15)
-        axes.set_title(text, fontsize=7.5, pad=-2)
+        axes.set_box_aspect((score.shape[1], score.shape[0], 0.6 * max(score.shape)), zoom=1.05)
+        figure.text(left + 0.5 / columns, top - 0.01 * tall, text, ha="center", va="top")
         axes.locator_params(axis="x", nbins=4)
         axes.locator_params(axis="y", nbins=4)
     text = f"{sample.name}; each map from its minimum to its maximum, blocks by their maximum"

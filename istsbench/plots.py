@@ -348,7 +348,7 @@ def critical_difference(results: Results, rule: str, score: str = "f1") -> Figur
     low, high = np.floor(ranks.min()), np.ceil(ranks.max())
     span = max(high - low, 1)
     axes.hlines(0, low, high, color="black", linewidth=0.8)
-    for tick in np.arange(low, high + 1):
+    for tick in np.arange(low, high + 1, 1 + span // 15):
         axes.vlines(tick, -0.12, 0, color="black", linewidth=0.8)
         axes.text(tick, -0.18, f"{tick:.0f}", ha="center", va="bottom", fontsize=7)
     for index, (rank, label, colour) in enumerate(zip(ranks, labels, colours, strict=True)):

@@ -60,5 +60,6 @@ def published(dataset: str, reduction: str) -> pd.DataFrame:
     frame = frame.assign(metric=metric)[metric.isin(RATIOS)]
     frame = frame.assign(value=frame["value"].astype(float))
     keys = ["method", "split", "source"]
-    wide = frame.pivot_table(index=keys, columns="metric", values="value", sort=False)
-    return wide.reindex(columns=list(RATIOS)).reset_index().rename_axis(columns=None)
+    order = frame[keys].drop_duplicates()
+    wide = frame.pivot(index=keys, columns="metric", values="value").reindex(columns=list(RATIOS))
+    return order.join(wide, on=keys).reset_index(drop=True).rename_axis(columns=None)

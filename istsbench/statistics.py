@@ -225,10 +225,12 @@ def _bars(
     for index, (title, values) in enumerate(measured):
         shares = 100 * np.histogram(values, [*starts, np.inf])[0] / max(len(values), 1)
         places = np.arange(len(starts)) + at + (index - (len(measured) - 1) / 2) * width
-        look = {"color": COLOURS[index % len(COLOURS)], "hatch": HATCHES[index % len(HATCHES)]}
         # A label with an underscore stays out of the legend of the panels that have lines.
         label = f"_{title}" if at else title
-        drawn.append(axes.bar(places, shares, width, label=label, edgecolor="white", **look))
+        colour, hatch = COLOURS[index % len(COLOURS)], HATCHES[index % len(HATCHES)]
+        bars = axes.bar(places, shares, width, color=colour, hatch=hatch, edgecolor="white")
+        bars.set_label(label)
+        drawn.append(bars)
     return drawn
 
 

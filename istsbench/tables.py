@@ -30,10 +30,12 @@ MARKDOWN = ("**{}**", "<u>{}</u>", "*{}*")
 HTML = ("<b>{}</b>", "<u>{}</u>", "<i>{}</i>")
 RECONSTRUCTION = "†"
 ALIKE = "≈"
+LEGEND = "Best, second and third of our numbers: bold, underlined, italic."
 BESIDE = ("nothing", "paper", "difference")
 SPREAD = ("f1", "iou")  # the scores that are given intervals
 FEWER = ("params_M", "flops_G")  # columns where less is better
-ELSEWHERE = "Published elsewhere, under their own protocols"
+ELSEWHERE = ("none", "same", "all")  # others' rows: of the same methods, or all
+ELSEWHERE_HEAD = "Published elsewhere, under their own protocols"
 
 Block = tuple[str, tuple[tuple[str, str], ...]]  # head -> (column, short head)
 
@@ -116,12 +118,12 @@ class Table:
         lines = self.cells(mark, escape, number)
         elsewhere = list(self.frame["status"] == "published")
         split = elsewhere.index(True) if True in elsewhere else len(lines)
-        parts = [("", lines[:split]), (ELSEWHERE, lines[split:])]
+        parts = [("", lines[:split]), (ELSEWHERE_HEAD, lines[split:])]
         return [part for part in parts if part[1]]
 
-    def foot(self) -> tuple[str, ...]:
-        """The lines below the body: protocol, then notes."""
-        return (*self.protocol, *self.notes)
+    def foot(self, legend: bool = False) -> tuple[str, ...]:
+        """The lines below the body: protocol, notes, and what the marks mean."""
+        return (*self.protocol, *self.notes, *((LEGEND,) if legend and self.marks() else ()))
 
     def csv(self) -> str:
         head = "".join(f"# {line}\n" for line in (self.title, *self.foot()))
@@ -137,7 +139,7 @@ class Table:
             if heading:
                 lines.append(f"| *{heading}* |" + " |" * (len(heads) - 1))
             lines += ["| " + " | ".join(row) + " |" for row in rows]
-        notes = [f"- {note}" for note in self.foot()]
+        notes = [f"- {note}" for note in self.foot(legend=True)]
         return "\n".join([*lines, "", *notes, ""])
 
     def latex(self) -> str:
@@ -160,7 +162,7 @@ class Table:
             for label, *numbers in rows:
                 cells = "".join(f'<td align="right">{number}</td>' for number in numbers)
                 body.append(f'<tr><th scope="row" align="left">{label}</th>{cells}</tr>')
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.foot())
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.foot(legend=True))
         return "\n".join(
             [
                 "<table>",
@@ -203,18 +205,21 @@ def table_vi(
     reduction: str = "image",
     *,
     beside: str = "paper",
-    elsewhere: bool = False,
+    elsewhere: str = "none",
     intervals: bool = False,
 ) -> Table:
     """The paper's Table VI from one or more results folders, data sets side by side.
 
-    `beside` is one of `BESIDE`: what stands next to our numbers. `elsewhere` adds what
-    other papers print, below and with source and split. `intervals` adds 95 % bootstrap
-    intervals and the mark of what is not distinguishable from the best.
+    `beside` is one of `BESIDE`: what stands next to our numbers. `elsewhere`, one of
+    `ELSEWHERE`, adds what other papers print, below and with source and split.
+    `intervals` adds 95 % bootstrap intervals and the mark of what is not distinguishable
+    from the best.
     Raises `ProtocolMix` if a method was not counted under the rule.
     """
     if beside not in BESIDE:
         raise ValueError(f"beside is {beside!r}, expected one of {', '.join(BESIDE)}")
+    if elsewhere not in ELSEWHERE:
+        raise ValueError(f"elsewhere is {elsewhere!r}, expected one of {', '.join(ELSEWHERE)}")
     frame, blocks, protocol, notes = None, [], [], []
     for results in sets:
         protocol.append(_protocol(results, rule, reduction))
@@ -251,8 +256,8 @@ def table_vi(
             f"{ALIKE} not distinguishable from the method with the best mean over images "
             "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
         )
-    if elsewhere:
-        frame, sources = _with_published(frame, sets, reduction)
+    if elsewhere != "none":
+        frame, sources = _with_published(frame, sets, reduction, elsewhere == "same")
         notes += sources
     title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
     return Table(title, frame, tuple(blocks), tuple(protocol), tuple(dict.fromkeys(notes)))
@@ -294,13 +299,15 @@ def _beside(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_published(
-    frame: pd.DataFrame, sets: Sequence[Results], reduction: str
+    frame: pd.DataFrame, sets: Sequence[Results], reduction: str, same: bool
 ) -> tuple[pd.DataFrame, list[str]]:
     """The frame with other papers' rows below it, and a numbered note for each source."""
     rows, sources = [], dict[str, int]()
     for results in sets:
         dataset = results.any_record["dataset"]
         for line in published(dataset, reduction).to_dict("records"):
+            if same and line["method"] not in set(frame["label"]):
+                continue
             source = f"{line['source']}; split {line['split']}"
             mark = sources.setdefault(source, len(sources) + 1)
             row = {"label": f"{line['method']} [{mark}]", "status": "published"}

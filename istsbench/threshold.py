@@ -57,7 +57,8 @@ class MeanStd(Threshold):
 
     def level(self, score: np.ndarray) -> float:
         score = np.asarray(score, dtype=np.float64)
-        return float(score.mean() + self.k * score.std())
+        # The mean of a flat map may come out a rounding below it.
+        return max(float(score.mean() + self.k * score.std()), float(score.min()))
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class MeanToPeak(Threshold):
 
     def level(self, score: np.ndarray) -> float:
         mean, high = float(np.mean(score, dtype=np.float64)), float(np.max(score))
+        mean = max(mean, float(np.min(score)))
         return mean + self.ratio * (high - mean)
 
 

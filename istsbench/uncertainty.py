@@ -46,14 +46,19 @@ SCORES = (*_PARTS, "niou")
 def paired_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
     """Spec -> rows of the rule, indexed by image, the same images in the same order.
 
-    Only methods of which every image was counted; may be empty.
+    Only methods of which every image was counted, in the order of tables; may be empty.
     """
     found: dict[str, pd.DataFrame] = {}
-    for spec in results.summary(rule, "image")["method"]:
+    for spec in sorted(results.records, key=lambda spec: _place(results.records[spec])):
         if results.complete(spec, rule):
-            rows = results.counts[spec].query("rule == @rule").set_index("image")
+            rows = results.counts[spec]
+            rows = rows[rows["rule"] == rule].set_index("image")
             found[spec] = rows if not found else rows.loc[next(iter(found.values())).index]
     return found
+
+
+def _place(record: dict) -> tuple[bool, int, str]:
+    return record["group"] == "game", record["year"], record["label"]
 
 
 def per_image(results: Results, rule: str, score: str = "f1") -> pd.DataFrame:

@@ -55,6 +55,11 @@ class PixelGame(Network):
             "fps": second.sigmoid(),
         }
 
+    def counted_apart(self):
+        from pixelgame.players import FDCN
+
+        return {"FNs-player without MIM": FDCN(4, self.width, "none")}
+
 
 @dataclass(frozen=True)
 class PixelGameWithoutMIM(PixelGame):

@@ -1,11 +1,14 @@
 import os
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from toys import ENTRIES, make_folder
+
+from istsbench import registry
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -16,3 +19,20 @@ def data_root() -> Path:
     if not (root / "nuaa").is_dir():
         pytest.skip("needs the NUAA-SIRST images: set ISTSBENCH_DATA")
     return root
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small data set on disk; tests that change it copy it first."""
+    return make_folder(tmp_path_factory.mktemp("data") / "toyset")
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Toy methods beside the installed ones, and an empty log of their calls."""
+    real = registry.entry_points
+    monkeypatch.setattr(registry, "entry_points", lambda group: [*real(group=group), *ENTRIES])
+    monkeypatch.setenv("TOY_LOG", str(tmp_path / "toy.log"))
+    registry._entries.cache_clear()
+    yield
+    registry._entries.cache_clear()

@@ -1,0 +1,118 @@
+import json
+import os
+
+import numpy as np
+import pytest
+
+from istsbench.maps import MapStore, StoredMap, write_atomic
+
+SCORE = np.arange(12, dtype=np.float32).reshape(3, 4) / 7
+STORED = StoredMap(SCORE, "pixels", 0.25)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return MapStore(tmp_path / "maps" / "method-1a")
+
+
+def same(found):
+    return (
+        found is not None
+        and found.score.dtype == np.float32
+        and np.array_equal(found.score, SCORE)
+        and (found.pixels, found.seconds) == ("pixels", 0.25)
+    )
+
+
+def test_what_is_saved_is_loaded(store):
+    assert store.load("a") is None
+    store.save("a", STORED)
+    assert same(store.load("a"))
+    assert [path.name for path in store.folder.iterdir()] == ["a.npz"]
+
+
+def test_the_file_opens_without_us(store):
+    store.save("a", STORED)
+    with np.load(store.folder / "a.npz") as file:
+        np.testing.assert_array_equal(file["map"], SCORE)
+
+
+def test_the_first_of_two_writers_wins(store):
+    store.save("a", STORED)
+    store.save("a", StoredMap(SCORE + 1, "pixels", 9.0))
+    assert same(store.load("a"))
+
+
+def test_every_changed_bit_and_every_cut_is_noticed(store):
+    store.save("a", STORED)
+    path = store.folder / "a.npz"
+    whole = path.read_bytes()
+    refused = 0
+    for bit in range(0, 8 * len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        found = store.load("a")
+        assert found is None or same(found)
+        assert path.exists() == (found is not None)
+        refused += found is None
+    assert refused > len(whole)  # the others are time stamps and the like
+    for length in range(0, len(whole), 5):
+        path.write_bytes(whole[:length])
+        assert store.load("a") is None
+
+
+def test_a_map_of_other_pixels_is_stale(store):
+    store.save("a", STORED)
+    assert store.has("a", "pixels")
+    assert not store.has("a", "others")
+    assert store.load("a") is None
+
+
+def test_failures_hold_for_their_pixels_until_forgotten_or_mended(store):
+    store.fail("a", "pixels", "no way")
+    assert store.failure("a", "pixels") == "no way"
+    assert store.failure("a", "others") is None
+    assert store.failure("b", "pixels") is None
+    store.save("a", STORED)
+    assert store.failure("a", "pixels") is None
+    store.fail("b", "pixels", "no way")
+    store.save("b", STORED)
+    store.forget("b")
+    assert store.load("b") is None and store.failure("b", "pixels") is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"pixels": "pixels"}', "\xff"])
+def test_a_damaged_failure_counts_as_none(store, text):
+    store.fail("a", "pixels", "no way")
+    (store.folder / "a.failed.json").write_bytes(text.encode("latin-1"))
+    assert store.failure("a", "pixels") is None
+
+
+def test_a_failure_is_json(store):
+    store.fail("a", "pixels", 'a "quoted" ü')
+    assert json.loads((store.folder / "a.failed.json").read_text())["reason"] == 'a "quoted" ü'
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_no_trace(tmp_path, monkeypatch):
+    path = tmp_path / "folder" / "file"
+    write_atomic(path, b"old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_a_disk_without_hard_links_will_do(store, monkeypatch):
+    def refuse(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store.save("a", STORED)
+    assert same(store.load("a"))
+    assert os.listdir(store.folder) == ["a.npz"]

@@ -1,0 +1,99 @@
+import importlib
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from toys import Bad, Toy
+
+from istsbench import create
+from istsbench.provenance import code_hash, environment, method_hash, parameters
+from istsbench.segmenter import Card, Segmenter
+
+
+@dataclass(frozen=True)
+class Device(Segmenter):
+    card = Card("D", "toys", "V", 2000, "d", "paper")
+
+    weights: Path | None = None
+    device: str = field(default="cpu", compare=False)
+
+    def score(self, image):
+        return image
+
+
+def test_parameters_are_the_fields_that_change_results():
+    assert parameters(Device(Path("x"))) == {"weights": Path("x")}
+    assert method_hash(Device(device="cuda")) == method_hash(Device())
+
+
+def test_hash_follows_class_and_parameters():
+    hashes = [method_hash(method) for method in (Toy(), Toy(gain=2.0), Toy(note="a"), Bad())]
+    assert len(set(hashes)) == 4
+    assert method_hash(Toy(gain=2.0)) == hashes[1]
+
+
+def test_hash_follows_the_content_of_weights_not_their_name(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"a")
+    other.write_bytes(b"a")
+    assert method_hash(Device(one)) == method_hash(Device(other))
+    before = method_hash(Device(one))
+    one.write_bytes(b"b")
+    assert method_hash(Device(one)) != before
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package with a method, a module that it imports, one that this imports, and one not."""
+    files = {
+        "__init__.py": "",
+        "method.py": "from istsbench import Segmenter\nfrom . import near\nimport json\n"
+        "class M(Segmenter):\n    def score(self, image):\n        from methodpack.deep.far import x",
+        "near.py": "from .deep import far",
+        "deep/__init__.py": "from . import inner",
+        "deep/far.py": "x = 1",
+        "deep/inner.py": "y = 1",
+        "other.py": "z = 1",
+    }
+    for name, text in files.items():
+        path = tmp_path / "methodpack" / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path / "methodpack"
+    for name in [name for name in sys.modules if name.partition(".")[0] == "methodpack"]:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    "file, matters",
+    [("method.py", True), ("near.py", True), ("deep/far.py", True), ("deep/inner.py", True),
+     ("deep/__init__.py", True), ("other.py", False)],
+)  # fmt: skip
+def test_code_hash_follows_what_the_method_imports_from_its_package(package, file, matters):
+    kind = importlib.import_module("methodpack.method").M
+    code_hash.cache_clear()
+    before = code_hash(kind)
+    (package / file).write_text((package / file).read_text() + "\n# changed\n")
+    code_hash.cache_clear()
+    assert (code_hash(kind) != before) == matters
+
+
+def test_our_methods_depend_on_their_shared_modules_only():
+    tophat, mpcm = type(create("tophat")), type(create("mpcm"))
+    assert code_hash(tophat) != code_hash(mpcm)
+
+
+def test_a_class_without_a_file_has_a_hash():
+    space: dict = {"__name__": "nowhere"}
+    exec("from istsbench import Segmenter\nclass M(Segmenter): pass", space)
+    assert len(code_hash(space["M"])) == 16
+
+
+def test_environment_is_json_and_names_the_versions():
+    found = environment()
+    assert {"python", "system", "cpu", "cores", "numpy", "scipy"} <= set(found)
+    assert any(name.startswith("opencv") for name in found)
+    json.dumps(found)

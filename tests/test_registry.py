@@ -1,0 +1,135 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+from toys import Toy
+
+from istsbench import registry
+from istsbench.registry import BrokenMethod, UnknownName
+from istsbench.segmenter import Card, Segmenter
+
+
+def test_names_are_sorted_and_hold_ours_and_theirs(toys):
+    names = registry.names()
+    assert names == sorted(names)
+    assert {"tophat", "toy", "absent"} <= set(names)
+
+
+def test_create_changes_parameters(toys):
+    assert registry.create("toy") == Toy()
+    assert registry.create("toy", gain=2) == Toy(gain=2)
+
+
+def test_unknown_name_answers_with_close_matches(toys):
+    with pytest.raises(UnknownName, match=r"unknown method 'tophatt'; did you mean tophat"):
+        registry.info("tophatt")
+    with pytest.raises(UnknownName, match=r"known: .*tophat.*toy"):
+        registry.info("zzzzzz")
+
+
+def test_unknown_parameter_answers_with_close_matches(toys):
+    with pytest.raises(TypeError, match=r"'toy' has no parameter 'gian'; did you mean gain\?"):
+        registry.create("toy", gian=2)
+    with pytest.raises(TypeError, match="it has: gain, seconds, note"):
+        registry.create("toy", zzz=2)
+    with pytest.raises(TypeError, match="it has: none"):
+        registry.create("forgetful", zzz=2)
+
+
+@pytest.mark.parametrize(
+    "name, cause", [("absent", "ModuleNotFoundError"), ("notclass", "expected a subclass")]
+)
+def test_a_broken_plug_in_is_named_and_harms_no_other(toys, name, cause):
+    with pytest.raises(BrokenMethod, match=f"method '{name}'.*{cause}"):
+        registry.info(name)
+    cards = registry.cards()
+    assert isinstance(cards[name], BrokenMethod)
+    assert isinstance(cards["toy"], Card) and isinstance(cards["tophat"], Card)
+    assert name in registry.groups()["all"]
+    assert name not in [
+        one for group, of in registry.groups().items() if group != "all" for one in of
+    ]
+
+
+def test_two_packages_with_one_name_break_that_name_only(monkeypatch):
+    entries = [
+        EntryPoint(name, value, "istsbench.segmenters")
+        for name, value in (
+            ("one", "toys:Toy"),
+            ("one", "toys:Bad"),
+            ("two", "toys:Toy"),
+            ("two", "toys:Toy"),
+        )  # fmt: skip
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
+    registry._entries.cache_clear()
+    try:
+        with pytest.raises(
+            BrokenMethod, match="two methods are called 'one': toys:Toy and toys:Bad"
+        ):
+            registry.create("one")
+        assert isinstance(registry.cards()["one"], BrokenMethod)
+        assert registry.create("two") == Toy()
+    finally:
+        registry._entries.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "body, card",
+    [
+        ('card = Card("A", "g", "V", 1999, "d", "paper")', "A"),
+        ('card: ClassVar[Card] = Card(label="B", group="g", venue="V", year=1999, doi="d",'
+         ' status="paper")', "B"),
+        ('card = Card("A" + str(1), "g", "V", 1999, "d", "paper")', "A1"),
+        ('card = Card("A", "g", "V", 1999, "d", "guess")', "status is 'guess'"),
+        ("card = 3", "has no card"),
+        ("pass", "has no card"),
+        ("import sys; sys.exit(1)", "SystemExit"),
+    ],
+)  # fmt: skip
+def test_card_is_read_from_the_source_or_else_from_the_class(tmp_path, monkeypatch, body, card):
+    module = f"plug{abs(hash(body))}"
+    (tmp_path / f"{module}.py").write_text(
+        "from dataclasses import dataclass\nfrom typing import ClassVar\n"
+        "from istsbench import Card, Segmenter\n\n@dataclass(frozen=True)\nclass M(Segmenter):\n"
+        f"    {body}\n    def score(self, image): return image\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("m", f"{module}:M", "istsbench.segmenters")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+    registry._entries.cache_clear()
+    try:
+        found = registry.cards()["m"]
+        plain = '"A", ' in body or "ClassVar" in body
+        assert card in (found.label if isinstance(found, Card) else str(found))
+        if isinstance(found, Card):
+            assert (module in sys.modules) != plain
+    finally:
+        registry._entries.cache_clear()
+        sys.modules.pop(module, None)
+
+
+def test_groups_are_those_of_the_cards():
+    groups = registry.groups()
+    assert groups["all"] == registry.names()
+    assert set(groups["traditional"]) == {*groups["spatial"], *groups["hvs"], *groups["lowrank"]}
+    assert "tophat" in groups["table-vi"] and "maxmean" not in groups["table-vi"]
+
+
+def test_registered_names_are_segmenters():
+    for name, card in registry.cards().items():
+        if isinstance(card, Card):
+            assert issubclass(registry.info(name), Segmenter)
+            assert registry.info(name).card == card
+
+
+def test_listing_imports_no_method_and_no_heavy_library():
+    code = (
+        "import sys; from istsbench import registry; registry.groups(); "
+        "loaded = [n for n in ('torch', 'numba', 'cv2', 'scipy', 'pandas', 'matplotlib', "
+        "'baselines.spatial.tophat', 'baselines.lowrank.ipi') if n in sys.modules]; "
+        "sys.exit(', '.join(loaded) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

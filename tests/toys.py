@@ -1,0 +1,154 @@
+"""Toy methods and a toy data set for the tests of the core.
+
+Each call of `score` on an image of the toy data set adds a line, the image's number, to
+the file that TOY_LOG names, whatever process it happens in.
+"""
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from istsbench.segmenter import Card, Segmenter
+from istsbench.testing import scene
+from istsbench.threshold import Fixed, MeanStd
+
+HERE = Path(__file__).parent
+SHAPE = (24, 32)
+COUNTS = {"train": 3, "val": 4, "test": 6}
+MARKED = "test_2"  # the image that bad methods fail on: its number is 12
+FIRST = {"train": 1, "val": 5, "test": 10}  # grey level of the corner pixel that numbers images
+NAMES = {
+    FIRST[split] + number: f"{split}_{number}"
+    for split, count in COUNTS.items()
+    for number in range(count)
+}
+
+
+def make_folder(root: Path) -> Path:
+    """A folder:PATH data set of 24x32 scenes with one 3x3 target each."""
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    for number, name in NAMES.items():
+        image = scene(*SHAPE, seed=number)
+        image[0, 0] = number
+        mask = np.zeros(SHAPE, np.uint8)
+        mask[11:14, 15:18] = 255
+        cv2.imwrite(str(root / "images" / f"{name}.png"), image.astype(np.uint8))
+        cv2.imwrite(str(root / "masks" / f"{name}.png"), mask)
+    for split in COUNTS:
+        names = [name for name in NAMES.values() if name.startswith(split)]
+        (root / f"{split}.txt").write_text("\n".join(names))
+    return root
+
+
+def scored() -> list[str]:
+    """The images that toys have scored, in order, by the log."""
+    path = Path(os.environ["TOY_LOG"])
+    return [NAMES[int(line)] for line in path.read_text().split()] if path.is_file() else []
+
+
+def _note(image):
+    if image.shape == SHAPE and "TOY_LOG" in os.environ:
+        with open(os.environ["TOY_LOG"], "a") as file:
+            file.write(f"{int(image[0, 0])}\n")
+
+
+@dataclass(frozen=True)
+class Toy(Segmenter):
+    """What rises above the median."""
+
+    card = Card("Toy", "toys", "Nowhere", 2001, "none", "paper")
+    threshold = MeanStd(3)
+
+    gain: float = 1.0  # factor of the map
+    seconds: float = 0.0  # how long an image takes
+    note: str = ""  # changes nothing but the name
+
+    def score(self, image):
+        _note(image)
+        time.sleep(self.seconds)
+        return self.gain * np.maximum(image - np.median(image), 0)
+
+
+@dataclass(frozen=True)
+class Bad(Segmenter):
+    """Goes wrong on one image, in a way of choice."""
+
+    card = Card("Bad", "toys", "Nowhere", 2002, "none", "reconstruction")
+
+    how: str = "raise"
+
+    def score(self, image):
+        _note(image)
+        score = np.maximum(image - np.median(image), 0)
+        if image[0, 0] != 12:
+            return score
+        score[3, 4] = {"nan": np.nan, "inf": np.inf, "negative": -1, "huge": 1e300}.get(self.how, 0)
+        if self.how == "raise":
+            raise ArithmeticError("no\nway")
+        if self.how == "oserror":
+            raise FileNotFoundError("weights.bin")
+        if self.how == "memory":
+            raise MemoryError
+        if self.how == "exit":
+            sys.exit(3)
+        if self.how == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        others = {"list": score.tolist(), "none": None, "complex": score * 1j, "shape": score.T}
+        return others.get(self.how, score)
+
+
+@dataclass(frozen=True)
+class Batch(Segmenter):
+    """Scores several at once, and counts how it was called."""
+
+    card = Card("Batch", "toys", "Nowhere", 2003, "none", "paper")
+    threshold = Fixed(0.5)
+    batched = True
+
+    how: str = ""
+
+    def score(self, image):
+        _note(image)
+        if self.how == "raise" and image[0, 0] == 12:
+            raise ArithmeticError("no way")
+        return np.clip((image - np.median(image)) / 100, 0, 1)
+
+    def score_many(self, images):
+        return [self.score(image) for image in images]
+
+
+@dataclass(frozen=True)
+class Forgetful(Segmenter):
+    """A plug-in that lacks its method; it cannot even be created."""
+
+    card = Card("Forgetful", "toys", "Nowhere", 2004, "none", "paper")
+
+
+LINES = {
+    "toy": "toys:Toy",
+    "bad": "toys:Bad",
+    "batch": "toys:Batch",
+    "forgetful": "toys:Forgetful",
+    "absent": "no_such_package:Method",
+    "notclass": "toys:SHAPE",
+}
+ENTRIES = [EntryPoint(name, value, "istsbench.segmenters") for name, value in LINES.items()]
+
+
+def install(folder: Path, lines: dict[str, str] = LINES) -> dict[str, str]:
+    """Lay the toys out as an installed package; the environment for a process that sees them."""
+    metadata = folder / "toys-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
+    entries = "".join(f"{name} = {value}\n" for name, value in lines.items())
+    (metadata / "entry_points.txt").write_text(f"[istsbench.segmenters]\n{entries}")
+    path = os.pathsep.join([str(folder), str(HERE), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path.rstrip(os.pathsep), "TOY_LOG": str(folder / "log")}
