@@ -9,7 +9,6 @@ it exists wholly or not at all.
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from istsbench.maps import write_atomic
 
 KEY = "istsbench"
 PIECE = 15 * 2**20  # bytes; stores and repositories often refuse files above 16 MiB
@@ -30,24 +31,13 @@ class WeightsError(ValueError):
     """A file does not hold the weights that were asked for; the message names it."""
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file as a whole: after a crash the old or the new one is there, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-
-
 def save_weights(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> None:
     """Write a weight file; float32 tensors of two or more dimensions become float16."""
     halved = {
         name: tensor.astype(np.float16) if tensor.ndim > 1 else tensor
         for name, tensor in tensors.items()
     }
-    write(path, save(halved, {KEY: json.dumps(header)}))
+    write_atomic(path, save(halved, {KEY: json.dumps(header)}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -78,8 +68,8 @@ def save_checkpoint(folder: Path, tensors: Tensors, state: Mapping[str, Any]) ->
     names = []
     for number, piece in enumerate(_pieces(tensors)):
         names.append(f"checkpoint-{stamp}-{number}.safetensors")
-        write(folder / names[-1], save(piece))
-    write(folder / INDEX, json.dumps({"pieces": names, "state": state}).encode())
+        write_atomic(folder / names[-1], save(piece))
+    write_atomic(folder / INDEX, json.dumps({"pieces": names, "state": state}).encode())
     for path in folder.glob("checkpoint-*.safetensors"):
         if path.name not in names:
             path.unlink(missing_ok=True)

@@ -5,14 +5,15 @@ Exit codes: 0 all good, 1 something failed, 2 wrong usage.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from istsbench.cli_data import data
+from istsbench.guard import guarded as _guarded
+from istsbench.guard import say as _say
 
 app = typer.Typer(
     help="Benchmark of infrared small target segmentation under one stated protocol.",
@@ -21,7 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-data = typer.Typer(help="The data sets: what is here, fetch, verify, statistics.")
 app.add_typer(data, name="data", no_args_is_help=True)
 
 DatasetName = Annotated[
@@ -66,35 +66,6 @@ class Listing(StrEnum):
     datasets = "datasets"
     rules = "rules"
     groups = "groups"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the errors that a user can mend into one line and an exit code."""
-
-    @wraps(command)
-    def inner(*args: Any, **kwargs: Any) -> Any:
-        from istsbench.images import DataError
-        from istsbench.registry import WrongUse
-
-        try:
-            return command(*args, **kwargs)
-        except (typer.Exit, typer.Abort, BrokenPipeError):
-            raise
-        except KeyboardInterrupt:
-            _say("stopped; what is done is kept, the same command continues from there")
-            raise typer.Exit(1) from None
-        except WrongUse as error:
-            _say(f"error: {error}")
-            raise typer.Exit(2) from None
-        except (DataError, OSError, RuntimeError, ImportError) as error:
-            _say(f"error: {error}")
-            raise typer.Exit(1) from None
-
-    return inner
 
 
 @app.command(epilog="Example: `istsbench run --methods all --dataset nuaa --jobs 2`")
@@ -241,6 +212,37 @@ def table(
     sets = [Results.load(out / name.strip()) for name in dataset.split(",")]
     made = table_vi(sets, rule, reduction)
     print({"csv": made.csv, "md": made.markdown, "tex": made.latex}[format]())
+
+
+@app.command(epilog="Example: `istsbench plot roc --dataset nuaa`")
+@_guarded
+def plot(
+    name: Annotated[str, typer.Argument(help="A figure by name; `all` draws every one.")],
+    dataset: DatasetName,
+    rule: Annotated[Rule, typer.Option()] = Rule.own,
+    reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
+    methods: Annotated[
+        str | None, typer.Option(help="Only these, as their rows are called, by semicolon.")
+    ] = None,
+    images: Annotated[str, typer.Option(help="Images to show, by comma.")] = "",
+    tag: Annotated[
+        str | None, typer.Option(help="Folder below OUT, if it is not the data set's name.")
+    ] = None,
+    out: Out = Path("results"),
+    data_root: DataRoot = None,
+) -> None:
+    """Draw a figure from stored results: bars, roc, pr, grid, gallery, pareto, cd, ..."""
+    from istsbench.data import open_dataset
+    from istsbench.plots import FIGURES, Request, draw
+    from istsbench.results import Results
+
+    opened = open_dataset(dataset, data_root)
+    specs = [spec.strip() for spec in methods.split(";")] if methods else None
+    results = Results.load(out / (tag or opened.name), specs)
+    chosen = tuple(image.strip() for image in images.split(",") if image.strip())
+    request = Request(results, opened, rule.value, reduction.value, chosen)
+    for figure in FIGURES if name == "all" else [name]:
+        print("written: " + ", ".join(map(str, draw(figure, request))))
 
 
 @app.command(epilog="Example: `istsbench score --pred my_masks --dataset nuaa --label Mine`")

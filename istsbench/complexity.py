@@ -26,7 +26,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from istsbench.network import Network, autocast, best_device
+from istsbench.network import Network, autocast, best_device, place
 from istsbench.registry import create
 
 SIZE = 480  # pixels a side, as in the paper's table
@@ -106,7 +106,8 @@ def _times(call: Callable[[], object], device: torch.device, seconds: float) -> 
     """Seconds of each call, for at least five calls and about `seconds`, after a warm-up."""
     for _ in range(3):
         call()
-    taken, start = [], _clock(device)
+    taken: list[float] = []
+    start = _clock(device)
     while len(taken) < 5 or _clock(device) - start < seconds:
         begun = _clock(device)
         call()
@@ -124,7 +125,7 @@ def speed(
     """Time a network with fresh weights on its device and in its precision."""
     device = best_device(network.device)
     with torch.random.fork_rng(devices=[]):
-        module = network.build().to(device, memory_format=torch.channels_last).eval()
+        module = place(network.build(), device).eval()
     if compile:
         module.compile()
     rates: dict[int, float] = {}
@@ -226,4 +227,5 @@ def _printed() -> dict[str, dict[str, float]]:
     with files("istsbench").joinpath("paper/table_viii.csv").open() as file:
         frame = pd.read_csv(file).set_index("method")
     columns = {"params_M": "paper_params_M", "flops_G": "paper_gop", "fps_rtx2080ti": "paper_fps"}
-    return frame[list(columns)].rename(columns=columns).to_dict("index")
+    frame = frame[list(columns)].rename(columns=columns)
+    return {str(name): dict(row) for name, row in frame.iterrows()}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from istsbench.registry import WrongUse
 from istsbench.reported import paper_table, printed_digits
 from istsbench.tables import Block, Table
 
@@ -30,9 +31,9 @@ def paper_beside(
     if ours is None:
         ours = pd.DataFrame({key: []})
     if key not in ours:
-        raise ValueError(f"{name}: our frame has no column {key!r}, it has {', '.join(ours)}")
+        raise WrongUse(f"{name}: our frame has no column {key!r}, it has {', '.join(ours)}")
     if ours[key].duplicated().any():
-        raise ValueError(f"{name}: {key} {ours[key][ours[key].duplicated()].iloc[0]!r} is twice")
+        raise WrongUse(f"{name}: {key} {ours[key][ours[key].duplicated()].iloc[0]!r} is twice")
     own = [column for column in ours if column not in (key, *columns)]
     labels = list(dict.fromkeys([*paper[key], *ours[key]]))
     measured = ours.set_index(key).reindex(labels)

@@ -35,11 +35,8 @@ class Memory:
             sample = dataset.load(name)
             image, mask = sample.image.astype(np.uint8), sample.mask.astype(np.uint8)
             marks.append((name, sample.pixels))
-            if side is not None:
-                image = cv2.resize(image, (side, side), interpolation=cv2.INTER_LINEAR)
-                mask = cv2.resize(mask, (side, side), interpolation=cv2.INTER_NEAREST)
-            images.append(image)
-            masks.append(mask)
+            images.append(image if side is None else _resized(image, (side, side)))
+            masks.append(mask if side is None else _resized(mask, (side, side), near=True))
         return cls(images, masks, fingerprint(marks))
 
     def levels(self) -> tuple[float, float]:
@@ -49,14 +46,19 @@ class Memory:
         return round(float(np.mean(means)), 3), round(float(np.mean(deviations)), 3)
 
 
+def _resized(pixels: np.ndarray, size: tuple[int, int], near: bool = False) -> np.ndarray:
+    how = cv2.INTER_NEAREST if near else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, size, interpolation=how))
+
+
 def _changed(
     image: np.ndarray, mask: np.ndarray, recipe: Recipe, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     if recipe.rescale > 1:
         factor = rng.uniform(1 / recipe.rescale, recipe.rescale)
-        size = tuple(max(1, round(factor * side)) for side in image.shape[::-1])
-        image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
-        mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+        height, width = (max(1, round(factor * side)) for side in image.shape)
+        size = (width, height)
+        image, mask = _resized(image, size), _resized(mask, size, near=True)
     if recipe.blur and rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), max(rng.uniform(0, recipe.blur), 0.01))
     return image, mask
@@ -65,7 +67,7 @@ def _changed(
 def _corner(mask: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> list[int]:
     """Row and column where the patch starts; around a target pixel with the given chance."""
     room = [max(side - recipe.patch, 0) for side in mask.shape]
-    targets = np.argwhere(mask) if rng.random() < recipe.centred else []
+    targets = np.argwhere(mask if rng.random() < recipe.centred else mask[:0])
     if not len(targets):
         return [int(rng.integers(0, most + 1)) for most in room]
     pixel = targets[rng.integers(len(targets))]

@@ -95,6 +95,9 @@ def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     for kind, metadata in unstamped.items():
         stream = io.BytesIO()
         with house_style():
+            if figure.get_layout_engine() is not None:
+                figure.draw_without_rendering()
+                figure.set_layout_engine("none")  # settled: laying out again costs most of the time
             figure.savefig(stream, format=kind, dpi=DPI[kind], metadata=metadata)
         paths.append(folder / f"{name}.{kind}")
         write_atomic(paths[-1], stream.getvalue())
@@ -146,7 +149,9 @@ def looks(records: Mapping[str, dict]) -> dict[str, Look]:
 
 
 def label_of(record: Mapping[str, Any]) -> str:
-    return record["label"] + (RECONSTRUCTION if record.get("status") == "reconstruction" else "")
+    return str(record["label"]) + (
+        RECONSTRUCTION if record.get("status") == "reconstruction" else ""
+    )
 
 
 def _drawn(group: str, place: int) -> tuple[str, Any, str]:
@@ -201,8 +206,8 @@ def place_labels(
     """Lower left corners (n, 2) of text boxes near their points, clear of each other.
 
     `points` (n, 2) and `sizes` (n, 2: width, height) are in pixels, `bounds` and each of
-    `taken` (more to keep clear of) are (left, bottom, right, top). Greedy and deterministic: each box takes the nearest free of some
-    places around its point, or the least covered one if none is free.
+    `taken` (more to keep clear of) are (left, bottom, right, top). Greedy: each box takes
+    the nearest free one of some places around its point, else the least covered one.
     """
     boxes = [*taken, *(np.array([*(point - 3), *(point + 3)]) for point in points)]
     corners = np.zeros((len(points), 2))
@@ -244,12 +249,11 @@ def write_labels(
     """
     figure = axes.figure
     assert isinstance(figure, Figure)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # settles the layout, which text sizes and positions depend on
-    renderer = canvas.get_renderer()
+    figure.draw_without_rendering()  # settles the layout, which positions depend on
+    renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     pixels = axes.transData.transform(points)
     texts = [
-        axes.text(*point, label, fontsize=6.5, va="bottom")
+        axes.text(point[0], point[1], label, fontsize=6.5, va="bottom")
         for label, point in zip(labels, points, strict=True)
     ]
     extents = [text.get_window_extent(renderer) for text in texts]

@@ -70,6 +70,7 @@ class Picture:
     source: str  # data URI
     targets: int
     close: tuple[int, int, int, int]  # x, y, width, height around the targets
+    truth: dict[str, object]  # `marks` of the true mask
 
     @classmethod
     def of(cls, sample: Sample) -> Picture:
@@ -82,7 +83,9 @@ class Picture:
         _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         source = "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
         true = boxes(sample.mask)
-        return cls(sample.name, width, height, source, len(true), _close(true, (height, width)))
+        close = _close(true, (height, width))
+        truth = marks(sample.mask, sample.mask)
+        return cls(sample.name, width, height, source, len(true), close, truth)
 
 
 def _close(true: list[Box], shape: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -93,7 +96,7 @@ def _close(true: list[Box], shape: tuple[int, int]) -> tuple[int, int, int, int]
     top, left, bottom, right = (*whole[:, :2].min(axis=0), *whole[:, 2:].max(axis=0))
     if max(bottom - top, right - left) > 0.5 * min(shape):
         top, left, bottom, right = true[0]
-    side = min(max(CLOSE, 2 * max(bottom - top, right - left)), *shape)
+    side = int(min(max(CLOSE, 2 * max(bottom - top, right - left)), *shape))
     y, x = (
         int(min(max((low + high - side) // 2, 0), size - side))
         for low, high, size in ((top, bottom, shape[0]), (left, right, shape[1]))

@@ -44,8 +44,9 @@ class Ranks:
         flat = torch.cat([tensor.flatten().float() for tensor in listed])
         torch.distributed.all_reduce(flat)
         flat /= self.count
-        for tensor, mean in zip(listed, flat.split([t.numel() for t in listed]), strict=True):
-            with torch.no_grad():
+        means = torch.split(flat, [tensor.numel() for tensor in listed])
+        with torch.no_grad():
+            for tensor, mean in zip(listed, means, strict=True):
                 tensor.copy_(mean.view_as(tensor))
 
     def any(self, flag: bool, device: torch.device) -> bool:
@@ -75,7 +76,7 @@ class Learner(ABC):
         `progress` is the share of the training that is over, 0..1.
         """
 
-    def complaints(self, means: dict[str, float]) -> list[str]:
+    def complaints(self, means: dict[str, float], progress: float) -> list[str]:
         """What is wrong after an epoch, judged by the means of what `step` returned."""
         return [f"{name} is {value}" for name, value in means.items() if not np.isfinite(value)]
 
@@ -108,14 +109,17 @@ class Learner(ABC):
         self, parameters: Iterable[nn.Parameter], lr: float | None = None, **options: Any
     ) -> torch.optim.Optimizer:
         """The optimizer that the recipe names."""
-        kinds = {"adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
+        kinds: dict[str, type[torch.optim.Optimizer]] = {
+            "adam": torch.optim.Adam,
+            "adagrad": torch.optim.Adagrad,
+        }
         if self.recipe.optimizer not in kinds:
             raise ValueError(
                 f"optimizer is {self.recipe.optimizer!r}, expected 'adam' or 'adagrad'"
             )
         made = kinds[self.recipe.optimizer](
             list(parameters),
-            lr=self.recipe.lr if lr is None else lr,
+            lr=self.recipe.lr if lr is None else lr,  # type: ignore[call-arg]
             weight_decay=self.recipe.weight_decay,
             **options,
         )
@@ -131,7 +135,7 @@ class Learner(ABC):
         """One step of an optimizer down the gradient of `loss`, averaged over the ranks."""
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self.ranks.average(p.grad for p in parameters if p.grad is not None)
         optimizer.step()

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from istsbench.images import DataError
+from istsbench.registry import WrongUse
 
 SCORES = ("precision", "recall", "f1", "iou", "niou")
 TITLES = {"precision": "P", "recall": "R", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
@@ -107,12 +108,12 @@ def lint(
     """
     for what, value, known in (("claim", claim, CLAIMS), ("scale", scale, SCALES)):
         if value not in known:
-            raise ValueError(f"{what} is {value!r}, expected one of {', '.join(known)}")
+            raise WrongUse(f"{what} is {value!r}, expected one of {', '.join(known)}")
     head, lines = _read(path)
     given = dict(columns or {})
     for score, column in given.items():
         if score not in (*SCORES, "label", "metric", "value"):
-            raise ValueError(f"{score!r} is no score, expected one of {', '.join(SCORES)}")
+            raise WrongUse(f"{score!r} is no score, expected one of {', '.join(SCORES)}")
         if column not in head:
             raise DataError(f"{path}: no column {column!r}, it has {', '.join(head)}")
     long = _long(head, given)

@@ -1,373 +1,128 @@
-"""Figures of scores, each a pure function of stored results.
+"""The figures by name, and the standard set that follows a run.
 
-What a figure draws is prepared by a `..._data` function that returns a frame; the
-figure itself decides nothing.
+Every figure is a pure function of stored results, and is written as PNG and PDF under
+OUT/TAG/figures/, its choices in its name: `bars-own-image.png`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from istsbench.data import DataError, Dataset
-from istsbench.difficulty import BINS, classes, describe
-from istsbench.drawing import (
-    GREY,
-    WIDTH,
-    foot,
-    group_colour,
-    group_marker,
-    group_order,
-    group_title,
-    house_style,
-    label_of,
-    looks,
-    stamp,
-    write_labels,
-)
-from istsbench.metrics import summarise
+from istsbench import charts, pictures
+from istsbench.data import Dataset
+from istsbench.drawing import write_figure
+from istsbench.images import DataError
+from istsbench.registry import UnknownName
 from istsbench.results import Results
-from istsbench.tables import PAPER_SETS, paper_table
-from istsbench.uncertainty import intervals, paired_rows, per_image, ranking
-
-SHORT = {"precision": "Precision", "recall": "Recall", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
-REDUCED = {"image": "means over images", "pooled": "pooled over all pixels"}
-BAR = 0.17  # inches a method
 
 
-def _complete(results: Results, rule: str) -> list[str]:
-    specs = list(paired_rows(results, rule))
-    if not specs:
-        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
-    return specs
+@dataclass(frozen=True)
+class Request:
+    """What to draw from."""
+
+    results: Results
+    dataset: Dataset
+    rule: str = "own"
+    reduction: str = "image"
+    images: tuple[str, ...] = ()  # those to show; none: chosen by `pictures.representatives`
+
+    @property
+    def image(self) -> str | None:
+        return self.images[0] if self.images else None
 
 
-# ------------------------------------------------------------------ scores
+@dataclass(frozen=True)
+class Kind:
+    """A figure that can be asked for by name."""
+
+    text: str
+    make: Callable[[Request], Figure]
+    uses: tuple[str, ...] = ()  # fields of the request that its file name has to tell
 
 
-def bars_data(
-    results: Results, rule: str, reduction: str, scores: Sequence[str] = ("f1", "iou")
-) -> pd.DataFrame:
-    """A row per method and score: value, 95 % interval and the paper's value (or nan).
+FIGURES = {
+    "bars": Kind(
+        "F1 and IoU with 95 % intervals, and the paper's values",
+        lambda r: charts.bars(r.results, r.rule, r.reduction),
+        ("rule", "reduction"),
+    ),
+    "roc": Kind("ROC curves and AUC", lambda r: charts.roc(r.results)),
+    "roc-log": Kind(
+        "ROC curves over the logarithm of the false positive rate",
+        lambda r: charts.roc(r.results, log=True),
+    ),
+    "pr": Kind("precision-recall curves and average precision", lambda r: charts.pr(r.results)),
+    "grid": Kind(
+        "maps and masks of all methods for a few images, targets and errors boxed",
+        lambda r: pictures.grid(r.results, r.dataset, r.rule, r.images),
+        ("rule", "images"),
+    ),
+    "pareto": Kind(
+        "F1 against seconds per image",
+        lambda r: charts.pareto(r.results, r.rule, r.reduction),
+        ("rule", "reduction"),
+    ),
+    "gallery": Kind(
+        "the maps of all methods for one image",
+        lambda r: pictures.gallery(r.results, r.dataset, r.rule, r.image),
+        ("rule", "images"),
+    ),
+    "surfaces": Kind(
+        "the maps of one image as 3-D surfaces",
+        lambda r: pictures.surfaces(r.results, r.dataset, r.rule, r.image),
+        ("rule", "images"),
+    ),
+    "difficulty": Kind(
+        "F1 by target size, local contrast and number of targets",
+        lambda r: charts.difficulty(r.results, r.dataset, r.rule),
+        ("rule",),
+    ),
+    "cd": Kind(
+        "mean ranks and Nemenyi's critical difference",
+        lambda r: charts.critical_difference(r.results, r.rule),
+        ("rule",),
+    ),
+}
+STANDARD = ("bars", "roc", "roc-log", "pr", "grid", "pareto")
 
-    Methods stand group by group, in the order of publication.
+
+def draw(name: str, request: Request) -> list[Path]:
+    """Draw one of `FIGURES`; returns the paths of its PNG and PDF.
+
+    Raises `UnknownName`, or `DataError` if what it draws is not there.
     """
-    paper = paper_table()
-    paper = paper[paper["dataset"] == PAPER_SETS.get(results.any_record["dataset"])]
-    printed = paper.set_index(["label", "metric"])["value"]
-    specs = sorted(_complete(results, rule), key=lambda s: group_order(results.records[s]["group"]))
-    lines = []
-    for score in scores:
-        found = intervals(results, rule, score, reduction)
-        for spec in specs:
-            record = results.records[spec]
-            line = {"method": spec, "label": label_of(record), "group": record["group"]}
-            value, low, high = found.loc[spec, ["value", "low", "high"]]
-            line |= {"score": score, "value": value, "low": low, "high": high}
-            lines.append(line | {"paper": printed.get((record["label"], score), np.nan)})
-    return pd.DataFrame(lines)
+    if name not in FIGURES:
+        raise UnknownName("figure", name, list(FIGURES))
+    kind = FIGURES[name]
+    parts = [name]
+    for field in kind.uses:
+        value = getattr(request, field)
+        parts += [value] if isinstance(value, str) else value
+    return write_figure(kind.make(request), request.results.folder / "figures", "-".join(parts))
 
 
-@house_style()
-def bars(
-    results: Results, rule: str, reduction: str, scores: Sequence[str] = ("f1", "iou")
-) -> Figure:
-    """Scores of all methods as bars with 95 % bootstrap intervals, and the paper's values."""
-    data = bars_data(results, rule, reduction, scores)
-    first = data[data["score"] == scores[0]].reset_index(drop=True)
-    starts = first["group"] != first["group"].shift()
-    rows = np.arange(len(first)) + starts.cumsum()  # a free line above each group for its title
-    titles = {row - 1: group_title(group) for row, group in zip(rows, first["group"], strict=True)}
-    titles = {row: title for row, title in titles.items() if row not in set(rows)}
-    height = BAR * (rows.max() + 1) + 0.9
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    panels = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
-    for axes, score in zip(panels, scores, strict=True):
-        part = data[data["score"] == score]
-        colours = [group_colour(group) for group in part["group"]]
-        axes.barh(rows, part["value"], height=0.72, color=colours, alpha=0.75)
-        spans = [part["value"] - part["low"], part["high"] - part["value"]]
-        whisker = axes.errorbar(
-            part["value"], rows, xerr=np.maximum(spans, 0), fmt="none", ecolor="black",
-            elinewidth=0.8, capsize=1.6,
-        )  # fmt: skip
-        axes.scatter(
-            part["paper"], rows, marker="D", s=13, facecolor="white", edgecolor="black",
-            linewidth=0.7, zorder=3, label="paper",
-        )  # fmt: skip
-        axes.set(xlim=(0, 1), xlabel=SHORT.get(score, score))
-        axes.grid(axis="y", visible=False)
-        axes.tick_params(axis="y", length=0)
-        whisker.set_label("95 % interval over images")
-    ticks = [*zip(rows, first["label"], strict=True), *titles.items()]
-    panels[0].set_yticks([row for row, _ in ticks], [text for _, text in ticks])
-    for text, (row, _) in zip(panels[0].get_yticklabels(), ticks, strict=True):
-        if row in titles:
-            text.set(fontweight="bold")
-    panels[0].set_ylim(rows.max() + 0.6, -0.6)
-    handles, names = panels[0].get_legend_handles_labels()
-    if data["paper"].isna().all():
-        handles, names = zip(*[(h, n) for h, n in zip(handles, names, strict=True) if n != "paper"],
-                             strict=True)  # fmt: skip
-    figure.legend(handles, names, loc="outside upper right", ncols=2)
-    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction]))
-    return figure
+def draw_all(
+    out: Path,
+    tag: str,
+    dataset: Dataset,
+    rule: str = "own",
+    reduction: str = "image",
+    methods: Iterable[str] | None = None,
+    names: Sequence[str] = STANDARD,
+) -> list[Path]:
+    """Draw figures of the results in OUT/TAG; `methods` are specs, None means all.
 
-
-# ------------------------------------------------------------------ curves
-
-
-def curve_data(results: Results, spec: str) -> pd.DataFrame:
-    """The stored operating points of a method: fpr, tpr, precision, from the highest level."""
-    path = results.folder / "curves" / f"{results.records[spec]['file']}.csv"
-    try:
-        return pd.read_csv(path)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no curve; rerun {spec} with `istsbench run`") from None
-
-
-def roc_data(results: Results, spec: str, start: float = 0.0) -> pd.DataFrame:
-    """The ROC as a line: fpr, tpr from (0, 0) to (1, 1).
-
-    With `start` > 0 it begins at that fpr, and long straight pieces get points between,
-    so that they are true to the linear curve on a logarithmic axis.
+    A figure is left out if what it draws is not there (no method is complete, say).
     """
-    points = curve_data(results, spec)[["fpr", "tpr"]]
-    ends = pd.DataFrame({"fpr": [0.0, 1.0], "tpr": [0.0, 1.0]})
-    line = pd.concat([ends[:1], points, ends[1:]], ignore_index=True)
-    if not start:
-        return line
-    highest = line.groupby("fpr")["tpr"].max()
-    fine = np.geomspace(start, 1, 200)
-    kept = line[line["fpr"] >= start]
-    between = pd.DataFrame({"fpr": fine, "tpr": np.interp(fine, highest.index, highest)})
-    return pd.concat([between, kept]).sort_values(["fpr", "tpr"], ignore_index=True)
-
-
-def _ranked(results: Results, score: str) -> list[str]:
-    """Methods with a curve, the best first."""
-    area = {spec: record.get(score) for spec, record in results.records.items()}
-    known = [spec for spec, value in area.items() if value is not None and np.isfinite(value)]
-    if not known:
-        raise DataError(f"{results.folder}: no method with a curve")
-    return sorted(known, key=lambda spec: (-area[spec], spec))  # type: ignore[operator]
-
-
-def _curves(results: Results, score: str, name: str, lines: dict[str, pd.DataFrame]) -> Figure:
-    """Curves with a legend at their right that is ordered by the area below them."""
-    height = max(3.4, 0.145 * len(lines) + 0.8)
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots()
-    drawn = looks(results.records)
-    for number, (spec, line) in enumerate(lines.items()):
-        look = drawn[spec]
-        axes.plot(
-            line.iloc[:, 0], line.iloc[:, 1], color=look.colour, linestyle=look.line,
-            marker=look.marker, markersize=3, markeredgewidth=0.4, markeredgecolor="white",
-            markevery=(0.02 + 0.008 * (number % 12), 0.11), zorder=3 - number / len(lines),
-            drawstyle="steps-pre" if name == "AP" else "default",
-            label=f"{look.label}  {results.records[spec][score]:.3f}",
-        )  # fmt: skip
-    figure.legend(
-        loc="outside right upper", title=f"Method  {name}", handlelength=3.2, alignment="left"
-    )
-    return figure
-
-
-@house_style()
-def roc(results: Results, log: bool = False) -> Figure:
-    """ROC curves over all pixels with their AUC; `log` spreads low false alarm rates."""
-    specs = _ranked(results, "auc")
-    rates = pd.concat([curve_data(results, spec)["fpr"] for spec in specs])
-    start = 10 ** np.floor(np.log10(rates[rates > 0].min())) if log else 0.0
-    figure = _curves(
-        results, "auc", "AUC", {spec: roc_data(results, spec, start) for spec in specs}
-    )
-    axes = figure.axes[0]
-    if log:
-        axes.set(xscale="log", xlim=(start, 1))
-    else:
-        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=":")
-        axes.set(xlim=(-0.01, 1.01))
-    axes.set(ylim=(-0.01, 1.02), xlabel="False positive rate", ylabel="True positive rate")
-    foot(figure, stamp(results, "all pixels, maps scaled per image unless probabilities"))
-    return figure
-
-
-@house_style()
-def pr(results: Results) -> Figure:
-    """Precision against recall over all pixels with the average precision (the area below)."""
-    specs = _ranked(results, "average_precision")
-    lines = {}
-    for spec in specs:
-        points = curve_data(results, spec)
-        first = pd.DataFrame({"tpr": [0.0], "precision": points["precision"][:1]})
-        lines[spec] = pd.concat([first, points[["tpr", "precision"]]], ignore_index=True)
-    figure = _curves(results, "average_precision", "AP", lines)
-    figure.axes[0].set(
-        xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), xlabel="Recall", ylabel="Precision"
-    )
-    foot(figure, stamp(results, "all pixels, maps scaled per image unless probabilities"))
-    return figure
-
-
-# ------------------------------------------------------------------ score against time
-
-
-def pareto_data(
-    results: Results, rule: str, reduction: str, score: str = "f1"
-) -> pd.DataFrame:
-    """A row a method with known time, fastest first: seconds, value, `front`.
-
-    On the front are the methods that no other beats in one and equals in the other.
-    """
-    lines = []
-    for spec, rows in paired_rows(results, rule).items():
-        record = results.records[spec]
-        line = {"method": spec, "label": label_of(record), "group": record["group"]}
-        value = summarise(rows, reduction)[score]
-        lines.append(line | {"seconds": rows["seconds"].mean(), "value": value})
-    columns = ["method", "label", "group", "seconds", "value"]
-    frame = pd.DataFrame(lines, columns=columns).dropna(subset=["seconds"])
-    if frame.empty:
-        raise DataError(f"{results.folder}: no complete method with a measured time")
-    frame = frame.sort_values(["seconds", "value"], ascending=[True, False], ignore_index=True)
-    before = frame["value"].cummax().shift(fill_value=-np.inf)
-    return frame.assign(front=frame["value"] > before)
-
-
-@house_style()
-def pareto(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
-    """Score against seconds per image; a line joins the methods that none surpasses in both."""
-    data = pareto_data(results, rule, reduction, score)
-    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
-    axes = figure.subplots()
-    seconds = data["seconds"].clip(lower=1e-7)
-    front = data["front"]
-    low, high = np.log10(seconds.min()), np.log10(seconds.max())
-    margin = 0.08 * max(high - low, 1)
-    axes.set(xscale="log", xlim=(10 ** (low - margin), 10 ** (high + 2 * margin)))
-    axes.set_ylim(0, min(1.02, 1.12 * data["value"].max() + 0.02))
-    path = _staircase(seconds[front], data["value"][front], axes.get_xlim()[1])
-    axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
-    for group in sorted(data["group"].unique(), key=group_order):
-        member = data["group"] == group
-        axes.scatter(
-            seconds[member], data["value"][member], s=26, marker=group_marker(group),
-            color=group_colour(group), edgecolor=np.where(front[member], "black", "white"),
-            linewidth=0.7, zorder=3, label=group_title(group),
-        )  # fmt: skip
-    axes.set(xlabel="Seconds per image", ylabel=SHORT.get(score, score))
-    axes.xaxis.set_minor_locator(LogLocator(subs=tuple(range(2, 10))))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    figure.legend(loc="outside upper center", ncols=6)
-    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction]))
-    points = np.column_stack([seconds, data["value"]])
-    write_labels(axes, points, list(data["label"]), path)
-    return figure
-
-
-def _staircase(x: Sequence[float], y: Sequence[float], end: float) -> np.ndarray:
-    """Corners (n, 2) of a line that keeps each y until the next x, up to `end`."""
-    xs, ys = np.repeat([*x, end], 2)[1:], np.repeat([*y], 2)
-    return np.column_stack([xs[: len(ys)], ys])
-
-
-# ------------------------------------------------------------------ score by difficulty
-
-
-def difficulty_data(
-    results: Results, dataset: Dataset, rule: str, score: str = "f1"
-) -> dict[str, pd.DataFrame]:
-    """For `size`, `scr` and `targets`: the image mean of the score, methods x classes.
-
-    Column names carry the number of images; images without a target are left out.
-    """
-    scores = per_image(results, rule, score)
-    facts = describe(dataset, scores.index)
-    facts = facts[facts["targets"] > 0]
-    found = {}
-    for fact in ("size", "scr", "targets"):
-        groups = classes(facts[fact], BINS[fact]).dropna()
-        part = scores.loc[groups.index].groupby(groups, observed=True)
-        table = part.mean().T
-        table.columns = [f"{name}\n({count})" for name, count in part.size().items()]
-        found[fact] = table
-    return found
-
-
-@house_style()
-def difficulty(
-    results: Results, dataset: Dataset, rule: str, score: str = "f1"
-) -> Figure:
-    """Image mean of a score by size, local contrast and number of targets, as a heat map."""
-    data = difficulty_data(results, dataset, rule, score)
-    titles = {"size": "Target size, pixels", "scr": "Local SCR", "targets": "Targets"}
-    specs = list(data["size"].index)
-    widths = [max(len(table.columns), 1) for table in data.values()]
-    figure = Figure(figsize=(WIDTH, BAR * len(specs) + 1.3), layout="constrained")
-    panels = figure.subplots(1, 3, width_ratios=widths, squeeze=False)[0]
-    for axes, (fact, table) in zip(panels, data.items(), strict=True):
-        axes.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
-        for (row, column), value in np.ndenumerate(table.to_numpy()):
-            colour = "white" if value < 0.5 else "black"
-            axes.text(column, row, f"{value:.2f}", color=colour, fontsize=6, ha="center", va="center")
-        axes.set_xticks(range(len(table.columns)), table.columns)
-        axes.set_yticks([])
-        axes.set_title(titles[fact])
-        axes.grid(visible=False)
-        axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-    labels = [label_of(results.records[spec]) for spec in specs]
-    panels[0].set_yticks(range(len(specs)), labels)
-    text = f"rule {rule}, mean {SHORT.get(score, score)} of the images in each class (their number)"
-    foot(figure, stamp(results, text))
-    return figure
-
-
-# ------------------------------------------------------------------ ranks
-
-
-@house_style()
-def critical_difference(results: Results, rule: str, score: str = "f1") -> Figure:
-    """Mean ranks over images; bars join methods that Nemenyi's test does not tell apart."""
-    found = ranking(results, rule, score)
-    ranks, number = found.ranks.to_numpy(), len(found.ranks)
-    labels = [label_of(results.records[spec]) for spec in found.ranks.index]
-    colours = [group_colour(results.records[spec]["group"]) for spec in found.ranks.index]
-    half = (number + 1) // 2
-    ties = found.ties
-    top = 0.6 + 0.16 * len(ties)
-    figure = Figure(figsize=(WIDTH, 0.17 * (half + len(ties)) + 1.2), layout="constrained")
-    axes = figure.subplots()
-    low, high = np.floor(ranks.min()), np.ceil(ranks.max())
-    span = max(high - low, 1)
-    axes.hlines(0, low, high, color="black", linewidth=0.8)
-    for tick in np.arange(low, high + 1, 1 + span // 15):
-        axes.vlines(tick, -0.12, 0, color="black", linewidth=0.8)
-        axes.text(tick, -0.18, f"{tick:.0f}", ha="center", va="bottom", fontsize=7)
-    for index, (rank, label, colour) in enumerate(zip(ranks, labels, colours, strict=True)):
-        left = index < half
-        depth = top + 0.28 * (index if left else number - 1 - index)
-        end = low - 0.04 * span if left else high + 0.04 * span
-        axes.plot([rank, rank, end], [0, depth, depth], color=colour, linewidth=0.9)
-        side = "right" if left else "left"
-        shift = -0.01 * span if left else 0.01 * span
-        text = f"{label}  {rank:.2f}" if left else f"{rank:.2f}  {label}"
-        axes.text(end + shift, depth, text, ha=side, va="center", fontsize=7)
-    for level, (first, last) in enumerate(ties):
-        depth = 0.25 + 0.16 * level
-        axes.hlines(depth, ranks[first], ranks[last], color="black", linewidth=2.4)
-    axes.hlines(-0.75, low, low + found.critical, color="black", linewidth=1.6)
-    axes.text(low, -0.82, f"CD {found.critical:.2f}", va="bottom", fontsize=7)
-    axes.set(xlim=(low - 0.35 * span, high + 0.35 * span))
-    axes.set_ylim(top + 0.28 * half, -1.3)
-    axes.set_axis_off()
-    test = f"Friedman p = {found.p:.2g}, Nemenyi CD at 0.05"
-    foot(figure, stamp(results, f"rule {rule}, ranks of {SHORT[score]} on each image", test))
-    return figure
+    request = Request(Results.load(out / tag, methods), dataset, rule, reduction)
+    paths = []
+    for name in names:
+        try:
+            paths += draw(name, request)
+        except DataError:
+            continue
+    return paths

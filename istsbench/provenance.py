@@ -60,7 +60,10 @@ _NO_MATTER = {"card", "threshold", "excused"}  # of a method's class: they chang
 
 def _essence(source: bytes) -> str:
     """The code of a file without what no map depends on: comments, docstrings, cards, rules."""
-    tree = ast.parse(source)
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # a compiled module
+        return hashlib.sha256(source).hexdigest()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             continue

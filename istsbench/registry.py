@@ -139,13 +139,11 @@ def _written_card(entry: EntryPoint) -> Card | None:
 def groups() -> dict[str, list[str]]:
     """Group names and the methods in them; usable wherever method names are."""
     found: dict[str, list[str]] = {"all": names()}
-    for name, card in cards().items():
-        if isinstance(card, Card):
-            found.setdefault(card.group, []).append(name)
+    known = {name: card for name, card in cards().items() if isinstance(card, Card)}
+    for name, card in known.items():
+        found.setdefault(card.group, []).append(name)
     found["traditional"] = [name for group in TRADITIONAL for name in found.get(group, [])]
     with files("istsbench").joinpath("paper/table_vi.csv").open() as file:
         rows = {line["label"] for line in csv.DictReader(file)}
-    found["table-vi"] = [
-        name for name, card in cards().items() if isinstance(card, Card) and card.label in rows
-    ]
+    found["table-vi"] = [name for name, card in known.items() if card.label in rows]
     return found

@@ -17,16 +17,16 @@ from istsbench.registry import BrokenMethod, UnknownName, WrongUse
 from istsbench.segmenter import Segmenter
 
 _ITEM = re.compile(r"([\w.-]+)\s*(?:\((.*)\))?", re.DOTALL)
-_PLAIN = re.compile(r"[\w.-]+(\([\w.=-]+(, [\w.=-]+)*\))?")
+_PLAIN = re.compile(r"\w[\w.-]*(\([\w.=-]+(, [\w.=-]+)*\))?", re.ASCII)
 _LONGEST = 100  # characters of a file's name that come from a spec
 
 
 def file_name(spec: str) -> str:
     """A spec in characters that every file system takes; two specs never share a name."""
-    plain = re.sub(r"[^\w.=-]+", "_", spec).strip("_")
-    if _PLAIN.fullmatch(spec) and len(plain) <= _LONGEST:
-        return plain
-    return f"{plain[:_LONGEST]}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}"
+    if _PLAIN.fullmatch(spec) and len(spec) <= _LONGEST:
+        return re.sub(r"\(|, ", "_", spec).removesuffix(")")
+    plain = re.sub(r"[^\w.=-]+", "_", spec, flags=re.ASCII)[:_LONGEST].strip("_.-")
+    return f"{plain}-{hashlib.sha256(spec.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,11 @@ def _try(choice: Choice) -> None:
 
 def _split(text: str) -> list[str]:
     """The parts between commas that stand outside brackets and quotes, none empty."""
-    parts, depth, quote = [""], 0, ""
+    parts, depth, quote, escaped = [""], 0, "", False
     for sign in text:
         if quote:
-            quote = "" if sign == quote else quote
+            quote = "" if sign == quote and not escaped else quote
+            escaped = sign == "\\" and not escaped
         elif sign in "'\"":
             quote = sign
         elif sign in "([{":
@@ -130,8 +131,16 @@ def _arguments(text: str) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     """A Python literal, or the text itself; lists as tuples, since a method is a value."""
+    text = text.strip()
     try:
-        value = ast.literal_eval(text.strip())
+        value = _frozen(ast.literal_eval(text))
+        hash(value)
     except (ValueError, SyntaxError):
-        return text.strip()
-    return tuple(value) if isinstance(value, list) else value
+        return text
+    except TypeError:
+        raise WrongUse(f"{text} cannot be a parameter; expected numbers, words or tuples") from None
+    return value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

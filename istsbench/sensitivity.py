@@ -10,8 +10,8 @@ same order, 0 none, -1 the reverse), all of them together by Kendall's W (1: all
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +21,17 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau
 
-from istsbench import threshold
-from istsbench.counting import resolve
-from istsbench.data import Dataset, Sample
+from istsbench import rules, threshold
+from istsbench.data import Dataset
 from istsbench.images import DataError
-from istsbench.maps import MapStore, StoredMap, write_atomic
-from istsbench.metrics import RATIOS, REDUCTIONS, pixel_counts, summarise
+from istsbench.maps import MapStore, write_atomic
+from istsbench.metrics import RATIOS, REDUCTIONS, best_rule, pixel_counts, summarise, sweep
+from istsbench.progress import progress
 from istsbench.protocol import SIZES, Protocol
+from istsbench.registry import WrongUse
 from istsbench.results import Results
 from istsbench.runner import map_store
+from istsbench.tables import HEADS
 from istsbench.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -39,33 +41,28 @@ SIDE = 512
 AXES = ("rule", "reduction", "size")  # what protocols differ in here
 
 
-@dataclass(frozen=True)
-class ResizedMaps(MapStore):
-    """A store that gives its maps at 512x512."""
-
-    def load(self, name: str) -> StoredMap | None:
-        stored = super().load(name)
-        if stored is None:
-            return None
-        score = cv2.resize(stored.score, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-        return replace(stored, score=score)
+def resized(score: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Map (H, W) and bool mask (H, W) at 512x512: bilinear, and by the nearest pixel."""
+    size = (SIDE, SIDE)
+    score = cv2.resize(score, size, interpolation=cv2.INTER_LINEAR)
+    nearest = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return score, nearest.astype(bool)
 
 
-@dataclass(frozen=True)
-class ResizedData(Dataset):
-    """A data set that gives its masks at 512x512; images stay as they are."""
+def _pairs(
+    store: MapStore, dataset: Dataset, names: Sequence[str]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, map and mask at 512x512; raises `DataError` if a map is missing or stale."""
+    for name in names:
+        stored, sample = store.load(name), dataset.load(name)
+        if stored is None or stored.pixels != sample.pixels:
+            raise DataError(f"{store.folder}: no map of {name} as it is now; run the method again")
+        yield name, *resized(stored.score, sample.mask)
 
-    whole: Dataset
 
-    @classmethod
-    def of(cls, dataset: Dataset) -> ResizedData:
-        return cls(dataset.name, dataset.title, dataset.splits, dataset)
-
-    def load(self, name: str) -> Sample:
-        sample = self.whole.load(name)
-        pixels = sample.mask.astype(np.uint8)
-        mask = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST_EXACT)
-        return replace(sample, mask=mask.astype(bool))
+def _best(own: Threshold, pairs: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> Threshold:
+    options = rules.candidates(own)
+    return best_rule(sum(sweep(score, mask, options) for _, score, mask in pairs), options)
 
 
 def read_rule(text: str) -> Threshold:
@@ -101,16 +98,15 @@ def resized_counts(
 
     Rules are applied to, and chosen on, the resized maps.
     """
-    maps, masks = ResizedMaps(store.folder), ResizedData.of(dataset)
-    chosen = resolve(wanted, own, maps, masks, names, tuning)
-    rows = []
-    for name in names:
-        stored, sample = maps.load(name), dataset.load(name)
-        if stored is None or stored.pixels != sample.pixels:
-            raise DataError(f"{store.folder}: no map of {name} as it is now; run the method again")
-        mask = masks.load(name).mask
-        for rule, one in chosen.items():
-            rows.append((name, rule, *pixel_counts(one(stored.score), mask)))
+    chosen: dict[str, Threshold] = {"own": own, "half": rules.HALF}
+    for rule, images in (("tuned", tuning), ("oracle", names)):
+        if rule in wanted:
+            chosen[rule] = _best(own, _pairs(store, dataset, images))
+    rows = [
+        (name, rule, *pixel_counts(chosen[rule](score), mask))
+        for name, score, mask in _pairs(store, dataset, names)
+        for rule in wanted
+    ]
     return pd.DataFrame(rows, columns=["image", "rule", "tp", "fp", "fn", "tn"])
 
 
@@ -193,7 +189,7 @@ class Sensitivity:
         lines += ["", "| changed alone | pairs | mean tau | least tau |", "|---|---:|---:|---:|"]
         for axis, pairs, mean, least in effects.itertuples(index=False):
             lines.append(f"| {axis} | {pairs} | {mean:.2f} | {least:.2f} |")
-        title = f"**Ranks by {self.score} under {len(table.columns) - 5} protocols**"
+        title = f"**Ranks by {HEADS[self.score]} under {len(table.columns) - 5} protocols**"
         return "\n".join([title, "", *lines, "", *(f"- {note}" for note in self.foot()), ""])
 
     def foot(self) -> tuple[str, ...]:
@@ -226,13 +222,14 @@ def sensitivity(
     score: str = "iou",
     sizes: Sequence[str] = tuple(SIZES),
     jobs: int = 1,
+    show: bool = True,
 ) -> Sensitivity:
     """Rank the methods of a results folder under every protocol; `out` holds the maps.
 
     Methods that failed, and those without maps, are left out and named in the notes.
     """
     if score not in RATIOS:
-        raise ValueError(f"score is {score!r}, expected one of {', '.join(RATIOS)}")
+        raise WrongUse(f"score is {score!r}, expected one of {', '.join(RATIOS)}")
     ranked = {spec: r for spec, r in results.records.items() if "wanted" in r}
     wanted = Results(results.folder, ranked, results.counts).rules if ranked else []
     specs, notes = [], []
@@ -247,7 +244,7 @@ def sensitivity(
     kept = Results(results.folder, {spec: ranked[spec] for spec in specs}, results.counts)
     counts = {"native": kept.counts}
     if "512" in sizes:
-        counts["512"] = _resized(kept, dataset, out, wanted, jobs)
+        counts["512"] = _resized(kept, dataset, out, wanted, jobs, show)
     lines = []
     for rule in wanted:
         for reduction in REDUCTIONS:
@@ -280,7 +277,12 @@ def _missing(
 
 
 def _resized(
-    results: Results, dataset: Dataset, out: Path, wanted: Sequence[str], jobs: int
+    results: Results,
+    dataset: Dataset,
+    out: Path,
+    wanted: Sequence[str],
+    jobs: int,
+    show: bool,
 ) -> dict[str, pd.DataFrame]:
     from joblib import Parallel, delayed
 
@@ -295,7 +297,13 @@ def _resized(
         store, own = map_store(out, record), read_rule(record["rules"]["own"])
         needed = dataset.subset(dict.fromkeys((*names, *tuning)))
         tasks.append(delayed(resized_counts)(own, store, needed, names, tuning, wanted))
-    return dict(zip(results.records, Parallel(n_jobs=min(jobs, len(tasks)))(tasks), strict=True))
+    parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
+    found = {}
+    with progress(f"resizing {dataset.name}", len(tasks), show) as report:
+        for spec, counts in zip(results.records, parallel(tasks), strict=True):
+            found[spec] = counts
+            report(spec)
+    return found
 
 
 def _complete_columns(rows: pd.DataFrame) -> pd.DataFrame:
@@ -328,16 +336,19 @@ def _drawn(found: Sensitivity) -> Figure:
         look = drawn[str(spec)]
         left.plot(places, line, color=look.colour, linestyle=look.line, marker=look.marker,
                   markersize=3.2, markeredgewidth=0.4, markeredgecolor="white")  # fmt: skip
-        for at, side, value in ((-0.35, "right", line.iloc[0]), (protocols - 0.65, "left",
-                                                                line.iloc[-1])):  # fmt: skip
-            left.text(at, value, look.label, color=look.colour, fontsize=6, ha=side, va="center")
-    left.set(xlim=(-0.6, protocols - 0.4), ylim=(methods + 0.6, 0.4), ylabel="")
-    left.set_yticks([])
+    right_side = left.twinx()
+    for axes, column in ((left, order.iloc[:, 0]), (right_side, order.iloc[:, -1])):
+        axes.set_ylim(methods + 0.6, 0.4)
+        axes.set_yticks(column, [drawn[str(spec)].label for spec in column.index])
+        axes.tick_params(axis="y", length=0)
+        axes.spines[["left", "bottom", "right"]].set_visible(False)
+        axes.grid(axis="y", visible=False)
+    left.set_xlim(-0.3, protocols - 0.7)
     left.set_xticks(places, ranks.columns, rotation=90)
-    left.spines[["left", "bottom"]].set_visible(False)
-    left.set_title(f"Rank by {found.score}, the best on top", loc="left")
+    left.set_title(f"Rank by {HEADS[found.score]}, the best on top", loc="left")
     tau = found.tau()
-    image = right.imshow(tau, cmap="cividis", vmin=min(0.0, float(tau.min(axis=None))), vmax=1)
+    least = np.floor(10 * float(tau.min(axis=None))) / 10
+    image = right.imshow(tau, cmap="cividis", vmin=least, vmax=1)
     right.set_xticks(places, tau.columns, rotation=90)
     right.set_yticks(places, [])
     right.grid(visible=False)

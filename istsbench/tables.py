@@ -20,6 +20,7 @@ from istsbench import __version__, latex
 from istsbench.maps import write_atomic
 from istsbench.metrics import RATIOS
 from istsbench.protocol import REDUCED, Protocol
+from istsbench.registry import WrongUse
 from istsbench.reported import PAPER_SETS, paper_scores, paper_table, published
 from istsbench.results import Results
 
@@ -217,9 +218,9 @@ def table_vi(
     Raises `ProtocolMix` if a method was not counted under the rule.
     """
     if beside not in BESIDE:
-        raise ValueError(f"beside is {beside!r}, expected one of {', '.join(BESIDE)}")
+        raise WrongUse(f"beside is {beside!r}, expected one of {', '.join(BESIDE)}")
     if elsewhere not in ELSEWHERE:
-        raise ValueError(f"elsewhere is {elsewhere!r}, expected one of {', '.join(ELSEWHERE)}")
+        raise WrongUse(f"elsewhere is {elsewhere!r}, expected one of {', '.join(ELSEWHERE)}")
     frame, blocks, protocol, notes = None, [], [], []
     for results in sets:
         protocol.append(_protocol(results, rule, reduction))

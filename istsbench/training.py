@@ -12,14 +12,13 @@ done in pieces. No test image is ever looked at.
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,12 +28,12 @@ from istsbench.checkpoint import (
     read_weights,
     save_checkpoint,
     save_weights,
-    write,
 )
+from istsbench.course import Course, draw, line, scores
 from istsbench.crops import Memory, epoch_batches, steps_in_epoch
 from istsbench.data import Dataset, open_dataset
-from istsbench.metrics import RATIOS, pixel_counts, ratios
-from istsbench.network import Network, Preparation, Recipe, best_device
+from istsbench.maps import write_atomic
+from istsbench.network import Network, Preparation, Recipe, best_device, place
 from istsbench.progress import progress
 from istsbench.provenance import environment
 from istsbench.selection import choose
@@ -49,6 +48,9 @@ CHOICE = "iou_pooled"  # the validation score that chooses the epoch
 PAUSE = 60.0  # seconds between checkpoints
 VALIDATIONS = 40  # in a whole training
 GRAIN = 32  # patches are a multiple of this, pixels
+
+
+N = TypeVar("N", bound=Network)
 
 
 class Stopped(RuntimeError):
@@ -71,17 +73,8 @@ class Plan:
     stop: int  # epochs to do; fewer than the recipe's where an earlier epoch was chosen
 
     def record(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass
-class Course:
-    """How far a training is."""
-
-    epoch: int = 0  # epochs done
-    seconds: float = 0.0
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Any] = field(default_factory=dict)
+        """As JSON gives it back."""
+        return dict(json.loads(json.dumps(asdict(self))))
 
 
 def fit_recipe(recipe: Recipe, memory: Memory) -> Recipe:
@@ -92,7 +85,7 @@ def fit_recipe(recipe: Recipe, memory: Memory) -> Recipe:
 
 
 def train(
-    network: Network,
+    network: N,
     dataset: Dataset,
     out: Path,
     recipe: Recipe | str = "fast",
@@ -106,13 +99,14 @@ def train(
     final: bool = False,
     show: bool = False,
     **changes: Any,
-) -> Network:
+) -> N:
     """Train and return a copy of `network` that uses the weights found; all files go to `out`.
 
     `changes` replace fields of the recipe (epochs=40, lr=1e-3). With `max_minutes` the
-    training stops in time after a whole epoch (but does one), and the same call goes on. With `final`
-    the network is trained anew on training and validation images together, by the plan
-    and up to the epoch that an earlier training in `out` chose; files go to `out`/final.
+    training stops in time after a whole epoch (but does one), and the same call goes on.
+    With `final` the network is trained anew on training and validation images together, by
+    the plan and up to the epoch that an earlier training in `out` chose; files go to
+    `out`/final.
     """
     out = Path(out)
     plan, memory, held_out = _prepare(
@@ -196,8 +190,7 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.plan.seed)
             module = self.network.build()
-            module = module.to(self.device, memory_format=torch.channels_last)
-            learner = self.network.learner(module, self.plan.recipe)
+            learner = self.network.learner(place(module, self.device), self.plan.recipe)
         learner.ranks, learner.precision = self.ranks, self.plan.precision
         for part in learner.networks() if compile else []:
             part.compile()
@@ -209,7 +202,7 @@ class _Run:
         if found is None:
             return
         tensors, state = found
-        own = _plain(self.plan.record())
+        own = self.plan.record()
         if state["plan"] != own:
             differ = {
                 key: (state["plan"].get(key), own[key])
@@ -242,7 +235,7 @@ class _Run:
                 longest = max(longest, spent)
                 self.course.epoch, self.course.seconds = epoch + 1, self.course.seconds + spent
                 self.course.rows.append({**row, "seconds": round(spent, 3)})
-                tell(_line(row))
+                tell(line(row))
                 done = self.course.epoch == self.plan.stop
                 if not done and time.monotonic() - saved > PAUSE:
                     self.save()
@@ -273,10 +266,11 @@ class _Run:
                 for name, value in learner.step(images, masks, position).items():
                     sums[name] = sums.get(name, 0) + value
         self.ranks.average(b for part in learner.modules.values() for b in part.buffers())
-        means = {name: float(value) / steps for name, value in sums.items()}
+        means = {name: float(total) / steps for name, total in sums.items()}
+        complaints = "; ".join(learner.complaints(means, position))
         if not np.isfinite(list(means.values())).all():
-            raise Stopped(f"epoch {epoch + 1}: {'; '.join(learner.complaints(means))}")
-        row = {"epoch": epoch + 1, **means, "complaints": "; ".join(learner.complaints(means))}
+            raise Stopped(f"epoch {epoch + 1}: {complaints}")
+        row = {"epoch": epoch + 1, **means, "complaints": complaints}
         last = epoch + 1 == plan.stop
         if self.held_out.images and (last or (epoch + 1) % self.every == 0):
             row |= learner.diagnose(images, masks, position)
@@ -295,22 +289,10 @@ class _Run:
         """Scores on the validation images at their native size; keeps the best weights."""
         module = self.learner.module.eval()
         images = (image.astype(np.float64) for image in self.held_out.images)
-        counts: dict[str, list[tuple[int, int, int, int]]] = {}
-        for mask, maps in zip(
-            self.held_out.masks,
-            self.network.infer(module, self.plan.preparation, images),
-            strict=True,
-        ):
-            for name, score in maps.items():
-                counts.setdefault(name, []).append(pixel_counts(score > 0.5, mask > 0))
-        row: dict[str, float] = {}
-        for name, listed in counts.items():
-            frame = pd.DataFrame(listed, columns=["tp", "fp", "fn", "tn"])
-            image, pooled = ratios(frame).mean(), ratios(frame.sum().to_frame().T).iloc[0]
-            row |= {f"val_{name}_{ratio}_image": float(image[ratio]) for ratio in RATIOS}
-            row |= {f"val_{name}_{ratio}_pooled": float(pooled[ratio]) for ratio in RATIOS}
-        main = next(iter(counts))
-        score = row[f"val_{main}_{CHOICE}"]
+        outputs = self.network.infer(module, self.plan.preparation, images)
+        found = scores(outputs, (mask > 0 for mask in self.held_out.masks))
+        row = {f"val_{name}": value for name, value in found.items()}
+        score = next(value for name, value in row.items() if name.endswith(CHOICE))
         if score > self.course.best.get("score", -1.0):
             self.course.best = {"epoch": epoch, "score": score}
             self._keep(BEST, epoch, row)
@@ -324,72 +306,33 @@ class _Run:
             return
         tensors, groups = self.learner.state()
         state = {
-            "plan": _plain(self.plan.record()),
+            "plan": self.plan.record(),
             "groups": groups,
             "course": asdict(self.course),
         }
         save_checkpoint(self.out, tensors, state)
         frame = pd.DataFrame(self.course.rows)
-        write(self.out / LOG, frame.to_csv(index=False).encode())
+        write_atomic(self.out / LOG, frame.to_csv(index=False).encode())
         if len(frame):
-            write(self.out / CURVES, draw(frame))
+            write_atomic(self.out / CURVES, draw(frame))
         if self.course.epoch == self.plan.stop:
-            scores = {k: v for k, v in self.course.rows[-1].items() if k.startswith("val_")}
-            self._keep(LAST, self.course.epoch, scores)
+            row = self.course.rows[-1]
+            self._keep(LAST, row["epoch"], {k: v for k, v in row.items() if k.startswith("val_")})
 
-    def _keep(self, name: str, epoch: int, scores: dict[str, float]) -> None:
+    def _keep(self, name: str, epoch: int, found: dict[str, float]) -> None:
         if self.ranks.rank:
             return
         header = {
             "method": self.plan.method,
             "architecture": dict(self.plan.architecture),
             "preparation": asdict(self.plan.preparation),
-            "plan": {**_plain(self.plan.record()), "epoch": epoch},
-            "scores": scores,
+            "plan": {**self.plan.record(), "epoch": epoch},
+            "scores": found,
             "versions": environment(),
         }
         states = self.learner.module.state_dict()
         tensors = {key: value.detach().cpu().contiguous().numpy() for key, value in states.items()}
         save_weights(self.out / name, tensors, header)
-
-
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives it back."""
-    return json.loads(json.dumps(record))
-
-
-def _line(row: dict[str, Any]) -> str:
-    shown = [f"epoch {row['epoch']}"]
-    shown += [f"{k} {v:.3f}" for k, v in row.items() if k == "loss" or k.endswith("_utility")]
-    shown += [
-        f"{k.removeprefix('val_')} {v:.3f}"
-        for k, v in row.items()
-        if k.startswith("val_") and k.endswith(("f1_image", "iou_pooled"))
-    ]
-    return ", ".join([*shown, row["complaints"]] if row["complaints"] else shown)
-
-
-def draw(log: pd.DataFrame) -> bytes:
-    """A PNG of a log: what was minimised, and the pooled F1 of every output on validation."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name in log.columns:
-        if name == "loss" or name.endswith("_utility"):
-            left.plot(log["epoch"], log[name], label=name)
-        if name.startswith("val_") and name.endswith("_f1_pooled"):
-            known = log[name].notna()
-            label = name.removeprefix("val_").removesuffix("_f1_pooled")
-            right.plot(log["epoch"][known], log[name][known], label=label)
-    for axes, title in ((left, "training"), (right, "pooled F1 on validation images")):
-        axes.set(title=title, xlabel="epoch")
-        if axes.has_data():
-            axes.legend()
-    right.set_ylim(0, 1)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=100)
-    return stream.getvalue()
 
 
 def train_command(

@@ -16,14 +16,14 @@ the intervals of the two overlap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 
-from istsbench.data import DataError
+from istsbench.images import DataError
 from istsbench.metrics import REDUCTIONS, ratios
 from istsbench.results import Results
 
@@ -97,11 +97,13 @@ def intervals(
     return pd.DataFrame({"value": value, "low": low, "high": high}, index=list(rows))
 
 
-def _terms(rows: object, score: str, reduction: str) -> tuple[np.ndarray, np.ndarray]:
+def _terms(
+    rows: Iterable[pd.DataFrame], score: str, reduction: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Numerators and denominators, (images, methods), whose sums' ratio is the score."""
     name = "iou" if score == "niou" else score
     pairs = []
-    for frame in rows:  # type: ignore[attr-defined]
+    for frame in rows:
         over, under = (sum(frame[c].to_numpy(float) for c in columns) for columns in _PARTS[name])
         pairs.append((over, under))
     over, under = (np.stack(terms, axis=1) for terms in zip(*pairs, strict=True))
@@ -111,7 +113,8 @@ def _terms(rows: object, score: str, reduction: str) -> tuple[np.ndarray, np.nda
 
 
 def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    return np.divide(over, under, out=np.zeros_like(over), where=under != 0)
+    found: np.ndarray = np.divide(over, under, out=np.zeros_like(over), where=under != 0)
+    return found
 
 
 def _resampled(over: np.ndarray, under: np.ndarray, resamples: int, seed: int) -> np.ndarray:
@@ -157,7 +160,7 @@ def against_best(results: Results, rule: str, score: str = "f1") -> pd.DataFrame
 def _signed_rank(difference: pd.Series) -> float:
     if not difference.any():
         return 1.0
-    return float(wilcoxon(difference, zero_method="zsplit", method="asymptotic").pvalue)
+    return float(wilcoxon(difference.to_numpy(float), zero_method="zsplit", method="approx").pvalue)
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ class Ranking:
     @property
     def ties(self) -> list[tuple[int, int]]:
         """Longest runs (first, last) of methods in rank order that do not differ."""
-        values, runs = self.ranks.to_numpy(), []
+        values = self.ranks.to_numpy()
+        runs: list[tuple[int, int]] = []
         for first in range(len(values)):
             last = int(np.searchsorted(values, values[first] + self.critical, side="right")) - 1
             if last > first and (not runs or last > runs[-1][1]):

@@ -16,6 +16,7 @@ from pixelgame.players import Players
 from pixelgame.utility import FNS, FPS, find
 
 ALIVE = 1e-6  # share of pixels above 1/2 in an epoch under which a player is dead
+START = 0.2  # share of the training in which a player may still be silent
 RESPONSE = 5  # steps of a lone player in `diagnose`
 
 
@@ -55,13 +56,13 @@ class Game(Learner):
             shown[f"{player}_area"] = (own.detach() > 0).float().mean()
         return shown
 
-    def complaints(self, means: dict[str, float]) -> list[str]:
+    def complaints(self, means: dict[str, float], progress: float) -> list[str]:
         dead = [
             f"the {player}-player is dead: it marks no pixel"
             for player in (FNS, FPS)
-            if means[f"{player}_area"] < ALIVE
+            if progress > START and means[f"{player}_area"] < ALIVE
         ]
-        return super().complaints(means) + dead
+        return super().complaints(means, progress) + dead
 
     def diagnose(self, images: Tensor, masks: Tensor, progress: float) -> dict[str, float]:
         """The best-response gap: what each player could still gain with the other held fixed.

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from toys import ENTRIES, make_folder
 
 from istsbench import registry
+
+settings.register_profile("suite", deadline=None, max_examples=40)  # machines may be busy
+settings.load_profile("suite")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -188,10 +188,12 @@ def test_missing_and_further_samples_and_other_lists(nuaa):
         (nuaa / sub / "Misc_1.png").unlink()
         save(nuaa / sub / "extra.png", noise(8) if sub == "images" else dot())
     write(nuaa / "idx_427" / "train.txt", "Misc_2")
+    write(nuaa / "idx_427" / "val.txt", "Misc_3\nMisc_6")
     write(nuaa / "idx_427" / "test.txt", "Misc_4\nMisc_5\nextra")
     assert serious(verify("nuaa", nuaa.parent)) == [
         ("error", "list", "idx_427/test"),
         ("error", "list", "idx_427/train"),
+        ("error", "list", "idx_427/val"),
         ("error", "missing", "Misc_1"),
         ("warning", "extra", "extra"),
     ]
@@ -290,9 +292,10 @@ def test_nearest_over_several_blocks_equals_the_whole_product():
     np.testing.assert_allclose(whole[np.arange(len(these)), index], best, rtol=0, atol=1e-6)
 
 
-def test_compressed_manifest_does_not_depend_on_time(nuaa, tmp_path):
+def test_compressed_manifest_does_not_depend_on_time(nuaa, tmp_path, monkeypatch):
     dataset = open_dataset("nuaa", nuaa.parent)
-    for name in ("one.csv.gz", "two.csv.gz"):
+    for second, name in enumerate(("one.csv.gz", "two.csv.gz")):
+        monkeypatch.setattr("gzip.time.time", lambda second=second: 1e9 + second)
         write_manifest(dataset, tmp_path / name)
     assert (tmp_path / "one.csv.gz").read_bytes() == (tmp_path / "two.csv.gz").read_bytes()
 

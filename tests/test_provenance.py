@@ -50,7 +50,8 @@ def package(tmp_path, monkeypatch):
     files = {
         "__init__.py": "",
         "method.py": "from istsbench import Segmenter\nfrom . import near\nimport json\n"
-        "class M(Segmenter):\n    def score(self, image):\n        from methodpack.deep.far import x",
+        "class M(Segmenter):\n    card = 1\n    def score(self, image):\n"
+        "        from methodpack.deep.far import x",
         "near.py": "from .deep import far",
         "deep/__init__.py": "from . import inner",
         "deep/far.py": "x = 1",
@@ -62,6 +63,7 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
+    code_hash.cache_clear()
     yield tmp_path / "methodpack"
     for name in [name for name in sys.modules if name.partition(".")[0] == "methodpack"]:
         del sys.modules[name]
@@ -74,11 +76,30 @@ def package(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_code_hash_follows_what_the_method_imports_from_its_package(package, file, matters):
     kind = importlib.import_module("methodpack.method").M
-    code_hash.cache_clear()
     before = code_hash(kind)
-    (package / file).write_text((package / file).read_text() + "\n# changed\n")
+    (package / file).write_text((package / file).read_text() + "\nmore = 1\n")
     code_hash.cache_clear()
     assert (code_hash(kind) != before) == matters
+
+
+def test_code_hash_ignores_what_no_map_depends_on(package):
+    kind = importlib.import_module("methodpack.method").M
+    before = code_hash(kind)
+    text = (package / "method.py").read_text()
+    text = f'"""Essay."""\n{text}  # why'.replace("card = 1", '"""Idea."""\n    card = 2')
+    (package / "method.py").write_text(text)
+    code_hash.cache_clear()
+    assert code_hash(kind) == before
+
+
+def test_a_compiled_module_counts_by_its_bytes(package):
+    kind = importlib.import_module("methodpack.method").M
+    (package / "near.py").write_bytes(b"\x7fELF\x00\x01")
+    code_hash.cache_clear()
+    before = code_hash(kind)
+    (package / "near.py").write_bytes(b"\x7fELF\x00\x02")
+    code_hash.cache_clear()
+    assert code_hash(kind) != before
 
 
 def test_our_methods_depend_on_their_shared_modules_only():

@@ -36,12 +36,12 @@ def scenes(*samples):
 
 
 def test_by_hand():
-    background = np.indices((9, 12)).sum(axis=0) % 2 * 2.0 + 10  # 10 and 12 in turn
-    target = only(scene((9, 12), (slice(3, 6), slice(4, 8), 31.0), background=background))
+    background = np.indices((9, 12)).sum(axis=0) % 2 * 4.0 + 10  # 10 and 14 in turn
+    target = only(scene((9, 12), (slice(3, 6), slice(4, 8), 32.0), background=background))
     assert (target["row"], target["column"]) == (4, 5.5)
     assert (target["area"], target["width"], target["height"]) == (12, 4, 3)
     # 9 x 12 pixels are three times the box; the target is 12 of them, six of each level.
-    assert target["contrast"] == 20 and target["scr"] == 20
+    assert target["contrast"] == 20 and target["scr"] == 10
 
 
 def test_neighbourhood_is_three_times_the_box_or_a_margin():

@@ -136,14 +136,14 @@ def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     import istsbench.checkpoint as module
 
     save_checkpoint(tmp_path, {"a": np.ones(3)}, {"epoch": 1})
-    write = module.write
+    write = module.write_atomic
 
     def crash(path, data):
         if path.name == module.INDEX:
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr(module, "write", crash)
+    monkeypatch.setattr(module, "write_atomic", crash)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(tmp_path, {"a": np.zeros(3)}, {"epoch": 2})
     found, state = read_checkpoint(tmp_path)

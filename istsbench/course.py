@@ -1,0 +1,76 @@
+"""How far a training is: a row an epoch, and what is shown of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from istsbench.metrics import RATIOS, pixel_counts, ratios
+from istsbench.segmenter import Map, Mask
+
+
+@dataclass
+class Course:
+    """The epochs done, the seconds they took, the log, and the best epoch on validation."""
+
+    epoch: int = 0
+    seconds: float = 0.0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    best: dict[str, Any] = field(default_factory=dict)
+
+
+def scores(outputs: Iterable[Mapping[str, Map]], masks: Iterable[Mask]) -> dict[str, float]:
+    """`OUTPUT_RATIO_REDUCTION` of probability maps above 1/2 against their truths."""
+    counts: dict[str, list[tuple[int, int, int, int]]] = {}
+    for maps, mask in zip(outputs, masks, strict=True):
+        for name, score in maps.items():
+            counts.setdefault(name, []).append(pixel_counts(score > 0.5, mask))
+    row: dict[str, float] = {}
+    for name, listed in counts.items():
+        frame = pd.DataFrame(listed, columns=["tp", "fp", "fn", "tn"])
+        reduced = {
+            "image": ratios(frame).mean(),
+            "pooled": ratios(frame.sum().to_frame().T).iloc[0],
+        }
+        for reduction, values in reduced.items():
+            row |= {f"{name}_{ratio}_{reduction}": float(values[ratio]) for ratio in RATIOS}
+    return row
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """An epoch in a few words."""
+    shown = [f"epoch {row['epoch']}"]
+    shown += [f"{k} {v:.3f}" for k, v in row.items() if k == "loss" or k.endswith("_utility")]
+    shown += [
+        f"{k.removeprefix('val_')} {v:.3f}"
+        for k, v in row.items()
+        if k.startswith("val_") and k.endswith(("f1_image", "iou_pooled"))
+    ]
+    return ", ".join([*shown, row["complaints"]] if row["complaints"] else shown)
+
+
+def draw(log: pd.DataFrame) -> bytes:
+    """A PNG of a log: what was minimised, and the pooled F1 of every output on validation."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name in log.columns:
+        if name == "loss" or name.endswith("_utility"):
+            left.plot(log["epoch"], log[name], label=name)
+        if name.startswith("val_") and name.endswith("_f1_pooled"):
+            known = log[name].notna()
+            label = name.removeprefix("val_").removesuffix("_f1_pooled")
+            right.plot(log["epoch"][known], log[name][known], label=label)
+    for axes, title in ((left, "training"), (right, "pooled F1 on validation images")):
+        axes.set(title=title, xlabel="epoch")
+        if axes.has_data():
+            axes.legend()
+    right.set_ylim(0, 1)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=100)
+    return stream.getvalue()

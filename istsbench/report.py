@@ -1,0 +1,430 @@
+"""One HTML file that shows all of a results folder, and works without a network.
+
+It is a pure function of what is stored: tables of every rule and reduction, the figures,
+a section for each method, and the pictures on which methods fail. Pictures and code are
+embedded; a content policy in the page forbids it to load or run anything else. All texts
+are escaped, for rows may come from strangers.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import inspect
+import io
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from istsbench import __version__, registry
+from istsbench.data import Dataset
+from istsbench.failures import Picture, explore, extremes, ordered, scores
+from istsbench.images import DataError
+from istsbench.listings import meanings
+from istsbench.maps import write_atomic
+from istsbench.masks import Masks
+from istsbench.metrics import REDUCTIONS, summarise
+from istsbench.plots import FIGURES, Request, draw
+from istsbench.protocol import REDUCED, Protocol
+from istsbench.results import Results
+from istsbench.rules import RULES
+from istsbench.runner import Images
+from istsbench.segmenter import Card
+from istsbench.tables import ALIKE, RECONSTRUCTION, table_vi
+
+PICTURES = 150  # embedded images at most, those of most disagreement and each method's own
+FIGURE_WIDTH = 1500  # pixels of an embedded figure at most
+PLACES = ("best", "second", "third")
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    key: str
+    head: str
+    title: str
+    digits: int
+    better: int = 1  # 1: larger is better, -1: smaller, 0: neither
+    kind: str = "own"  # "own" or "paper"
+    factor: float = 1
+
+
+COLUMNS = (
+    Column("precision", "P", "precision", 3),
+    Column("recall", "R", "recall", 3),
+    Column("f1", "F1", "harmonic mean of precision and recall", 3),
+    Column("iou", "IoU", "intersection over union", 3),
+    Column("niou", "nIoU", "mean of the images' IoU, whatever the reduction", 3),
+    Column("pd", "Pd", "share of targets detected", 3),
+    Column("fa", "Fa 1e-6", "pixels of false regions per million pixels", 1, -1, factor=1e6),
+    Column("auc", "AUC", "area under the ROC over all pixels", 4),
+    Column("seconds", "s/image", "seconds per image, score alone, one thread", 4, -1),
+    Column("precision_paper", "P", "precision that the paper prints", 2, 0, "paper"),
+    Column("recall_paper", "R", "recall that the paper prints", 2, 0, "paper"),
+    Column("f1_paper", "F1", "F1 that the paper prints", 2, 0, "paper"),
+    Column("iou_paper", "IoU", "IoU that the paper prints", 2, 0, "paper"),
+    Column("f1_diff", "ΔF1", "our F1 less the paper's", 3, 0, "paper"),
+    Column("iou_diff", "ΔIoU", "our IoU less the paper's", 3, 0, "paper"),
+)
+
+
+def write_report(
+    folder: Path, dataset: Dataset | None, rule: str = "own", reduction: str = "image"
+) -> Path:
+    """Write FOLDER/report.html from a results folder OUT/TAG; returns its path.
+
+    `dataset` gives the pictures; None, or other images than those counted, leaves them
+    out, and the page says so. `rule` and `reduction` are shown first, and the pictures
+    are of `rule`. Raises `ProtocolMix` if the rows do not belong together.
+    """
+    if dataset is not None:
+        _draw_missing(folder, Request(Results.load(folder), dataset, rule, reduction))
+    path = folder / "report.html"
+    write_atomic(path, render(folder, dataset, rule, reduction).encode())
+    return path
+
+
+def render(
+    folder: Path, dataset: Dataset | None, rule: str = "own", reduction: str = "image"
+) -> str:
+    """The page as text; see `write_report`."""
+    results = Results.load(folder)
+    if rule not in results.rules:
+        has = ", ".join(results.rules) or "none"
+        raise DataError(f"{folder}: not every method was counted under {rule!r} (all have: {has})")
+    f1 = scores(results, rule)
+    masks = {spec: Masks.of(folder.parent, results, spec, rule) for spec in f1}
+    problem = _other_images(results, dataset)
+    pictures: list[Picture] = []
+    cells: dict[str, dict[str, dict]] = {spec: {} for spec in masks}
+    if dataset is not None and not problem:
+        pictures, cells = explore(results, masks, rule, dataset, _chosen(f1, masks))
+    script, style = (
+        files("istsbench").joinpath(f"templates/report.{kind}").read_text("utf-8")
+        for kind in ("js", "css")
+    )
+    environment = Environment(
+        loader=PackageLoader("istsbench", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    record = results.any_record
+    shared, special = _environments(results)
+    return environment.get_template("report.html.j2").render(
+        title=f"{record['title']}, {record['split']}",
+        version=__version__,
+        methods=len(results.records),
+        images=record["images"],
+        targets=_targets(results, rule),
+        protocol=Protocol.of(results, rule, reduction).id,
+        tables=[_table(results, r, d, (r, d) == (rule, reduction)) for r in results.rules
+                for d in REDUCTIONS],
+        rules={name: RULES[name] for name in results.rules},
+        reductions=REDUCED,
+        rule=rule,
+        reduction=reduction,
+        columns=COLUMNS,
+        figures=_figures(folder),
+        sections=[_section(results, spec, rule, masks, pictures, cells, special) for spec in
+                  results.summary(rule, reduction)["method"]],
+        pictures=pictures,
+        problem=problem,
+        data=_explorer(results, pictures, cells),
+        environment=shared,
+        script=Markup(script),
+        style=Markup(style),
+        script_hash=_hash(script),
+        style_hash=_hash(style),
+    )  # fmt: skip
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _other_images(results: Results, dataset: Dataset | None) -> str:
+    """Why there can be no pictures, or nothing."""
+    if dataset is None:
+        return "The data set is not here, so the page has no pictures of it."
+    record = results.any_record
+    limit = record["images"] if record["images"] < record["of"] else None
+    try:
+        images = Images.load(dataset, record["split"], limit, ())
+    except (DataError, registry.UnknownName) as error:
+        return f"The pictures cannot be shown: {error}"
+    if images.hash(images.names) != record["data_hash"]:
+        return "The data set here has other images than those counted, so no picture is shown."
+    return ""
+
+
+def _chosen(f1: pd.DataFrame, masks: dict[str, Masks]) -> list[str]:
+    """The images to embed, in the order of disagreement."""
+    order = ordered(f1)
+    kept = set(order[:PICTURES])
+    for one in masks.values():
+        best, worst = extremes(one.rows, order)
+        kept |= {*best[:1], *worst[:1]}
+    return [name for name in order if name in kept]
+
+
+def _targets(results: Results, rule: str) -> int:
+    rows = next(
+        (rows for spec, rows in results.counts.items() if results.complete(spec, rule)), None
+    )
+    return 0 if rows is None else int(rows.query("rule == @rule")["targets"].sum())
+
+
+# ------------------------------------------------------------------ tables
+
+
+def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str, Any]:
+    """One table with what the page needs to mark, hide and sort."""
+    made = table_vi([results], rule, reduction, beside="difference", intervals=True)
+    dataset = results.any_record["dataset"]
+    frame = made.frame.rename(columns=lambda column: column.replace(f"_{dataset}", ""))
+    frame = frame.reindex(columns=[*frame, *(c.key for c in COLUMNS if c.key not in frame)])
+    used = [c for c in COLUMNS if c.kind == "own" or frame[c.key].notna().any()]
+    places = {column.key: _places(frame[column.key], column) for column in used}
+    rows = []
+    for index, line in frame.iterrows():
+        record = results.records[line["method"]]
+        cells = [_cell(line, column, places[column.key].get(index)) for column in used]  # type: ignore[call-overload]
+        rows.append({**_name(record), "year": _year(record), "cells": cells})
+    return {
+        "id": f"table-{rule}-{reduction}",
+        "rule": rule,
+        "reduction": reduction,
+        "shown": shown,
+        "columns": used,
+        "paper": sum(column.kind == "paper" for column in used),
+        "rows": rows,
+        "notes": [*made.protocol, *made.notes],
+    }
+
+
+def _name(record: dict[str, Any]) -> dict[str, str]:
+    mark = RECONSTRUCTION if record.get("status") == "reconstruction" else ""
+    return {"anchor": f"m-{record['file']}", "label": record["label"] + mark}
+
+
+def _year(record: dict[str, Any]) -> str:
+    """Nothing for what was never published: predictions have the year 9999."""
+    return str(record["year"]) if 0 < record.get("year", 0) < 9999 else ""
+
+
+def _places(values: pd.Series, column: Column) -> dict[object, str]:
+    """Row -> best, second or third, on the numbers as printed."""
+    if not column.better:
+        return {}
+    rounded = (values.astype(float) * column.factor).round(column.digits)
+    if column.better > 0:
+        rounded = rounded[rounded > 0]
+    places = rounded.dropna().rank(method="min", ascending=column.better < 0)
+    return {row: PLACES[int(place) - 1] for row, place in places.items() if place <= 3}
+
+
+def _cell(line: pd.Series, column: Column, place: str | None) -> dict[str, Any]:
+    value = line[column.key]
+    cell = {"text": "", "value": "", "under": "", "place": place or "", "kind": column.kind}
+    if pd.isna(value):
+        return cell
+    value = float(value) * column.factor
+    sign = "+" if column.key.endswith("_diff") else ""
+    text = f"{value:{sign}.{column.digits}f}".replace("-", "\N{MINUS SIGN}")
+    cell |= {"text": text, "value": f"{value:.9g}"}
+    if f"{column.key}_low" in line and pd.notna(line[f"{column.key}_low"]):
+        low, high = (line[f"{column.key}_{end}"] for end in ("low", "high"))
+        mark = ALIKE if line[f"{column.key}_alike"] is True else ""
+        cell["under"] = f"{mark}[{low:.2f}, {high:.2f}]"
+    return cell
+
+
+# ------------------------------------------------------------------ figures
+
+
+def _draw_missing(folder: Path, request: Request) -> None:
+    """Draw the kinds of figures of which there is none yet, where what they show is there."""
+    there = {_kind(path.stem) for path in (folder / "figures").glob("*.png")}
+    for name in FIGURES:
+        if name not in there:
+            try:
+                draw(name, request)
+            except DataError:
+                continue
+
+
+def _kind(stem: str) -> str:
+    """The figure that a file name begins with, or nothing."""
+    found = [name for name in FIGURES if stem == name or stem.startswith(f"{name}-")]
+    return max(found, key=len, default="")
+
+
+def _figures(folder: Path) -> list[dict[str, Any]]:
+    """The PNG files of FOLDER/figures, embedded at a modest size, in the order of `FIGURES`."""
+    order = ["", *FIGURES]
+    paths = sorted((folder / "figures").glob("*.png"))
+    return [_figure(path) for path in sorted(paths, key=lambda p: order.index(_kind(p.stem)))]
+
+
+def _figure(path: Path) -> dict[str, Any]:
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    if picture.width > FIGURE_WIDTH:
+        height = round(picture.height * FIGURE_WIDTH / picture.width)
+        picture = picture.resize((FIGURE_WIDTH, height), Image.Resampling.LANCZOS)
+    few, many = io.BytesIO(), io.BytesIO()
+    picture.quantize(64, dither=Image.Dither.NONE).save(few, "PNG", optimize=True)
+    picture.save(many, "JPEG", quality=82, optimize=True)
+    drawn = few.tell() < 1.2 * many.tell()  # lines stay crisp, photographs stay small
+    data, form = (few, "png") if drawn else (many, "jpeg")
+    source = f"data:image/{form};base64," + base64.b64encode(data.getvalue()).decode()
+    kind = _kind(path.stem)
+    choices = path.stem.removeprefix(kind).strip("-").replace("-", ", ")
+    text = ": ".join(part for part in (FIGURES[kind].text if kind else "", choices) if part)
+    size = {"width": picture.width, "height": picture.height}
+    return {"name": path.stem, "caption": text[:1].upper() + text[1:], "source": source, **size}
+
+
+# ------------------------------------------------------------------ methods
+
+
+def _section(
+    results: Results,
+    spec: str,
+    rule: str,
+    masks: dict[str, Masks],
+    pictures: Sequence[Picture],
+    cells: dict[str, dict[str, dict]],
+    special: dict[str, dict[str, str]],
+) -> dict[str, Any]:
+    """All that the page says of one method."""
+    record = results.records[spec]
+    card, kind = _code(spec, record)
+    known = meanings(kind) if kind else {}
+    defaults = {f.name: repr(f.default) for f in dataclasses.fields(kind)} if kind else {}
+    given = record.get("parameters") or {}
+    parameters = [
+        {"name": name, "value": value, "default": defaults.get(name, value),
+         "meaning": known.get(name, "")}
+        for name, value in given.items()
+    ]  # fmt: skip
+    module = inspect.getmodule(kind) if kind else None
+    text = inspect.cleandoc(module.__doc__) if module and module.__doc__ else ""
+    seen = cells.get(spec, {})
+    best, worst = extremes(masks[spec].rows, seen) if seen else ([], [])
+    index = {picture.name: number for number, picture in enumerate(pictures)}
+    return {
+        **_name(record),
+        "spec": spec,
+        "record": record,
+        "status": record.get("status") or "",
+        "year": _year(record),
+        "link": _link(card.doi) if card else "",
+        "doi": card.doi if card else "",
+        "imported": record.get("imported"),
+        "failure": results.failure(spec),
+        "about": [part for part in text.split("\n\n") if part.strip()],
+        "parameters": parameters,
+        "scores": _by_rule(results, spec),
+        "times": _times(results.counts.get(spec)),
+        "shown": [
+            {"head": head, "items": [{"index": index[name], "picture": pictures[index[name]],
+                                      "cell": seen[name]} for name in names]}
+            for head, names in (("Best images", best), ("Worst images", worst)) if names
+        ],
+        "rule": rule,
+        "environment": special.get(spec, {}),
+    }  # fmt: skip
+
+
+def _code(spec: str, record: dict[str, Any]) -> tuple[Card | None, Any]:
+    """The registered card and class behind a row, if they are here and are the same method's."""
+    try:
+        kind = registry.info(spec.partition("(")[0])
+    except (registry.UnknownName, registry.BrokenMethod):
+        return None, None
+    same = kind.card.group == record.get("group") and record["label"].startswith(kind.card.label)
+    return (kind.card, kind) if same else (None, None)
+
+
+def _link(doi: str) -> str:
+    """The web address of a DOI, arXiv id or https address; nothing for anything else."""
+    if doi.startswith("10."):
+        return f"https://doi.org/{doi}"
+    if doi.lower().startswith("arxiv:"):
+        return f"https://arxiv.org/abs/{doi[6:].strip()}"
+    return doi if doi.startswith(("https://", "http://")) else ""
+
+
+def _by_rule(results: Results, spec: str) -> list[dict[str, str]]:
+    record, lines = results.records[spec], []
+    for name in RULES:
+        if name not in (record.get("rules") or {}):
+            continue
+        line = {"rule": name, "value": record["rules"][name]}
+        rows = results.counts[spec].query("rule == @name") if spec in results.counts else ()
+        for reduction in REDUCTIONS:
+            found = summarise(rows, reduction) if len(rows) else {}  # type: ignore[arg-type]
+            for score in ("f1", "iou"):
+                line[f"{score}_{reduction}"] = f"{found[score]:.3f}" if found else ""
+        lines.append(line)
+    return lines
+
+
+def _times(counts: pd.DataFrame | None) -> list[tuple[str, str]]:
+    """Mean, median, 95th percentile and longest time, in seconds."""
+    seconds = (
+        pd.Series(dtype=float) if counts is None else counts.groupby("image")["seconds"].first()
+    )
+    seconds = seconds.dropna()
+    if seconds.empty:
+        return []
+    values = {"mean": seconds.mean(), "median": seconds.median()}
+    values |= {"95 % below": seconds.quantile(0.95), "longest": seconds.max()}
+    return [(name, f"{value:.4g} s") for name, value in values.items()]
+
+
+def _environments(results: Results) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """What all rows were made with, and by spec where one differs from that."""
+    stamps = {s: r["environment"] for s, r in results.records.items() if r.get("environment")}
+    if not stamps:
+        return {}, {}
+    usual = _most_common(stamps.values())
+    special = {
+        spec: {key: value for key, value in stamp.items() if usual.get(key) != value}
+        for spec, stamp in stamps.items()
+        if stamp != usual
+    }
+    return usual, special
+
+
+def _most_common(stamps: Iterable[dict[str, str]]) -> dict[str, str]:
+    stamps = list(stamps)
+    return max(stamps, key=stamps.count)
+
+
+# ------------------------------------------------------------------ explorer
+
+
+def _explorer(
+    results: Results, pictures: Sequence[Picture], cells: dict[str, dict[str, dict]]
+) -> dict[str, Any]:
+    """What the script of the page draws from; a cell is null where a mask is missing."""
+    specs = [spec for spec in cells if cells[spec]]
+    return {
+        "methods": [_name(results.records[spec]) for spec in specs],
+        "images": [
+            {"name": p.name, "width": p.width, "height": p.height, "targets": p.targets,
+             "close": p.close, "truth": p.truth}
+            for p in pictures
+        ],
+        "cells": [[cells[spec].get(picture.name) for picture in pictures] for spec in specs],
+    }  # fmt: skip

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from baselines.cnn.acm import ACM
+from baselines.cnn.acm_net import FPN, UNet
+from baselines.cnn.alcnet_net import ContrastNet
+from baselines.cnn.mdvsfa_net import Generators, Plain, Skipping
+from istsbench.complexity import cost, matrix_rate, speed, table
+from pixelgame.players import FDCN, Players
+
+
+def test_a_convolution_by_hand():
+    found = cost(nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()), 10)
+    assert found.parameters == 36 + 4 + 8
+    assert found.macs == 100 * 36
+    assert found.flops == 2 * found.macs
+    assert found.operations == 100 * (36 + 4) + 2 * 400 + 400
+
+
+def test_a_transposed_convolution_counts_once_in_macs_and_by_output_in_operations():
+    found = cost(nn.ConvTranspose2d(1, 2, 4, 2, 1, bias=False), 10)
+    assert found.macs == 100 * 2 * 16
+    assert found.operations == 400 * 2 * 16
+
+
+# Counted by ptflops 0.6.9 on these modules, one channel of 96x96.
+COUNTED = [
+    (lambda: UNet(3, 4, "down4"), 70_121_344),
+    (lambda: FPN(3, 4, "down4"), 39_750_016),
+    (lambda: ContrastNet(3, 4, "tiny"), 516_897_792),
+    (lambda: FDCN(4, 16, "mim"), 177_215_232),
+    (lambda: FDCN(4, 16, "se"), 177_103_971),
+    (lambda: FDCN(4, 16, "triplet"), 180_347_904),
+]
+
+
+@pytest.mark.parametrize("build, operations", COUNTED)
+def test_the_usual_tool_gives_the_same(build, operations):
+    assert cost(build(), 96).operations == operations
+
+
+# Counted by the same tool on independent builds at 480x480, billions.
+ELSEWHERE = [
+    (lambda: Plain(64), 3_138_497, 723.4489),
+    (lambda: Skipping(64), 629_825, 145.3034),
+    (lambda: FDCN(4, 128, "none"), 1_184_385, 273.1477),
+    (lambda: FDCN(6, 64, "none"), 445_505, 102.836),
+]
+
+
+@pytest.mark.parametrize("build, parameters, billions", ELSEWHERE)
+def test_independent_builds_cost_the_same(build, parameters, billions):
+    found = cost(build())
+    assert found.parameters == parameters
+    assert found.operations / 1e9 == pytest.approx(billions, rel=0, abs=1e-4)
+
+
+def test_the_figures_of_the_paper_are_recognised():
+    rows = table(time_them=False).set_index("method")
+    game, adversaries = rows.loc["pixelGame"], rows.loc["MDvsFA-cGAN"]
+    assert f"{game['params_M']:.2f}" == f"{game['paper_params_M']:.2f}" == "1.69"
+    assert f"{adversaries['gop']:.2f}" == f"{adversaries['paper_gop']:.2f}" == "868.75"
+    alone = rows.loc["FNs-player without MIM", "gop"].iloc[0]
+    assert f"{alone:.2f}" == f"{game['paper_gop']:.2f}" == "273.15"
+    assert game["gflop"] == 2 * game["gmac"]
+
+
+def test_counting_leaves_no_hook_and_needs_no_memory():
+    module = Players(8, "mim")
+    cost(module, 64)
+    assert not any(part._forward_hooks for part in module.modules())
+    assert cost(Generators(64), 4096).macs > 1e13
+
+
+def test_a_clock_runs():
+    found = speed(ACM(device="cpu", blocks=1), size=32, batches=(1, 2), seconds=0)
+    assert 0 < found.latency_ms <= found.latency_p95_ms
+    assert found.fps_batch >= found.fps_single == pytest.approx(1e3 / found.latency_ms)
+    assert np.isnan(found.memory_mib)
+    assert matrix_rate(torch.device("cpu"), "fp32") > 0

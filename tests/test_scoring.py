@@ -1,0 +1,266 @@
+import os
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from toys import MARKED, SHAPE, Bad, Batch, Toy, scored
+
+from istsbench import scoring
+from istsbench.data import open_dataset
+from istsbench.maps import MapStore
+from istsbench.scoring import DIED, LONGEST, Work, checked, one_thread, score_all
+
+IMAGE = np.zeros((2, 3))
+
+
+def work(method, dataset, folder, split="test"):
+    pixels = {name: dataset.load(name).pixels for name in dataset.names(split)}
+    return Work("title", method, MapStore(folder), pixels)
+
+
+def quiet(what):
+    pass
+
+
+@pytest.fixture
+def dataset(toys, toy_folder):
+    return open_dataset(f"folder:{toy_folder}")
+
+
+# ---- what is accepted as a map
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, np.float16, np.uint8, np.int64, bool])
+def test_real_arrays_become_float32_copies(kind):
+    score = np.ones((2, 3), kind)
+    stored = checked(score, IMAGE)
+    assert stored.dtype == np.float32 and stored.flags.c_contiguous
+    assert not np.shares_memory(stored, score)
+    np.testing.assert_array_equal(stored, 1)
+
+
+def test_views_and_masked_arrays_become_plain():
+    assert checked(np.ones((3, 2)).T, IMAGE).flags.c_contiguous
+    assert type(checked(np.ma.masked_array(np.ones((2, 3))), IMAGE)) is np.ndarray
+
+
+def test_tiny_negative_and_subnormal_values_pass():
+    assert checked(np.full((2, 3), -1e-60), IMAGE).max() == 0
+    assert checked(np.full((2, 3), 1e-40), IMAGE).max() > 0
+
+
+@pytest.mark.parametrize(
+    "score, message",
+    [
+        (None, "returned NoneType, expected an array"),
+        ([[0.0] * 3] * 2, "returned list"),
+        (np.zeros((3, 2)), r"shape \(3, 2\) for an image of \(2, 3\)"),
+        (np.zeros((2, 3, 1)), r"shape \(2, 3, 1\)"),
+        (np.array([[0, np.nan, 0], [np.inf, 0, 0]]), "2 values that are NaN, infinite or above"),
+        (np.full((2, 3), 1e300), "6 values"),
+        (np.array([[0, -0.25, 0], [0, 0, 0]]), "negative values, down to -0.25"),
+        (np.zeros((2, 3), complex), "array of complex128, expected float64"),
+        (np.zeros((2, 3), object), "array of object"),
+    ],
+)
+def test_what_is_no_map_is_refused_with_what_was_found(score, message):
+    with pytest.raises(ValueError, match=message):
+        checked(score, IMAGE)
+
+
+# ---- failures
+
+
+FAILURES = {
+    "raise": "ArithmeticError: no way",
+    "oserror": "FileNotFoundError: weights.bin",
+    "memory": "MemoryError:",
+    "exit": "SystemExit: 3",
+    "nan": "ValueError: score returned 1 values that are NaN",
+    "inf": "ValueError: score returned 1 values that are NaN, infinite",
+    "huge": "ValueError: score returned 1 values that are NaN, infinite or above 3e38",
+    "negative": "ValueError: score returned negative values, down to -1",
+    "list": "ValueError: score returned list",
+    "none": "ValueError: score returned NoneType",
+    "complex": "ValueError: score returned an array of complex128",
+    "shape": "ValueError: score returned shape (32, 24) for an image of (24, 32)",
+}
+
+
+@pytest.mark.parametrize("how", FAILURES)
+def test_a_failed_image_keeps_its_reason_and_the_others_go_on(dataset, tmp_path, how):
+    plan = work(Bad(how), dataset, tmp_path / "maps")
+    said = []
+    score_all([plan], dataset, 1, said.append)
+    assert len(said) == 6
+    for name, pixels in plan.images.items():
+        failure = plan.store.failure(name, pixels)
+        assert plan.store.has(name, pixels) == (name != MARKED)
+        assert (failure is None) == (name != MARKED)
+    assert plan.store.failure(MARKED, plan.images[MARKED]).startswith(FAILURES[how])
+    assert scored() == list(plan.images)
+
+
+def test_a_reason_is_one_line_of_bounded_length():
+    assert scoring.one_line("a\n\n  b\tc ") == "a b c"
+    assert len(scoring.one_line("x" * 10_000)) == LONGEST
+
+
+def test_a_batch_with_a_bad_image_is_scored_one_by_one(dataset, tmp_path):
+    plan = work(Batch("raise"), dataset, tmp_path / "maps")
+    said = []
+    score_all([plan], dataset, 4, said.append)
+    assert len(said) == 6
+    assert plan.store.failure(MARKED, plan.images[MARKED]) == "ArithmeticError: no way"
+    assert sum(plan.store.has(name, pixels) for name, pixels in plan.images.items()) == 5
+
+
+@pytest.mark.parametrize("given", [2, 7])
+def test_a_batch_of_the_wrong_length_is_scored_one_by_one(dataset, tmp_path, monkeypatch, given):
+    many = Batch.score_many
+    monkeypatch.setattr(Batch, "score_many", lambda self, i: [*many(self, i), IMAGE][:given])
+    plan = work(Batch(), dataset, tmp_path / "maps")
+    score_all([plan], dataset, 1, quiet)
+    for name, pixels in plan.images.items():
+        assert plan.store.has(name, pixels)
+        np.testing.assert_array_equal(
+            plan.store.load(name).score, Batch().score(dataset.load(name).image).astype(np.float32)
+        )
+
+
+@pytest.mark.parametrize("change", ["missing", "damaged", "other"])
+@pytest.mark.parametrize("method", [Toy(), Batch()], ids=["single", "batch"])
+def test_an_image_that_changes_during_the_run_fails_alone(
+    dataset, toy_folder, tmp_path, monkeypatch, change, method
+):
+    plan = work(method, dataset, tmp_path / "maps")
+    load = type(dataset).load
+
+    def changed(self, name):
+        if name != MARKED:
+            return load(self, name)
+        if change == "other":
+            sample = load(self, name)
+            sample.image[5, 5] += 1
+            return sample
+        path = tmp_path / "gone.png"
+        if change == "damaged":
+            path.write_bytes((toy_folder / "images" / f"{name}.png").read_bytes()[:50])
+        from istsbench.images import read_grey
+
+        return read_grey(path)
+
+    monkeypatch.setattr(type(dataset), "load", changed)
+    score_all([plan], dataset, 1, quiet)
+    reason = plan.store.failure(MARKED, plan.images[MARKED])
+    assert reason.startswith("DataError") and (MARKED in reason or "gone.png" in reason)
+    assert sum(plan.store.has(name, pixels) for name, pixels in plan.images.items()) == 5
+
+
+def test_a_full_disk_ends_the_run_with_what_is_done_kept(dataset, tmp_path, monkeypatch):
+    plan = work(Toy(), dataset, tmp_path / "maps")
+    save = MapStore.save
+
+    def full(self, name, stored):
+        if name == MARKED:
+            raise OSError(28, "No space left on device")
+        save(self, name, stored)
+
+    monkeypatch.setattr(MapStore, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        score_all([plan], dataset, 1, quiet)
+    assert sorted(os.listdir(plan.store.folder)) == ["test_0.npz", "test_1.npz"]
+
+
+# ---- time and threads
+
+
+def test_only_score_is_timed(dataset, tmp_path, monkeypatch):
+    load = type(dataset).load
+
+    def slow(self, name):
+        threading.Event().wait(0.05)
+        return load(self, name)
+
+    plan = work(Toy(seconds=0.01), dataset, tmp_path / "maps")
+    monkeypatch.setattr(type(dataset), "load", slow)
+    score_all([plan], dataset, 1, quiet)
+    times = [plan.store.load(name).seconds for name in plan.images]
+    assert all(0.01 <= seconds for seconds in times) and min(times) < 0.04
+
+
+def test_a_first_call_on_a_small_scene_is_not_counted(dataset, tmp_path, monkeypatch):
+    shapes = []
+    score = Toy.score
+    monkeypatch.setattr(Toy, "score", lambda self, i: (shapes.append(i.shape), score(self, i))[1])
+    score_all([work(Toy(), dataset, tmp_path / "maps")], dataset, 1, quiet)
+    assert shapes == [(64, 64)] + [SHAPE] * 6
+
+
+def test_one_thread_is_given_back():
+    before = cv2.getNumThreads()
+    with one_thread():
+        assert cv2.getNumThreads() == 1
+    assert cv2.getNumThreads() == before
+
+
+# ---- processes
+
+
+def test_parallel_is_serial_bit_for_bit(dataset, tmp_path):
+    methods = [Toy(), Toy(gain=1 / 3), Batch()]
+    for jobs in (1, 2):
+        plan = [
+            work(method, dataset, tmp_path / str(jobs) / str(number))
+            for number, method in enumerate(methods)
+        ]
+        said = []
+        score_all(plan, dataset, jobs, said.append)
+        assert len(said) == 18
+    for number in range(len(methods)):
+        one, two = (MapStore(tmp_path / jobs / str(number)) for jobs in "12")
+        for name in dataset.names("test"):
+            assert one.load(name).score.tobytes() == two.load(name).score.tobytes()
+            assert one.load(name).pixels == two.load(name).pixels
+    assert len(scored()) == 36
+
+
+def test_a_process_that_dies_costs_its_image_only(dataset, tmp_path):
+    bad, good = (
+        work(method, dataset, tmp_path / name)
+        for name, method in (("bad", Bad("die")), ("good", Toy(seconds=0.02)))
+    )
+    said = []
+    score_all([bad, good], dataset, 2, said.append)
+    assert len(said) == 12
+    for plan in (bad, good):
+        for name, pixels in plan.images.items():
+            assert plan.store.has(name, pixels) == (plan is good or name != MARKED)
+    assert bad.store.failure(MARKED, bad.images[MARKED]) == DIED
+    counts = {name: scored().count(name) for name in good.images}
+    assert counts.pop(MARKED) <= 4  # twice bad, once or twice good
+    assert max(counts.values()) <= 3  # each method once, and one that was in flight
+
+
+def test_a_method_that_always_kills_its_process_is_given_up(dataset, tmp_path, monkeypatch):
+    rounds = []
+
+    def deadly(pieces, dataset, jobs, report):
+        rounds.append(len(pieces))
+        return list(pieces[:jobs])
+
+    monkeypatch.setattr(scoring, "_score_parallel", deadly)
+    plan = work(Toy(), dataset, tmp_path / "maps")
+    said = []
+    score_all([plan], dataset, 2, said.append)
+    reasons = [plan.store.failure(name, pixels) for name, pixels in plan.images.items()]
+    assert reasons == [DIED] * 4 + ["not tried: 4 other images ended their process"] * 2
+    assert len(said) == 6
+    assert rounds == [6, 1, 1, 4, 1, 1]
+
+
+def test_processes_that_cannot_even_start_end_the_run(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "_score_parallel", lambda *_: [])
+    with pytest.raises(RuntimeError, match="die before they score anything"):
+        score_all([work(Toy(), dataset, tmp_path / "maps")], dataset, 2, quiet)
