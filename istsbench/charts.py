@@ -31,8 +31,8 @@ from istsbench.drawing import (
 )
 from istsbench.images import DataError
 from istsbench.metrics import summarise
+from istsbench.reported import paper_scores
 from istsbench.results import Results
-from istsbench.tables import PAPER_SETS, paper_table
 from istsbench.uncertainty import intervals, paired_rows, per_image, ranking
 
 SHORT = {"precision": "Precision", "recall": "Recall", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
@@ -57,9 +57,7 @@ def bars_data(
 
     Methods stand group by group, in the order of publication.
     """
-    paper = paper_table()
-    paper = paper[paper["dataset"] == PAPER_SETS.get(results.any_record["dataset"])]
-    printed = paper.set_index(["label", "metric"])["value"]
+    printed = paper_scores(results.any_record["dataset"]).stack()
     specs = sorted(_complete(results, rule), key=lambda s: group_order(results.records[s]["group"]))
     lines = []
     for score in scores:

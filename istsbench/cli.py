@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from istsbench.cli_data import data
+from istsbench.cli_paper import paper
 from istsbench.guard import guarded as _guarded
 from istsbench.guard import say as _say
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(data, name="data", no_args_is_help=True)
+app.add_typer(paper)
 
 DatasetName = Annotated[
     str,
@@ -53,12 +55,6 @@ class Rule(StrEnum):
     half = "half"
     tuned = "tuned"
     oracle = "oracle"
-
-
-class Format(StrEnum):
-    csv = "csv"
-    md = "md"
-    tex = "tex"
 
 
 class Listing(StrEnum):
@@ -190,30 +186,6 @@ def info(method: Annotated[str, typer.Argument(help="A name from `istsbench list
     listings.show_method(method)
 
 
-@app.command(epilog="Example: `istsbench table VI --dataset nuaa,nust --format tex`")
-@_guarded
-def table(
-    number: Annotated[str, typer.Argument(help="VI")],
-    dataset: Annotated[
-        str, typer.Option(help="Results to show by comma: names of folders below OUT.")
-    ] = "nuaa",
-    rule: Annotated[Rule, typer.Option()] = Rule.own,
-    reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
-    format: Annotated[Format, typer.Option()] = Format.md,
-    out: Out = Path("results"),
-) -> None:
-    """Print a table of the paper from stored results."""
-    from istsbench.registry import WrongUse
-    from istsbench.results import Results
-    from istsbench.tables import table_vi
-
-    if number.upper() != "VI":
-        raise WrongUse(f"table {number!r} is not known, expected VI")
-    sets = [Results.load(out / name.strip()) for name in dataset.split(",")]
-    made = table_vi(sets, rule, reduction)
-    print({"csv": made.csv, "md": made.markdown, "tex": made.latex}[format]())
-
-
 @app.command(epilog="Example: `istsbench plot roc --dataset nuaa`")
 @_guarded
 def plot(
@@ -264,6 +236,60 @@ def score(
     folder, record = submit(pred, open_dataset(dataset, data_root), out, label=label, split=split)
     for reduction in ("image", "pooled"):
         console(Results.load(folder, [record["method"]]), "own", reduction)
+
+
+@app.command(epilog="Example: `istsbench report --dataset nuaa`")
+@_guarded
+def report(
+    dataset: Annotated[
+        str, typer.Option(help="Results to show by comma: names of folders below OUT.")
+    ] = "nuaa",
+    rule: Annotated[Rule, typer.Option(help="Shown first, and of the pictures.")] = Rule.own,
+    reduction: Annotated[Reduction, typer.Option(help="Shown first.")] = Reduction.image,
+    out: Out = Path("results"),
+    data_root: DataRoot = None,
+) -> None:
+    """Write OUT/DATASET/report.html: tables, figures, methods and failures in one file."""
+    from istsbench.report import write_report
+
+    for name in dataset.split(","):
+        path = write_report(out / name.strip(), data_root, rule.value, reduction.value)
+        print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command(epilog='Example: `istsbench export mine.zip --dataset nuaa --methods "mpcm,ipi"`')
+@_guarded
+def export(
+    pack: Annotated[Path, typer.Argument(help="File to write, PACK.zip.")],
+    dataset: Annotated[str, typer.Option(help="Name of a results folder below OUT.")] = "nuaa",
+    methods: Annotated[str, typer.Option(help="Rows by comma; all: every one.")] = "all",
+    out: Out = Path("results"),
+) -> None:
+    """Write a results pack: rows with counts and masks that others can import."""
+    from istsbench.packs import export_pack, named_rows
+
+    done = export_pack(out / dataset, pack, named_rows(methods))
+    size = pack.stat().st_size / 1e6
+    print(f"written: {pack} ({len(done)} methods: {', '.join(done)}; {size:.2f} MB)")
+
+
+@app.command("import", epilog="Example: `istsbench import theirs.zip`")
+@_guarded
+def import_(
+    pack: Annotated[Path, typer.Argument(help="A results pack, PACK.zip.")],
+    out: Out = Path("results"),
+    data_root: DataRoot = None,
+) -> None:
+    """Check a results pack and enter its rows, or refuse it with the reason."""
+    from istsbench.packs import import_pack
+
+    done = import_pack(pack, out, data_root)
+    print(f"{done.folder}: new: {', '.join(done.methods) or 'none'}", end="")
+    print(f"; there already: {', '.join(done.present)}" if done.present else "")
+    if done.verified:
+        print("the counts of the own rules were made again from the masks and agree")
+    else:
+        print(f"not checked against the data set: {done.why}")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from istsbench.network import Network, autocast, best_device, place
 from istsbench.registry import create
+from istsbench.reported import paper_table
+from istsbench.tables import Table
 
 SIZE = 480  # pixels a side, as in the paper's table
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -104,8 +106,11 @@ def _clock(device: torch.device) -> float:
 
 def _times(call: Callable[[], object], device: torch.device, seconds: float) -> np.ndarray:
     """Seconds of each call, for at least five calls and about `seconds`, after a warm-up."""
+    start = _clock(device)
     for _ in range(3):
         call()
+        if _clock(device) - start > max(seconds, 1):
+            break
     taken: list[float] = []
     start = _clock(device)
     while len(taken) < 5 or _clock(device) - start < seconds:
@@ -122,8 +127,12 @@ def speed(
     seconds: float = 3.0,
     compile: bool = False,
 ) -> Speed:
-    """Time a network with fresh weights on its device and in its precision."""
+    """Time a network with fresh weights on its device and in its precision.
+
+    On a CPU only the first of `batches` is timed: more images at a time gain nothing there.
+    """
     device = best_device(network.device)
+    batches = batches if device.type == "cuda" else batches[:1]
     with torch.random.fork_rng(devices=[]):
         module = place(network.build(), device).eval()
     if compile:
@@ -180,52 +189,90 @@ def matrix_rate(device: torch.device, precision: str = "bf16", side: int = 8192)
 
 # ---------------------------------------------------------------------- Table VIII
 
+BLOCKS = (
+    ("weights, M", (("params_M", "ours"), ("params_M_paper", "paper"))),
+    ("operations, G", (("operations_G", "ours"), ("operations_G_paper", "paper"))),
+    ("", (("macs_G", "GMAC"), ("flops_G", "GFLOP"))),
+    ("images/s", (("fps_single", "one"), ("fps_batch", "batch"), ("fps_paper", "paper"))),
+    ("ms", (("latency_ms", "median"), ("latency_p95_ms", "p95"))),
+    ("MiB", (("memory_mib", "peak"),)),
+)
 
-def table(
+
+def table_viii(
     methods: Iterable[str] = NETWORKS,
     size: int = SIZE,
     device: str = "auto",
     precision: str = "fp32",
     compile: bool = False,
-    time_them: bool = True,
     batches: Sequence[int] = BATCHES,
     seconds: float = 3.0,
-) -> pd.DataFrame:
-    """Table VIII: a row a network, with the paper's figures beside ours.
+) -> Table:
+    """Counts and times of networks for one image of `size` pixels a side.
 
-    Counts are in millions (`params_M`) and billions (`gmac`, `gflop`, `gop`), for one
-    image of `size` pixels a side. The paper's cost of pixelGame is that of the FNs-player
-    alone without MIM, which therefore has a row of its own.
+    Without `batches` nothing is timed.
     """
     printed = _printed()
-    rows = []
+    rows, notes = list[dict[str, Any]](), []
     for name in methods:
         network = create(name, device=device, precision=precision)
         if not isinstance(network, Network):
             raise TypeError(f"{name} is no network: it has no weights to count")
         label = network.card.label
-        row = {"method": label, **_counts(network.build(), size), **printed.get(label, {})}
-        if time_them:
-            row |= asdict(speed(network, size, batches, seconds, compile))
-        rows.append(row)
+        timed = asdict(speed(network, size, batches, seconds, compile)) if batches else {}
+        counted = _counts(network.build(), size)
+        rows.append(
+            {"label": label, "status": network.card.status}
+            | counted
+            | timed
+            | printed.get(label, {})
+        )
         for part, module in network.counted_apart().items():
-            rows.append({"method": part, **_counts(module, size)})
-    return pd.DataFrame(rows).assign(size=size)
+            alone = _counts(module, size)
+            notes.append(
+                f"{label}: {part}: {alone['params_M']:.3f} M weights, "
+                f"{alone['operations_G']:.2f} G operations"
+            )
+    frame = pd.DataFrame(rows)
+    blocks = tuple(
+        (head, tuple(column for column in columns if column[0] in frame))
+        for head, columns in BLOCKS
+    )
+    protocol = f"One grey image of {size}x{size} pixels"
+    if batches:
+        protocol += f"; times on {rows[0]['device']}, {rows[0]['precision']}"
+        best = ", ".join(f"{row['label']} {row['best_batch']}" for row in rows)
+        notes.append(f"Best batch: {best}. Peak memory: on the device at that batch.")
+    return Table(
+        "Table VIII. Cost of the networks",
+        frame,
+        tuple(block for block in blocks if block[1]),
+        (protocol,),
+        (
+            "Operations as the paper counts them (ptflops): multiply-adds, biases, norms and "
+            "activations of modules, each once. GMAC: multiply-adds alone; GFLOP: twice that.",
+            *notes,
+            "Images/s of the paper: on an RTX 2080 Ti.",
+        ),
+        "table_viii",
+    )
 
 
 def _counts(module: nn.Module, size: int) -> dict[str, float]:
     found = cost(module, size)
     return {
         "params_M": found.parameters / 1e6,
-        "gmac": found.macs / 1e9,
-        "gflop": found.flops / 1e9,
-        "gop": found.operations / 1e9,
+        "macs_G": found.macs / 1e9,
+        "flops_G": found.flops / 1e9,
+        "operations_G": found.operations / 1e9,
     }
 
 
 def _printed() -> dict[str, dict[str, float]]:
-    with files("istsbench").joinpath("paper/table_viii.csv").open() as file:
-        frame = pd.read_csv(file).set_index("method")
-    columns = {"params_M": "paper_params_M", "flops_G": "paper_gop", "fps_rtx2080ti": "paper_fps"}
-    frame = frame[list(columns)].rename(columns=columns)
-    return {str(name): dict(row) for name, row in frame.iterrows()}
+    columns = {
+        "params_M": "params_M_paper",
+        "flops_G": "operations_G_paper",
+        "fps_rtx2080ti": "fps_paper",
+    }
+    frame = paper_table("table_viii").set_index("method")[list(columns)].rename(columns=columns)
+    return {str(label): dict(row) for label, row in frame.iterrows()}

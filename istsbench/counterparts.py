@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -92,3 +94,11 @@ def _short(column: str) -> str:
     quantity, _, unit = column.partition("_")
     name = _SHORT.get(quantity, quantity.upper())
     return f"{name} ({unit})" if unit else name
+
+
+def measured(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Our numbers for `paper_beside` from a CSV file, and its # lines, which state protocol."""
+    text = path.read_text(encoding="utf-8").splitlines()
+    notes = tuple(line.lstrip("# ") for line in text if line.startswith("#"))
+    rows = "\n".join(line for line in text if not line.startswith("#"))
+    return pd.read_csv(io.StringIO(rows)), notes

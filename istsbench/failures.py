@@ -17,8 +17,9 @@ import pandas as pd
 from istsbench.data import Dataset, Sample
 from istsbench.masks import Masks
 from istsbench.metrics import ratios
-from istsbench.pictures import MARGIN, Box, boxes, joined, outcome, widened
+from istsbench.pictures import MARGIN, boxes, outcome
 from istsbench.results import Results
+from istsbench.sheet import Box
 
 SIDE = 512  # pixels, longest side of an embedded picture
 QUALITY = 85  # of its JPEG
@@ -29,7 +30,7 @@ SHOWN = 3  # best and worst images of a method
 
 
 def scores(results: Results, rule: str) -> pd.DataFrame:
-    """F1 of each image and method that has counts under the rule, images x specs."""
+    """F1 of each image and method that has counts under the rule, images x specs (str)."""
     found = {}
     for spec, counts in results.counts.items():
         rows = counts.query("rule == @rule").set_index("image")
@@ -75,7 +76,7 @@ class Picture:
     @classmethod
     def of(cls, sample: Sample) -> Picture:
         height, width = sample.image.shape
-        pixels = sample.image.astype(np.uint8)
+        pixels: np.ndarray = sample.image.astype(np.uint8)
         shrink = SIDE / max(height, width)
         if shrink < 1:
             size = (max(round(width * shrink), 1), max(round(height * shrink), 1))
@@ -93,7 +94,7 @@ def _close(true: list[Box], shape: tuple[int, int]) -> tuple[int, int, int, int]
     if not true:
         return 0, 0, shape[1], shape[0]
     whole = np.array(true)
-    top, left, bottom, right = (*whole[:, :2].min(axis=0), *whole[:, 2:].max(axis=0))
+    (top, left), (bottom, right) = whole[:, :2].min(axis=0), whole[:, 2:].max(axis=0)
     if max(bottom - top, right - left) > 0.5 * min(shape):
         top, left, bottom, right = true[0]
     side = int(min(max(CLOSE, 2 * max(bottom - top, right - left)), *shape))
@@ -118,9 +119,14 @@ def marks(mask: np.ndarray, truth: np.ndarray) -> dict[str, object]:
     }
 
 
-def _around(found: Iterable[Box], shape: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
-    wide = joined(widened(box, MARGIN, shape) for box in found)
-    return [(left, top, right - left, bottom - top) for top, left, bottom, right in wide]
+def _around(found: Iterable[Box], shape: tuple[int, ...]) -> list[list[int]]:
+    """The boxes `MARGIN` wider, within the image."""
+    wide = []
+    for top, left, bottom, right in found:
+        top, left = max(top - MARGIN, 0), max(left - MARGIN, 0)
+        bottom, right = min(bottom + MARGIN, shape[0]), min(right + MARGIN, shape[1])
+        wide.append([left, top, right - left, bottom - top])
+    return wide
 
 
 def path(mask: np.ndarray) -> str:
@@ -148,11 +154,9 @@ def explore(
             mask = one(name) if name in one.rows.index else None
             if mask is None or mask.shape != sample.mask.shape:
                 continue
-            row = one.rows.loc[name]
             cells[spec][name] = {
-                "f1": round(float(f1.loc[name, spec]), 3),
-                "detected": int(row["detected"]),
-                "pixels": int(row["false_pixels"]),
+                "f1": round(float(f1[spec][name]), 3),
+                "detected": int(one.rows["detected"][name]),
                 **marks(mask, sample.mask),
             }
     return pictures, cells

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 MARKS = (r"\textbf{{{}}}", r"\underline{{{}}}", r"\textit{{{}}}")
 _SIGNS = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "†": r"$^\dagger$", "≈": r"$^\approx$", ">": "$>$", "<": "$<$", "±": r"$\pm$",
+    "†": r"$^\dagger$", "≈": r"$^\approx$", ">": "$>$", "<": "$<$", "|": "$|$",
+    "±": r"$\pm$",
     "[": "{[}",  # or it would be read as an option of the line break before it
     "−": "$-$", "–": "--", "×": r"$\times$", "µ": r"$\mu$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
@@ -29,7 +30,7 @@ _NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eigh
 
 def escape(text: str) -> str:
     """Plain text as LaTeX text."""
-    return "".join(_SIGNS.get(sign, sign) for sign in text)
+    return "".join(_SIGNS.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def number(text: str) -> str:

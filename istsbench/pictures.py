@@ -19,6 +19,7 @@ from istsbench.data import Dataset, Sample
 from istsbench.drawing import GREY, RED, WIDTH, YELLOW, group_order, house_style, label_of, stamp
 from istsbench.images import DataError
 from istsbench.metrics import REACH, Regions, ratios
+from istsbench.registry import UnknownName
 from istsbench.results import Results
 from istsbench.runner import map_store
 from istsbench.sheet import GAP, INSET, Box, Sheet, fit, fitted
@@ -84,18 +85,32 @@ def outcome(mask: np.ndarray, truth: np.ndarray) -> Outcome:
     return Outcome(found, missed, [box for i, box in enumerate(predicted) if i not in used])
 
 
-def marks(found: Iterable[Box], shape: tuple[int, ...]) -> list[Box]:
-    """The boxes `MARGIN` wider, and one box in place of several that overlap or touch."""
+def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
+    top, left, bottom, right = box
+    return (
+        max(top - margin, 0),
+        max(left - margin, 0),
+        min(bottom + margin, shape[0]),
+        min(right + margin, shape[1]),
+    )
+
+
+def joined(found: Iterable[Box]) -> list[Box]:
+    """One box in place of several that overlap or touch, until none do."""
     merged = list(found)
-    margin = MARGIN
-    while True:
-        covered = np.zeros(shape, dtype=bool)
+    while merged:
+        covered = np.zeros(np.max([box[2:] for box in merged], axis=0), dtype=bool)
         for top, left, bottom, right in merged:
-            rows = slice(max(top - margin, 0), bottom + margin)
-            covered[rows, max(left - margin, 0) : right + margin] = True
-        before, merged, margin = len(merged), boxes(covered), 0
+            covered[top:bottom, left:right] = True
+        before, merged = len(merged), boxes(covered)
         if len(merged) == before:
-            return merged
+            break
+    return merged
+
+
+def marks(found: Iterable[Box], shape: tuple[int, ...]) -> list[Box]:
+    """The boxes to draw around regions, clear of each other."""
+    return joined(widened(box, MARGIN, shape) for box in found)
 
 
 def zoomed(mask: np.ndarray) -> Box | None:
@@ -110,27 +125,43 @@ def zoomed(mask: np.ndarray) -> Box | None:
     return start[0], start[1], start[0] + side, start[1] + side
 
 
-def stored_map(results: Results, spec: str, sample: Sample) -> np.ndarray:
-    """The stored score map, float32 (H, W); raises `DataError` if it is not there."""
-    stored = map_store(results.folder.parent, results.records[spec]).load(sample.name)
-    if stored is None or stored.pixels != sample.pixels:
-        raise DataError(
-            f"{results.folder}: the map of {sample.name} by {spec} is not stored; "
-            "rerun the method to draw it"
-        )
-    return stored.score
+def load(
+    results: Results, dataset: Dataset, rule: str, names: Sequence[str]
+) -> tuple[list[Sample], dict[str, list[np.ndarray]], str]:
+    """Samples, spec -> their stored maps group by group, and a note on what is missing.
+
+    Methods of which not all these maps are stored are left out. Raises `UnknownName` for
+    an image that was not counted, `DataError` if no method is left.
+    """
+    rows = paired_rows(results, rule)
+    for name in names:
+        if name not in next(iter(rows.values())).index:
+            raise UnknownName("image", name, list(next(iter(rows.values())).index))
+    samples = [dataset.load(name) for name in names]
+    found: dict[str, list[np.ndarray]] = {}
+    missing = []
+    for spec in sorted(rows, key=lambda spec: group_order(results.records[spec]["group"])):
+        store = map_store(results.folder.parent, results.records[spec])
+        stored = [store.load(name) for name in names]
+        maps = [
+            one.score
+            for one, sample in zip(stored, samples, strict=True)
+            if one is not None and one.pixels == sample.pixels
+        ]
+        if len(maps) == len(samples):
+            found[spec] = maps
+        else:
+            missing.append(label_of(results.records[spec]))
+    if not found:
+        raise DataError(f"{results.folder}: no map of {', '.join(names)} is stored; rerun a method")
+    note = f"; maps not stored: {', '.join(missing)}" if missing else ""
+    return samples, found, note
 
 
 def scaled(score: np.ndarray) -> np.ndarray:
     """A map or image from its minimum to its maximum as 0..1; zeros if flat."""
     low, high = float(score.min()), float(score.max())
     return (score - low) / (high - low) if high > low else np.zeros(score.shape)
-
-
-def grouped(results: Results, rule: str) -> list[str]:
-    """Methods with every image counted, group by group."""
-    specs = list(paired_rows(results, rule))
-    return sorted(specs, key=lambda spec: group_order(results.records[spec]["group"]))
 
 
 def free_corner(mask: np.ndarray) -> tuple[int, int]:
@@ -171,9 +202,9 @@ def grid(
     results: Results, dataset: Dataset, rule: str, images: Sequence[str] | None = None
 ) -> Figure:
     """Maps over masks of all methods for a few images, targets red, errors yellow."""
-    methods = grouped(results, rule)
-    rows = paired_rows(results, rule)
-    samples = [dataset.load(name) for name in images or representatives(results, rule)]
+    names = images or representatives(results, rule)
+    samples, maps, note = load(results, dataset, rule, names)
+    rows, methods = paired_rows(results, rule), list(maps)
     heights = [min(sample.mask.shape[0] / sample.mask.shape[1], 1) for sample in samples]
     parts = blocks(methods, heights)
     labels = {spec: fitted(label_of(results.records[spec]), PANEL) for spec in methods}
@@ -187,7 +218,7 @@ def grid(
         for column, spec in enumerate(part, start=1):
             text, size = labels[spec]
             sheet.text(side + cell * column + PANEL / 2, y - 0.04, text, fontsize=size)
-        for sample, height in zip(samples, heights, strict=True):
+        for index, (sample, height) in enumerate(zip(samples, heights, strict=True)):
             tall = PANEL * height
             sheet.text(
                 side / 2, y + tall + GAP / 2, sample.name, rotation=90, va="center", fontsize=6
@@ -199,7 +230,7 @@ def grid(
             red = {RED: marks(boxes(sample.mask), shape)}
             pairs = [(scaled(sample.image), red, sample.mask, red)]
             for spec in part:
-                score = stored_map(results, spec, sample)
+                score = maps[spec][index]
                 level = float(rows[spec]["level"][sample.name])
                 mask = score.astype(np.float64) > level
                 seen = outcome(mask, sample.mask)
@@ -215,7 +246,7 @@ def grid(
                 sheet.panel(lower, (x, below, wide, high), lower_marks, zoom, corner)
             y += 2 * (tall + GAP) + GAP
     text = "map over mask, each from its minimum to its maximum; "
-    text += "boxes: red = target, yellow = missed or false; inset: first target"
+    text += "boxes: red = target, yellow = missed or false; inset: first target" + note
     sheet.foot(stamp(results, f"rule {rule}"), text)
     return sheet.figure()
 
@@ -223,17 +254,17 @@ def grid(
 @house_style()
 def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = None) -> Figure:
     """The maps of all methods for one image, with the F1 of each under the rule."""
-    methods = grouped(results, rule)
+    names = [image] if image else representatives(results, rule, 1)
+    (sample,), maps, note = load(results, dataset, rule, names)
     rows = paired_rows(results, rule)
-    sample = dataset.load(image or representatives(results, rule, 1)[0])
     red = {RED: marks(boxes(sample.mask), sample.mask.shape)}
     zoom = zoomed(sample.mask)
     corner = free_corner(sample.mask)
     pictures = [("Image", scaled(sample.image)), ("Truth", sample.mask)]
-    for spec in methods:
+    for spec, (score,) in maps.items():
         f1 = ratios(rows[spec].loc[[sample.name]])["f1"].iloc[0]
         text = f"{label_of(results.records[spec])}  {f1:.2f}"
-        pictures.append((text, scaled(stored_map(results, spec, sample))))
+        pictures.append((text, scaled(score)))
     columns = min(len(pictures), 7 if len(pictures) > 18 else 5)
     width = WIDTH / columns
     wide, high = fit(sample.mask.shape, width - GAP, 1.2 * width)
@@ -247,7 +278,7 @@ def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = N
         place = (x + (width - wide) / 2, y, wide, high)
         sheet.panel(pixels, place, red, zoom, corner)
     text = f"{sample.name}; beside each name F1 under rule {rule}; maps from minimum to maximum"
-    sheet.foot(stamp(results), text)
+    sheet.foot(stamp(results), text + note)
     return sheet.figure()
 
 
@@ -265,20 +296,18 @@ def peaks(score: np.ndarray, cells: int = PEAKS) -> np.ndarray:
 @house_style()
 def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = None) -> Figure:
     """The maps of one image as surfaces: x, y in pixels, height the map from 0 to 1."""
-    methods = grouped(results, rule)
-    sample = dataset.load(image or representatives(results, rule, 1)[0])
-    maps = [("Image", sample.image)]
-    maps += [
-        (label_of(results.records[spec]), stored_map(results, spec, sample)) for spec in methods
-    ]
-    columns = min(len(maps), 4 if len(maps) <= 12 else 5)
-    lines = -(-len(maps) // columns)
+    names = [image] if image else representatives(results, rule, 1)
+    (sample,), maps, note = load(results, dataset, rule, names)
+    panels = [("Image", sample.image)]
+    panels += [(label_of(results.records[spec]), score) for spec, (score,) in maps.items()]
+    columns = min(len(panels), 4 if len(panels) <= 12 else 5)
+    lines = -(-len(panels) // columns)
     side, foot = WIDTH / columns, 0.3
     height = lines * (0.82 * side + 0.05) + foot
     figure = Figure(figsize=(WIDTH, height))
     tall = (1 - foot / height) / lines
     shades = colormaps["viridis"]
-    for index, (text, score) in enumerate(maps):
+    for index, (text, score) in enumerate(panels):
         left, top = (index % columns) / columns, 1 - (index // columns) * tall
         axes: Any = figure.add_axes((left, top - tall, 1 / columns, tall), projection="3d")
         values = peaks(score)
@@ -299,5 +328,5 @@ def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = 
         axes.locator_params(axis="x", nbins=4)
         axes.locator_params(axis="y", nbins=4)
     text = f"{sample.name}; each map from its minimum to its maximum, blocks by their maximum"
-    figure.text(0.01, 0.08 / height, f"{stamp(results)}\n{text}", fontsize=5.5, color=GREY)
+    figure.text(0.01, 0.08 / height, f"{stamp(results)}\n{text}{note}", fontsize=5.5, color=GREY)
     return figure

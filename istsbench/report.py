@@ -11,9 +11,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import inspect
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,21 +22,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from istsbench import __version__, registry
-from istsbench.data import Dataset
+from istsbench import __version__
+from istsbench.data import Dataset, open_dataset
 from istsbench.failures import Picture, explore, extremes, ordered, scores
 from istsbench.images import DataError
-from istsbench.listings import meanings
 from istsbench.maps import write_atomic
 from istsbench.masks import Masks
-from istsbench.metrics import REDUCTIONS, summarise
+from istsbench.metrics import REDUCTIONS
 from istsbench.plots import FIGURES, Request, draw
 from istsbench.protocol import REDUCED, Protocol
+from istsbench.registry import UnknownName
 from istsbench.results import Results
 from istsbench.rules import RULES
 from istsbench.runner import Images
-from istsbench.segmenter import Card
-from istsbench.tables import ALIKE, RECONSTRUCTION, table_vi
+from istsbench.sections import environments, heading, section, year
+from istsbench.tables import ALIKE, table_vi
 
 PICTURES = 150  # embedded images at most, those of most disagreement and each method's own
 FIGURE_WIDTH = 1500  # pixels of an embedded figure at most
@@ -75,35 +74,49 @@ COLUMNS = (
 
 
 def write_report(
-    folder: Path, dataset: Dataset | None, rule: str = "own", reduction: str = "image"
+    folder: Path, data_root: Path | None = None, rule: str = "own", reduction: str = "image"
 ) -> Path:
     """Write FOLDER/report.html from a results folder OUT/TAG; returns its path.
 
-    `dataset` gives the pictures; None, or other images than those counted, leaves them
-    out, and the page says so. `rule` and `reduction` are shown first, and the pictures
-    are of `rule`. Raises `ProtocolMix` if the rows do not belong together.
+    Kinds of figures that are missing are drawn. Without the data set, or with other
+    images than those counted, the page has no pictures, and says so. `rule` and
+    `reduction` are shown first, and the pictures are of `rule`. Raises `ProtocolMix` if
+    the rows do not belong together.
     """
+    results = Results.load(folder)
+    dataset, problem = _open(results, data_root)
     if dataset is not None:
-        _draw_missing(folder, Request(Results.load(folder), dataset, rule, reduction))
+        _draw_missing(folder, Request(results, dataset, rule, reduction))
     path = folder / "report.html"
-    write_atomic(path, render(folder, dataset, rule, reduction).encode())
+    write_atomic(path, render(folder, dataset, problem, rule, reduction).encode())
     return path
 
 
-def render(
-    folder: Path, dataset: Dataset | None, rule: str = "own", reduction: str = "image"
-) -> str:
-    """The page as text; see `write_report`."""
+def _open(results: Results, data_root: Path | None) -> tuple[Dataset | None, str]:
+    """The data set of the results, or None and why its pictures cannot be shown."""
+    record = results.any_record
+    try:
+        dataset = open_dataset(record["dataset"], data_root)
+        limit = record["images"] if record["images"] < record["of"] else None
+        images = Images.load(dataset, record["split"], limit, ())
+    except (DataError, UnknownName) as error:
+        return None, f"The page has no pictures, for the data set is not at hand: {error}"
+    if images.hash(images.names) != record["data_hash"]:
+        return None, "The data set here has other images than those counted: no picture is shown."
+    return dataset, ""
+
+
+def render(folder: Path, dataset: Dataset | None, problem: str, rule: str, reduction: str) -> str:
+    """The page as text; `problem` says why there is no `dataset`."""
     results = Results.load(folder)
     if rule not in results.rules:
         has = ", ".join(results.rules) or "none"
         raise DataError(f"{folder}: not every method was counted under {rule!r} (all have: {has})")
     f1 = scores(results, rule)
-    masks = {spec: Masks.of(folder.parent, results, spec, rule) for spec in f1}
-    problem = _other_images(results, dataset)
+    masks = {spec: Masks.of(folder.parent, results, spec, rule) for spec in map(str, f1)}
     pictures: list[Picture] = []
     cells: dict[str, dict[str, dict]] = {spec: {} for spec in masks}
-    if dataset is not None and not problem:
+    if dataset is not None:
         pictures, cells = explore(results, masks, rule, dataset, _chosen(f1, masks))
     script, style = (
         files("istsbench").joinpath(f"templates/report.{kind}").read_text("utf-8")
@@ -117,7 +130,7 @@ def render(
         lstrip_blocks=True,
     )
     record = results.any_record
-    shared, special = _environments(results)
+    shared, special = environments(results)
     return environment.get_template("report.html.j2").render(
         title=f"{record['title']}, {record['split']}",
         version=__version__,
@@ -133,7 +146,7 @@ def render(
         reduction=reduction,
         columns=COLUMNS,
         figures=_figures(folder),
-        sections=[_section(results, spec, rule, masks, pictures, cells, special) for spec in
+        sections=[section(results, spec, rule, masks, pictures, cells, special) for spec in
                   results.summary(rule, reduction)["method"]],
         pictures=pictures,
         problem=problem,
@@ -148,21 +161,6 @@ def render(
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def _other_images(results: Results, dataset: Dataset | None) -> str:
-    """Why there can be no pictures, or nothing."""
-    if dataset is None:
-        return "The data set is not here, so the page has no pictures of it."
-    record = results.any_record
-    limit = record["images"] if record["images"] < record["of"] else None
-    try:
-        images = Images.load(dataset, record["split"], limit, ())
-    except (DataError, registry.UnknownName) as error:
-        return f"The pictures cannot be shown: {error}"
-    if images.hash(images.names) != record["data_hash"]:
-        return "The data set here has other images than those counted, so no picture is shown."
-    return ""
 
 
 def _chosen(f1: pd.DataFrame, masks: dict[str, Masks]) -> list[str]:
@@ -197,7 +195,7 @@ def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str
     for index, line in frame.iterrows():
         record = results.records[line["method"]]
         cells = [_cell(line, column, places[column.key].get(index)) for column in used]  # type: ignore[call-overload]
-        rows.append({**_name(record), "year": _year(record), "cells": cells})
+        rows.append({**heading(record), "year": year(record), "cells": cells})
     return {
         "id": f"table-{rule}-{reduction}",
         "rule": rule,
@@ -208,16 +206,6 @@ def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str
         "rows": rows,
         "notes": [*made.protocol, *made.notes],
     }
-
-
-def _name(record: dict[str, Any]) -> dict[str, str]:
-    mark = RECONSTRUCTION if record.get("status") == "reconstruction" else ""
-    return {"anchor": f"m-{record['file']}", "label": record["label"] + mark}
-
-
-def _year(record: dict[str, Any]) -> str:
-    """Nothing for what was never published: predictions have the year 9999."""
-    return str(record["year"]) if 0 < record.get("year", 0) < 9999 else ""
 
 
 def _places(values: pd.Series, column: Column) -> dict[object, str]:
@@ -293,124 +281,6 @@ def _figure(path: Path) -> dict[str, Any]:
     return {"name": path.stem, "caption": text[:1].upper() + text[1:], "source": source, **size}
 
 
-# ------------------------------------------------------------------ methods
-
-
-def _section(
-    results: Results,
-    spec: str,
-    rule: str,
-    masks: dict[str, Masks],
-    pictures: Sequence[Picture],
-    cells: dict[str, dict[str, dict]],
-    special: dict[str, dict[str, str]],
-) -> dict[str, Any]:
-    """All that the page says of one method."""
-    record = results.records[spec]
-    card, kind = _code(spec, record)
-    known = meanings(kind) if kind else {}
-    defaults = {f.name: repr(f.default) for f in dataclasses.fields(kind)} if kind else {}
-    given = record.get("parameters") or {}
-    parameters = [
-        {"name": name, "value": value, "default": defaults.get(name, value),
-         "meaning": known.get(name, "")}
-        for name, value in given.items()
-    ]  # fmt: skip
-    module = inspect.getmodule(kind) if kind else None
-    text = inspect.cleandoc(module.__doc__) if module and module.__doc__ else ""
-    seen = cells.get(spec, {})
-    best, worst = extremes(masks[spec].rows, seen) if seen else ([], [])
-    index = {picture.name: number for number, picture in enumerate(pictures)}
-    return {
-        **_name(record),
-        "spec": spec,
-        "record": record,
-        "status": record.get("status") or "",
-        "year": _year(record),
-        "link": _link(card.doi) if card else "",
-        "doi": card.doi if card else "",
-        "imported": record.get("imported"),
-        "failure": results.failure(spec),
-        "about": [part for part in text.split("\n\n") if part.strip()],
-        "parameters": parameters,
-        "scores": _by_rule(results, spec),
-        "times": _times(results.counts.get(spec)),
-        "shown": [
-            {"head": head, "items": [{"index": index[name], "picture": pictures[index[name]],
-                                      "cell": seen[name]} for name in names]}
-            for head, names in (("Best images", best), ("Worst images", worst)) if names
-        ],
-        "rule": rule,
-        "environment": special.get(spec, {}),
-    }  # fmt: skip
-
-
-def _code(spec: str, record: dict[str, Any]) -> tuple[Card | None, Any]:
-    """The registered card and class behind a row, if they are here and are the same method's."""
-    try:
-        kind = registry.info(spec.partition("(")[0])
-    except (registry.UnknownName, registry.BrokenMethod):
-        return None, None
-    same = kind.card.group == record.get("group") and record["label"].startswith(kind.card.label)
-    return (kind.card, kind) if same else (None, None)
-
-
-def _link(doi: str) -> str:
-    """The web address of a DOI, arXiv id or https address; nothing for anything else."""
-    if doi.startswith("10."):
-        return f"https://doi.org/{doi}"
-    if doi.lower().startswith("arxiv:"):
-        return f"https://arxiv.org/abs/{doi[6:].strip()}"
-    return doi if doi.startswith(("https://", "http://")) else ""
-
-
-def _by_rule(results: Results, spec: str) -> list[dict[str, str]]:
-    record, lines = results.records[spec], []
-    for name in RULES:
-        if name not in (record.get("rules") or {}):
-            continue
-        line = {"rule": name, "value": record["rules"][name]}
-        rows = results.counts[spec].query("rule == @name") if spec in results.counts else ()
-        for reduction in REDUCTIONS:
-            found = summarise(rows, reduction) if len(rows) else {}  # type: ignore[arg-type]
-            for score in ("f1", "iou"):
-                line[f"{score}_{reduction}"] = f"{found[score]:.3f}" if found else ""
-        lines.append(line)
-    return lines
-
-
-def _times(counts: pd.DataFrame | None) -> list[tuple[str, str]]:
-    """Mean, median, 95th percentile and longest time, in seconds."""
-    seconds = (
-        pd.Series(dtype=float) if counts is None else counts.groupby("image")["seconds"].first()
-    )
-    seconds = seconds.dropna()
-    if seconds.empty:
-        return []
-    values = {"mean": seconds.mean(), "median": seconds.median()}
-    values |= {"95 % below": seconds.quantile(0.95), "longest": seconds.max()}
-    return [(name, f"{value:.4g} s") for name, value in values.items()]
-
-
-def _environments(results: Results) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """What all rows were made with, and by spec where one differs from that."""
-    stamps = {s: r["environment"] for s, r in results.records.items() if r.get("environment")}
-    if not stamps:
-        return {}, {}
-    usual = _most_common(stamps.values())
-    special = {
-        spec: {key: value for key, value in stamp.items() if usual.get(key) != value}
-        for spec, stamp in stamps.items()
-        if stamp != usual
-    }
-    return usual, special
-
-
-def _most_common(stamps: Iterable[dict[str, str]]) -> dict[str, str]:
-    stamps = list(stamps)
-    return max(stamps, key=stamps.count)
-
-
 # ------------------------------------------------------------------ explorer
 
 
@@ -420,7 +290,7 @@ def _explorer(
     """What the script of the page draws from; a cell is null where a mask is missing."""
     specs = [spec for spec in cells if cells[spec]]
     return {
-        "methods": [_name(results.records[spec]) for spec in specs],
+        "methods": [heading(results.records[spec]) for spec in specs],
         "images": [
             {"name": p.name, "width": p.width, "height": p.height, "targets": p.targets,
              "close": p.close, "truth": p.truth}

@@ -14,7 +14,8 @@ _PUBLISHED_SETS = {"nuaa": "NUAA-SIRST", "nust": "NUST-SIRST", "nust-paper": "NU
 _OWN_PAPER = "pixelGame paper"
 
 
-def _read(name: str, **options: object) -> pd.DataFrame:
+def read_paper(name: str, **options: object) -> pd.DataFrame:
+    """A shipped table, read by pandas with the options given."""
     with files("istsbench").joinpath(f"paper/{name}.csv").open() as file:
         return pd.read_csv(file, **options)  # type: ignore[call-overload, no-any-return]
 
@@ -22,13 +23,13 @@ def _read(name: str, **options: object) -> pd.DataFrame:
 @cache
 def paper_table(name: str = "table_vi") -> pd.DataFrame:
     """A table of the paper as data, as printed there."""
-    return _read(name)
+    return read_paper(name)
 
 
 @cache
 def printed_digits(name: str) -> dict[str, set[int]]:
     """Column -> the numbers of decimals that the paper prints in it."""
-    text = _read(name, dtype=str, keep_default_na=False)
+    text = read_paper(name, dtype=str, keep_default_na=False)
     return {
         column: {len(value.partition(".")[2]) for value in text[column] if value}
         for column in text.columns
@@ -50,7 +51,7 @@ def published(dataset: str, reduction: str) -> pd.DataFrame:
     A number enters only under the reduction it was computed by: nIoU, and what its source
     calls an image mean, under `image`; everything else under `pooled`. Splits differ.
     """
-    frame = _read("published_scores")
+    frame = read_paper("published_scores")
     wanted = _PUBLISHED_SETS.get(dataset)
     mine = frame["dataset"].str.replace(r" \(.*", "", regex=True) == wanted
     frame = frame[mine & ~frame["source"].str.startswith(_OWN_PAPER)]

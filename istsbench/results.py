@@ -125,8 +125,10 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
 
 
 def _counts(path: Path) -> pd.DataFrame:
-    # A converter, because an image may be called NA.
-    frame = pd.read_csv(path, converters={"image": str})
+    # Only times may be missing: an image may be called NA.
+    frame = pd.read_csv(
+        path, dtype={"image": str}, keep_default_na=False, na_values={"seconds": [""]}
+    )
     missing = [
         column for column in ("image", "rule", "tp", "fp", "fn", "tn") if column not in frame
     ]

@@ -238,7 +238,7 @@ def _read_record(folder: Path, file: str) -> dict:
     try:
         found = json.loads((folder / f"{file}.json").read_bytes())
         return found if isinstance(found, dict) else {}
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return {}
 
 
@@ -256,7 +256,7 @@ def write_record(folder: Path, record: dict) -> None:
 def _sha(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError:
+    except OSError:
         return ""
 
 
@@ -320,6 +320,8 @@ def _count_all(
     outcome: Outcome,
     show: bool,
 ) -> None:
+    if not plan:
+        return
     from joblib import Parallel, delayed
 
     needed = images.dataset.subset(images.pixels)

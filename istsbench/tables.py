@@ -22,7 +22,7 @@ from istsbench.metrics import RATIOS
 from istsbench.protocol import REDUCED, Protocol
 from istsbench.registry import WrongUse
 from istsbench.reported import PAPER_SETS, paper_scores, paper_table, published
-from istsbench.results import Results
+from istsbench.results import ProtocolMix, Results
 
 __all__ = ["PAPER_SETS", "RECONSTRUCTION", "Table", "console", "paper_table", "table_vi"]
 
@@ -34,7 +34,9 @@ ALIKE = "≈"
 LEGEND = "Best, second and third of our numbers: bold, underlined, italic."
 BESIDE = ("nothing", "paper", "difference")
 SPREAD = ("f1", "iou")  # the scores that are given intervals
-FEWER = ("params_M", "flops_G")  # columns where less is better
+FEWER = (  # columns where less is better
+    "params_M", "macs_G", "flops_G", "operations_G", "latency_ms", "latency_p95_ms", "memory_mib",
+)  # fmt: skip
 ELSEWHERE = ("none", "same", "all")  # others' rows: of the same methods, or all
 ELSEWHERE_HEAD = "Published elsewhere, under their own protocols"
 
@@ -67,8 +69,9 @@ class Table:
                 continue
             rounded = ours[column].astype(float).round(3)
             ranks = rounded.rank(method="min", ascending=column in FEWER)
-            for row, place in (ranks - 1).items():
-                if place <= 2 and rounded[row] > 0:
+            # The numbers of others stand last, so that positions in both frames agree.
+            for row, (value, place) in enumerate(zip(rounded, ranks - 1, strict=True)):
+                if place <= 2 and value > 0:
                     found[row, column] = int(place)
         return found
 
@@ -93,14 +96,14 @@ class Table:
     ) -> list[list[str]]:
         """The body as text: label and printed numbers, marked."""
         marks, lines = self.marks(), []
-        for row, record in self.frame.iterrows():
+        for row, record in enumerate(self.frame.to_dict("records")):
             label = str(record["label"])
             if record["status"] == "reconstruction":
                 label += RECONSTRUCTION
             line = [escape(label)]
             for column in self._columns():
                 text = number(self.printed(row, column))
-                place = marks.get((row, column))  # type: ignore[call-overload]
+                place = marks.get((row, column))
                 if place is not None and text:
                     text = mark[place].format(text)
                 if record.get(f"{column}_alike") is True and text:
@@ -197,7 +200,8 @@ class Table:
 
 
 def _plain(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    signs = {sign: f"\\{sign}" for sign in "\\|*_`[]~"} | {"<": "&lt;", "&": "&amp;"}
+    return "".join(signs.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def table_vi(
@@ -222,9 +226,13 @@ def table_vi(
     if elsewhere not in ELSEWHERE:
         raise WrongUse(f"elsewhere is {elsewhere!r}, expected one of {', '.join(ELSEWHERE)}")
     frame, blocks, protocol, notes = None, [], [], []
+    seen: list[str] = []
     for results in sets:
         protocol.append(_protocol(results, rule, reduction))
         dataset, title = results.any_record["dataset"], results.any_record["title"]
+        if dataset in seen:
+            raise ProtocolMix(f"{results.folder}: {dataset} stands in this table already")
+        seen.append(dataset)
         part = results.summary(rule, reduction)
         part = part[[*KEYS, *(c for c in part if c not in (*KEYS, "average_precision"))]]
         paper = paper_scores(dataset)

@@ -7,7 +7,7 @@ from baselines.cnn.acm import ACM
 from baselines.cnn.acm_net import FPN, UNet
 from baselines.cnn.alcnet_net import ContrastNet
 from baselines.cnn.mdvsfa_net import Generators, Plain, Skipping
-from istsbench.complexity import cost, matrix_rate, speed, table
+from istsbench.complexity import SIZE, cost, matrix_rate, speed, table_viii
 from pixelgame.players import FDCN, Players
 
 
@@ -58,13 +58,23 @@ def test_independent_builds_cost_the_same(build, parameters, billions):
 
 
 def test_the_figures_of_the_paper_are_recognised():
-    rows = table(time_them=False).set_index("method")
+    made = table_viii(size=SIZE, batches=(), seconds=0)
+    rows = made.frame.set_index("label")
     game, adversaries = rows.loc["pixelGame"], rows.loc["MDvsFA-cGAN"]
-    assert f"{game['params_M']:.2f}" == f"{game['paper_params_M']:.2f}" == "1.69"
-    assert f"{adversaries['gop']:.2f}" == f"{adversaries['paper_gop']:.2f}" == "868.75"
-    alone = rows.loc["FNs-player without MIM", "gop"].iloc[0]
-    assert f"{alone:.2f}" == f"{game['paper_gop']:.2f}" == "273.15"
-    assert game["gflop"] == 2 * game["gmac"]
+    assert f"{game['params_M']:.2f}" == f"{game['params_M_paper']:.2f}" == "1.69"
+    assert f"{adversaries['operations_G']:.2f}" == "868.75"
+    assert f"{adversaries['operations_G_paper']:.2f}" == "868.75"
+    assert game["operations_G_paper"] == 273.15
+    assert "pixelGame: FNs-player without MIM: 1.184 M weights, 273.15 G operations" in made.notes
+    assert game["flops_G"] == 2 * game["macs_G"]
+
+
+def test_the_table_is_written(tmp_path):
+    made = table_viii(["acm", "pixelgame-slim"], size=32, device="cpu", batches=(1, 2), seconds=0)
+    paths = made.write(tmp_path)
+    text = paths[1].read_text()
+    assert "32x32" in text and "ACM" in text and "threads, fp32" in text
+    assert (made.frame["fps_single"] > 0).all()
 
 
 def test_counting_leaves_no_hook_and_needs_no_memory():
@@ -77,6 +87,7 @@ def test_counting_leaves_no_hook_and_needs_no_memory():
 def test_a_clock_runs():
     found = speed(ACM(device="cpu", blocks=1), size=32, batches=(1, 2), seconds=0)
     assert 0 < found.latency_ms <= found.latency_p95_ms
-    assert found.fps_batch >= found.fps_single == pytest.approx(1e3 / found.latency_ms)
+    assert found.fps_batch == found.fps_single == pytest.approx(1e3 / found.latency_ms)
+    assert found.best_batch == 1
     assert np.isnan(found.memory_mib)
     assert matrix_rate(torch.device("cpu"), "fp32") > 0

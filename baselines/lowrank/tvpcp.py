@@ -16,11 +16,13 @@ regularization and principal component pursuit", Image and Vision Computing 63, 
 
 Reconstruction: of the paper the abstract was reachable. The weights, the penalty and
 the stretch are recalled from tables of later papers. Where TV acts, the splitting, the
-stop and the border rule are ours. At these weights TV hardly acts. Slow images stop at
-the limit of passes. The arrays are float32, singular vectors come from float64.
+stop and the border rule are ours. At these weights TV hardly acts. An image of much
+detail stops at the limit of passes. The arrays are float32; singular vectors come from
+float64.
 """
 
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numba import njit
@@ -31,13 +33,15 @@ from baselines.lowrank.proximal import spectrum
 from istsbench.segmenter import Card, Image, Map, Segmenter
 from istsbench.threshold import MeanStd
 
-# Below, tensors are (p, p, n), n windows of p x p pixels. `parts` (4, p, p, n) holds B, the
-# slopes G down and right, and T; `duals` the multipliers of B = Z, G = grad Z and T = D - Z,
-# over the penalty.
+Array = np.ndarray
+
+# Below, `data` (D) and `smooth` (Z) are (p, p, n): n windows of p x p pixels. `parts` is
+# (4, p, p, n): B, the slopes G down and right, and T. `duals`, in the same order, are the
+# multipliers of B = Z, G = grad Z and T = D - Z over the penalty. All are in grey levels.
 
 
 @njit(cache=True)
-def slopes(smooth, y, x, down, right):
+def slopes(smooth: Array, y: int, x: int, down: Array, right: Array) -> None:
     """Set `down` and `right` (n,) to the differences to the next pixels, 0 at the border."""
     side = len(smooth)
     for j in range(len(down)):
@@ -46,30 +50,32 @@ def slopes(smooth, y, x, down, right):
 
 
 @njit(cache=True, error_model="numpy")
-def shrink(data, smooth, parts, duals, slope_cut, target_cut):
+def shrink(
+    data: Array, smooth: Array, parts: Array, duals: Array, slope_cut: float, target_cut: float
+) -> None:
     """Set G and T given Z: shrink the slopes by their length, the target by its size."""
-    side, _, count = data.shape
-    down, right = np.empty((2, count), data.dtype)
+    side, _, windows = data.shape
+    down, right = np.empty((2, windows), data.dtype)
     for y in range(side):
         for x in range(side):
             slopes(smooth, y, x, down, right)
-            for j in range(count):
+            for j in range(windows):
                 a, b = down[j] + duals[1, y, x, j], right[j] + duals[2, y, x, j]
                 length = np.sqrt(a * a + b * b)
-                share = 1 - slope_cut / max(length, slope_cut)
+                share = 1 - slope_cut / length if length > slope_cut else 0
                 parts[1, y, x, j], parts[2, y, x, j] = share * a, share * b
                 value = data[y, x, j] - smooth[y, x, j] + duals[3, y, x, j]
                 parts[3, y, x, j] = value - min(max(value, -target_cut), target_cut)
 
 
 @njit(cache=True)
-def gather(data, parts, duals):
+def gather(data: Array, parts: Array, duals: Array) -> Array:
     """The right side (p, p, n) of the equation (2 + grad' grad) Z = right side."""
-    side, _, count = data.shape
+    side, _, windows = data.shape
     goal = np.empty_like(data)
     for y in range(side):
         for x in range(side):
-            for j in range(count):
+            for j in range(windows):
                 value = parts[0, y, x, j] - duals[0, y, x, j]
                 value += data[y, x, j] - parts[3, y, x, j] + duals[3, y, x, j]
                 # The slopes across the far borders are 0.
@@ -84,15 +90,17 @@ def gather(data, parts, duals):
 
 
 @njit(cache=True)
-def climb(data, smooth, parts, duals, stretch):
+def climb(
+    data: Array, smooth: Array, parts: Array, duals: Array, stretch: float
+) -> tuple[float, float]:
     """Add the stretched residuals to the multipliers; return |Z - B| and |D - Z - T|."""
-    side, _, count = data.shape
-    down, right = np.empty((2, count), data.dtype)
-    squares = np.zeros((2, count))
+    side, _, windows = data.shape
+    down, right = np.empty((2, windows), data.dtype)
+    squares = np.zeros((2, windows))
     for y in range(side):
         for x in range(side):
             slopes(smooth, y, x, down, right)
-            for j in range(count):
+            for j in range(windows):
                 low = smooth[y, x, j] - parts[0, y, x, j]
                 rest = data[y, x, j] - smooth[y, x, j] - parts[3, y, x, j]
                 duals[0, y, x, j] += stretch * low
@@ -102,6 +110,14 @@ def climb(data, smooth, parts, duals, stretch):
                 squares[0, j] += low * low
                 squares[1, j] += rest * rest
     return np.sqrt(squares[0].sum()), np.sqrt(squares[1].sum())
+
+
+def shrink_rank(matrix: Array, cut: float) -> Array:
+    """The float32 matrix (m, n) with its singular values less `cut`, or 0."""
+    values, vectors = spectrum(matrix.astype(np.float64))
+    share = 1 - cut / np.maximum(values, cut)
+    projector = ((vectors * share) @ vectors.T).astype(np.float32)
+    return matrix @ projector if matrix.shape[1] == len(projector) else projector @ matrix
 
 
 @dataclass(frozen=True)
@@ -127,10 +143,10 @@ class TVPCP(Segmenter):
 
     def split(self, patches: np.ndarray) -> tuple[np.ndarray, int]:
         """The target part of a patch tensor (p, p, n), and the number of passes."""
-        side, _, count = patches.shape
+        side, _, windows = patches.shape
         data = patches.astype(np.float32)
         size = np.linalg.norm(data)
-        matrix = (side * side, count)
+        matrix = (side * side, windows)
         cuts = np.array([1, self.smoothness, self.weight / np.sqrt(max(matrix))]) / self.penalty
         cuts, stretch = cuts.astype(np.float32), np.float32(self.stretch)
         wave = 2 - 2 * np.cos(np.pi * np.arange(side) / side)
@@ -138,22 +154,15 @@ class TVPCP(Segmenter):
         smooth = data
         parts = np.zeros((4, *data.shape), np.float32)
         duals = np.zeros_like(parts)
-        for passes in range(1, self.limit + 1):
-            parts[0] = self._low((smooth + duals[0]).reshape(matrix), cuts[0]).reshape(data.shape)
+        for passes in count(1):
+            low = shrink_rank((smooth + duals[0]).reshape(matrix), cuts[0])
+            parts[0] = low.reshape(data.shape)
             shrink(data, smooth, parts, duals, cuts[1], cuts[2])
             before = smooth
             smooth = dctn(gather(data, parts, duals), axes=(0, 1), norm="ortho", overwrite_x=True)
             smooth /= scale
             smooth = idctn(smooth, axes=(0, 1), norm="ortho", overwrite_x=True)
             residuals = climb(data, smooth, parts, duals, stretch)
-            if max(*residuals, np.linalg.norm(smooth - before)) < self.tolerance * size:
-                break
-        return parts[3].astype(np.float64), passes
-
-    @staticmethod
-    def _low(matrix: np.ndarray, cut: float) -> np.ndarray:
-        """Singular values shrunk by `cut`."""
-        values, vectors = spectrum(matrix.astype(np.float64))
-        share = 1 - cut / np.maximum(values, cut)
-        projector = ((vectors * share) @ vectors.T).astype(np.float32)
-        return matrix @ projector if len(matrix) >= len(projector) else projector @ matrix
+            change = np.linalg.norm(smooth - before)
+            if max(*residuals, change) < self.tolerance * size or passes == self.limit:
+                return parts[3].astype(np.float64), passes

@@ -1,0 +1,521 @@
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from toys import MARKED, Toy, install, scored
+
+from istsbench import runner
+from istsbench.counting import COLUMNS, count_image, resolve
+from istsbench.data import open_dataset
+from istsbench.images import DataError
+from istsbench.maps import MapStore
+from istsbench.metrics import best_rule, pixel_counts, summarise
+from istsbench.registry import UnknownName
+from istsbench.results import Results
+from istsbench.rules import candidates
+from istsbench.runner import LOST, RunError
+from istsbench.selection import choose
+
+TEST = [f"test_{number}" for number in range(6)]
+
+
+@pytest.fixture
+def folder(toys, toy_folder, tmp_path):
+    """A copy of the toy data set that the test may change."""
+    return Path(shutil.copytree(toy_folder, tmp_path / "toyset"))
+
+
+@pytest.fixture
+def go(folder, tmp_path):
+    """Run methods on the toy data set into a results folder of the test."""
+
+    def go(methods="toy", out="out", **options):
+        dataset = open_dataset(f"folder:{folder}")
+        return runner.run(choose(methods), dataset, tmp_path / out, show=False, **options)
+
+    return go
+
+
+def table(folder, file="toy"):
+    """A method's counts without the times, which differ from run to run."""
+    return pd.read_csv(folder / f"{file}.csv").drop(columns="seconds")
+
+
+def record(folder, file="toy"):
+    return json.loads((folder / f"{file}.json").read_text())
+
+
+def maps(folder):
+    found = sorted(folder.glob("maps/*/*/*.npz"))
+    return {path.stem: np.load(path)["map"].tobytes() for path in found}
+
+
+# ---- what a run leaves
+
+
+def test_a_run_leaves_maps_counts_curves_and_records(go, tmp_path):
+    outcome = go("toy,toy(gain=2)")
+    assert (outcome.scored, outcome.counted, outcome.failed) == (12, 2, {})
+    assert outcome.done == ["toy", "toy(gain=2)"]
+    assert outcome.folder == tmp_path / "out" / "folder-toyset"
+    found = {str(path.relative_to(outcome.folder)) for path in outcome.folder.rglob("*.*")}
+    files = [f"{name}.{kind}" for name in ("toy", "toy_gain=2") for kind in ("csv", "json")]
+    assert found == {*files, "curves/toy.csv", "curves/toy_gain=2.csv"}
+    assert len(list((tmp_path / "out" / "maps").rglob("*.npz"))) == 12
+    assert not list(tmp_path.rglob("*.part"))
+    rows = pd.read_csv(outcome.folder / "toy.csv")
+    assert tuple(rows.columns) == COLUMNS
+    assert list(rows["image"]) == [name for name in TEST for _ in range(3)]
+    assert list(rows["rule"][:3]) == ["own", "half", "oracle"]
+    written = record(outcome.folder, "toy_gain=2")
+    assert written["method"] == "toy(gain=2)" and written["label"] == "Toy (gain=2)"
+    assert written["parameters"] == {"gain": "2", "seconds": "0.0", "note": "''"}
+    assert written["own"] == "MeanStd(k=3)" == written["rules"]["own"]
+    assert (written["split"], written["images"], written["of"]) == ("test", 6, 6)
+
+
+def test_counts_are_those_of_the_maps_under_the_rules(go, folder, tmp_path):
+    outcome = go()
+    dataset = open_dataset(f"folder:{folder}")
+    store = runner.map_store(tmp_path / "out", record(outcome.folder))
+    rows = pd.read_csv(outcome.folder / "toy.csv").set_index(["image", "rule"])
+    for name in TEST:
+        sample = dataset.load(name)
+        score = store.load(name).score
+        np.testing.assert_array_equal(score, Toy().score(sample.image).astype(np.float32))
+        row = rows.loc[name, "own"]
+        mask = Toy.threshold(score)
+        assert tuple(row[["tp", "fp", "fn", "tn"]]) == pixel_counts(mask, sample.mask)
+        assert row["level"] == pytest.approx(Toy.threshold.level(score), rel=1e-12)
+        assert row["targets"] == 1
+
+
+def test_records_are_strict_json_even_where_an_area_is_undefined(go, folder):
+    for name in TEST:
+        cv2.imwrite(str(folder / "masks" / f"{name}.png"), np.zeros((24, 32), np.uint8))
+    outcome = go()
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    written = json.loads((outcome.folder / "toy.json").read_text(), parse_constant=refuse)
+    assert written["auc"] is None and written["average_precision"] is None
+    summary = Results.load(outcome.folder).summary("own", "image")
+    assert np.isnan(summary.loc[0, "auc"]) and np.isnan(summary.loc[0, "pd"])
+    assert summary.loc[0, "f1"] == 0
+
+
+# ---- resuming
+
+
+def test_a_complete_run_calls_no_method_and_touches_no_file(go, monkeypatch):
+    first = go("toy,batch")
+    before = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
+    calls = scored()
+    monkeypatch.setattr(runner, "count", None)
+    again = go("toy,batch", jobs=2)
+    assert (again.scored, again.counted, again.done) == (0, 0, ["toy", "batch"])
+    assert scored() == calls
+    assert {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")} == before
+
+
+def test_published_results_are_complete_without_their_maps(go, tmp_path):
+    go()
+    shutil.rmtree(tmp_path / "out" / "maps")
+    assert go().scored == 0
+
+
+def test_another_rule_or_threshold_recounts_but_does_not_score(go, monkeypatch):
+    go()
+    outcome = go(wanted=("own", "half"))
+    assert (outcome.scored, outcome.counted) == (0, 1)
+    monkeypatch.setattr(Toy, "threshold", runner.rules.HALF)
+    outcome = go(wanted=("own", "half"))
+    assert (outcome.scored, outcome.counted) == (0, 1)
+    rows = table(outcome.folder)
+    own, half = (rows[rows["rule"] == rule].drop(columns="rule") for rule in ("own", "half"))
+    np.testing.assert_array_equal(own.to_numpy(), half.to_numpy())
+
+
+def test_changed_pixels_are_scored_again(go, folder):
+    go()
+    path = str(folder / "images" / "test_4.png")
+    image = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+    image[3, 3] += 1
+    cv2.imwrite(path, image)
+    outcome = go()
+    assert (outcome.scored, outcome.counted) == (1, 1)
+    assert scored() == [*TEST, "test_4"]
+
+
+def test_fresh_scores_everything_again(go):
+    go()
+    outcome = go(fresh=True)
+    assert (outcome.scored, outcome.counted) == (6, 1)
+    assert scored() == TEST * 2
+
+
+@pytest.mark.parametrize(
+    "file, scored_again",
+    [("folder-toyset/toy.csv", 0), ("folder-toyset/toy.json", 0),
+     ("folder-toyset/curves/toy.csv", 0), ("maps/folder-toyset/*/test_3.npz", 1)],
+)  # fmt: skip
+@pytest.mark.parametrize("damage", ["gone", "cut", "other"])
+def test_what_is_damaged_is_made_again(go, tmp_path, file, scored_again, damage):
+    outcome = go()
+    before = table(outcome.folder)
+    stored = maps(tmp_path / "out")
+    (path,) = (tmp_path / "out").glob(file)
+    data = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        path.write_bytes(data[:-40] + bytes([data[-40] ^ 1]) + data[-39:])
+    if scored_again:  # its counts are whole, so that nothing else would look at the map
+        (outcome.folder / "toy.json").unlink()
+    again = go()
+    assert again.counted == 1 and again.done == ["toy"]
+    assert again.scored <= scored_again
+    pd.testing.assert_frame_equal(table(again.folder), before)
+    assert maps(tmp_path / "out") == stored
+    assert go().counted == 0
+
+
+def test_a_map_that_vanishes_between_scoring_and_counting_is_not_called_done(
+    go, tmp_path, monkeypatch
+):
+    score_all = runner.score_all
+
+    def lose(plan, *rest):
+        score_all(plan, *rest)
+        plan[0].store.forget("test_1")
+
+    monkeypatch.setattr(runner, "score_all", lose)
+    outcome = go()
+    assert LOST in outcome.failed["toy"] and "test_1" in outcome.failed["toy"]
+    monkeypatch.setattr(runner, "score_all", score_all)
+    outcome = go()
+    assert (outcome.scored, outcome.done) == (1, ["toy"])
+
+
+# ---- failures
+
+
+def test_a_failed_image_fails_its_method_and_no_other(go):
+    outcome = go("bad,toy")
+    assert outcome.done == ["toy"]
+    assert outcome.failed == {
+        "bad": f"1 of 6 images failed, the first is {MARKED}: ArithmeticError: no way"
+    }
+    assert record(outcome.folder, "bad")["failed"] == {MARKED: "ArithmeticError: no way"}
+    assert MARKED not in set(table(outcome.folder, "bad")["image"])
+    results = Results.load(outcome.folder)
+    summary = results.summary("own", "image").set_index("method")
+    assert np.isnan(summary.loc["bad", "f1"]) and summary.loc["toy", "f1"] > 0
+
+
+def test_a_failure_is_remembered_until_a_retry(go, monkeypatch):
+    from toys import Bad
+
+    go("bad")
+    again = go("bad")
+    assert (again.scored, list(again.failed)) == (0, ["bad"])
+    monkeypatch.setattr(Bad, "score", Toy.score)
+    monkeypatch.setattr(Bad, "gain", 1, raising=False)
+    monkeypatch.setattr(Bad, "seconds", 0, raising=False)
+    assert go("bad").failed
+    mended = go("bad", retry_failed=True)
+    assert (mended.scored, mended.done, mended.failed) == (1, ["bad"], {})
+    assert go("bad").done == ["bad"]
+
+
+def test_a_retry_that_fails_again_is_remembered(go):
+    go("bad")
+    again = go("bad", retry_failed=True)
+    assert again.scored == 1 and "ArithmeticError" in again.failed["bad"]
+
+
+@pytest.mark.parametrize(
+    "name, reason",
+    [("absent", "ModuleNotFoundError"), ("notclass", "expected a subclass"),
+     ("forgetful", "abstract")],
+)  # fmt: skip
+def test_a_broken_method_is_a_row_with_its_reason(go, name, reason):
+    outcome = go(f"{name},toy")
+    assert outcome.done == ["toy"] and reason in outcome.failed[name]
+    results = Results.load(outcome.folder)
+    assert reason in results.failure(name) and results.failure("toy") is None
+    assert set(results.summary("own", "image")["method"]) == {name, "toy"}
+    before = (outcome.folder / f"{name}.json").stat().st_mtime_ns
+    assert go(f"{name},toy").failed == outcome.failed
+    assert (outcome.folder / f"{name}.json").stat().st_mtime_ns == before
+
+
+def test_a_method_whose_hash_fails_is_recorded_as_broken(go, monkeypatch):
+    def broken(method):
+        raise OSError("weights are gone")
+
+    monkeypatch.setattr(runner, "method_hash", broken)
+    assert go().failed == {"toy": "weights are gone"}
+
+
+# ---- splits, limits, rules
+
+
+def test_split_and_limit_have_folders_of_their_own(go, tmp_path):
+    assert go(limit=2).folder.name == "folder-toyset-first2"
+    assert go(split="val").folder.name == "folder-toyset-val"
+    assert go(split="val", limit=3).folder.name == "folder-toyset-val-first3"
+    assert go(limit=100).folder.name == "folder-toyset"
+    assert scored() == ["test_0", "test_1", "val_0", "val_1", "val_2", "val_3", *TEST[2:]]
+    assert record(tmp_path / "out" / "folder-toyset-first2")["of"] == 6
+
+
+def test_tuned_looks_at_validation_images_only(go, folder):
+    outcome = go(wanted=("own", "tuned", "oracle"))
+    assert sorted(scored()) == sorted(TEST + [f"val_{number}" for number in range(4)])
+    dataset = open_dataset(f"folder:{folder}")
+    options = candidates(Toy.threshold)
+
+    def best(split):
+        counts = sum(
+            np.array([pixel_counts(rule(score), sample.mask)[:3] for rule in options])
+            for sample in map(dataset.load, dataset.names(split))
+            for score in [Toy().score(sample.image).astype(np.float32)]
+        )
+        return repr(best_rule(counts, options))
+
+    rules = record(outcome.folder)["rules"]
+    assert rules["tuned"] == best("val") and rules["oracle"] == best("test")
+    for name in TEST:  # what is tuned cannot follow the test masks
+        mask = np.zeros((24, 32), np.uint8)
+        mask[2, 2] = 255
+        cv2.imwrite(str(folder / "masks" / f"{name}.png"), mask)
+    changed = record(go(wanted=("own", "tuned", "oracle")).folder)["rules"]
+    assert changed["tuned"] == rules["tuned"] and changed["oracle"] != rules["oracle"]
+
+
+def test_tuned_is_left_out_if_a_validation_image_failed(go, monkeypatch):
+    from toys import Bad
+
+    score = Bad.score
+
+    def fail(self, image):
+        if image[0, 0] == 5:
+            raise ArithmeticError("val_0")
+        return Toy().score(image)
+
+    monkeypatch.setattr(Bad, "score", fail)
+    outcome = go("bad", wanted=("own", "tuned"))
+    assert "val_0" in outcome.failed["bad"]
+    summary = Results.load(outcome.folder)
+    assert np.isnan(summary.summary("tuned", "image").loc[0, "f1"])
+    assert summary.summary("own", "image").loc[0, "f1"] > 0
+    assert score is not Bad.score
+
+
+def test_oracle_is_at_least_as_good_as_own_and_tuned(go):
+    outcome = go("toy,bad(how=none),batch", wanted=("own", "tuned", "oracle"))
+    for file in ("toy", "batch"):
+        rows = table(outcome.folder, file)
+        f1 = {
+            rule: summarise(rows[rows["rule"] == rule], "pooled")["f1"]
+            for rule in ("own", "tuned", "oracle")
+        }
+        assert f1["oracle"] >= max(f1.values()) > 0
+
+
+def test_resolve_names_rules_in_the_order_wanted(toys, toy_folder, tmp_path):
+    dataset, store = open_dataset(f"folder:{toy_folder}"), MapStore(tmp_path)
+    found = resolve(["own", "half"], Toy.threshold, store, dataset, TEST, ())
+    assert list(found) == ["own", "half"]
+    assert list(resolve(["half", "oracle"], Toy.threshold, store, dataset, TEST, ())) == ["half"]
+
+
+def test_a_perfect_map_counts_as_perfect_under_each_matching(toy_folder):
+    from istsbench.maps import StoredMap
+    from istsbench.threshold import Fixed
+
+    sample = open_dataset(f"folder:{toy_folder}").load("test_0")
+    stored = StoredMap(sample.mask.astype(np.float32), sample.pixels, 0.1234567)
+    (row,) = count_image(sample, stored, {"own": Fixed(0.5)})
+    assert row == {
+        "image": "test_0", "rule": "own", "level": 0.5, "tp": 9, "fp": 0, "fn": 0, "tn": 759,
+        "targets": 1, "detected": 1, "false_pixels": 0, "false_pixels_area": 0,
+        "detected_hungarian": 1, "false_pixels_hungarian": 0, "seconds": 0.123457,
+    }  # fmt: skip
+
+
+# ---- errors before any work
+
+
+@pytest.mark.parametrize("split", ["tset", "nuaa"])
+def test_an_unknown_split_is_said_before_any_work(go, tmp_path, split):
+    with pytest.raises(UnknownName, match="unknown split of folder-toyset"):
+        go(split=split)
+    assert not (tmp_path / "out").exists() and scored() == []
+
+
+def test_a_damaged_image_is_said_before_any_work(go, folder, tmp_path):
+    path = folder / "images" / "test_5.png"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(DataError, match=r"test_5\.png"):
+        go()
+    assert not (tmp_path / "out").exists() and scored() == []
+
+
+def test_tuned_without_images_to_tune_on_is_said_before_any_work(go, folder, tmp_path):
+    for split in ("train", "val"):
+        (folder / f"{split}.txt").unlink()
+    with pytest.raises(DataError, match="nothing can be tuned"):
+        go(wanted=("tuned",))
+    assert not (tmp_path / "out").exists()
+    assert go().done == ["toy"]
+
+
+@pytest.mark.parametrize("blocked", ["", "maps", "maps/folder-toyset", "folder-toyset"])
+def test_a_folder_that_cannot_be_made_is_said_before_any_work(go, tmp_path, blocked):
+    path = tmp_path / "out" / blocked
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text("a file in the way")
+    with pytest.raises(RunError, match="out.*results cannot be written"):
+        go("toy,absent")
+    assert scored() == []
+
+
+def test_too_little_room_is_said_before_any_work(go, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=runner.RESERVE + 6 * 24 * 32 * 4 - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(RunError, match=r"0\.05 GB are free, this run needs about"):
+        go()
+    assert scored() == []
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=usage.free + 1))
+    assert go().done == ["toy"]
+
+
+def test_a_disk_that_fills_up_stops_the_run_and_it_continues(go, monkeypatch, tmp_path):
+    save = MapStore.save
+
+    def full(self, name, stored):
+        if name == MARKED:
+            raise OSError(28, "No space left on device")
+        save(self, name, stored)
+
+    monkeypatch.setattr(MapStore, "save", full)
+    with pytest.raises(RunError, match=r"out.*No space left.*what is done is kept"):
+        go("toy,absent")
+    monkeypatch.setattr(MapStore, "save", save)
+    outcome = go()
+    assert (outcome.scored, outcome.done) == (4, ["toy"])
+
+
+# ---- processes of their own
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from istsbench.data import open_dataset
+from istsbench.runner import run
+from istsbench.selection import choose
+
+data, out, methods, jobs = sys.argv[1:]
+outcome = run(choose(methods), open_dataset(f"folder:{data}"), Path(out), jobs=int(jobs))
+sys.exit(1 if outcome.failed else 0)
+"""
+
+
+@pytest.fixture
+def start(folder, tmp_path):
+    """Start a run in a process of its own."""
+    environment = install(tmp_path / "site")
+    environment["TOY_LOG"] = os.environ["TOY_LOG"]
+
+    def start(methods="toy(seconds=0.15)", jobs=1, **options):
+        command = [sys.executable, "-c", SCRIPT, folder, tmp_path / "out", methods, str(jobs)]
+        return subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, text=True, **options
+        )
+
+    return start
+
+
+def wait_for_maps(folder, number, process):
+    for _ in range(1200):
+        if len(list(folder.rglob("*.npz"))) >= number:
+            return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    raise TimeoutError
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_run_loses_only_what_was_in_flight(go, start, tmp_path, jobs):
+    process = start(jobs=jobs, start_new_session=True)
+    wait_for_maps(tmp_path / "out", 2, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    kept = len(list((tmp_path / "out").rglob("*.npz")))
+    assert 2 <= kept < 6 and not (tmp_path / "out" / "folder-toyset" / "toy.csv").exists()
+    tried = len(scored())
+    assert tried <= kept + jobs
+    outcome = go("toy(seconds=0.15)")
+    assert outcome.done == ["toy(seconds=0.15)"] and outcome.scored == 6 - kept
+    assert len(scored()) == tried + 6 - kept
+    other = go("toy(seconds=0.15)", out="uninterrupted")
+    file = "toy_seconds=0.15"
+    pd.testing.assert_frame_equal(table(outcome.folder, file), table(other.folder, file))
+    assert maps(tmp_path / "out") == maps(tmp_path / "uninterrupted")
+    one, two = (record(folder, file) for folder in (outcome.folder, other.folder))
+    assert {k: v for k, v in one.items() if k != "csv"} == {
+        k: v for k, v in two.items() if k != "csv"
+    }
+
+
+def test_two_runs_at_once_both_finish_with_the_same_files(go, start, tmp_path):
+    methods = "toy(seconds=0.05),toy,bad"
+    processes = [start(methods, jobs) for jobs in (1, 2)]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [1, 1], errors
+    folder = tmp_path / "out" / "folder-toyset"
+    outcome = go(methods)
+    assert (outcome.scored, outcome.counted) == (0, 0)
+    assert outcome.done == ["toy(seconds=0.05)", "toy"] and list(outcome.failed) == ["bad"]
+    other = go(methods, out="alone")
+    for file in ("toy", "toy_seconds=0.05", "bad"):
+        pd.testing.assert_frame_equal(table(folder, file), table(other.folder, file))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_file_system_that_refuses_bytes_stops_the_run_with_its_reason(start, tmp_path, go):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    process = start("toy", preexec_fn=limit)
+    error = process.communicate()[1]
+    assert process.returncode == 1 and "RunError" in error and "File too large" in error
+    assert not list((tmp_path / "out").rglob("*.n*")) and not list(tmp_path.rglob("*.part"))
+    assert go("toy").done == ["toy"]
+
+
+# ---- real images
+
+
+def test_nuaa_top_hat_equals_an_independent_implementation(data_root, tmp_path):
+    outcome = runner.run(choose("tophat"), open_dataset("nuaa", data_root), tmp_path, show=False)
+    results = Results.load(outcome.folder)
+    pooled, image = (results.summary("half", reduction).loc[0] for reduction in ("pooled", "image"))
+    assert pooled["f1"] == pytest.approx(0.437, abs=0.01)
+    assert image["f1"] == pytest.approx(0.576, abs=0.01)

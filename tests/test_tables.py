@@ -1,0 +1,236 @@
+import io
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from istsbench.metrics import RATIOS
+from istsbench.results import ProtocolMix, Results
+from istsbench.tables import RECONSTRUCTION, Table, console, paper_table, table_vi
+
+RECORD = {
+    "format": 1, "group": "spatial", "venue": "V", "year": 2000, "status": "paper",
+    "parameters": {}, "own": "MeanStd(k=3)", "dataset": "nuaa", "title": "NUAA-SIRST",
+    "split": "test", "images": 2, "of": 2, "data_hash": "abc", "tuning_hash": None,
+    "wanted": ["own", "oracle"], "notes": [],
+    "rules": {"own": "MeanStd(k=3)", "oracle": "MeanStd(k=4)"}, "auc": 0.75,
+    "average_precision": None, "failed": {}, "csv": "", "curve": "",
+}  # fmt: skip
+COUNTS = pd.DataFrame(
+    [
+        ("a", "own", 4, 0, 0, 96), ("NA", "own", 2, 2, 2, 94),
+        ("a", "oracle", 4, 0, 0, 96), ("NA", "oracle", 4, 0, 0, 96),
+    ],
+    columns=["image", "rule", "tp", "fp", "fn", "tn"],
+).assign(
+    targets=1, detected=1, false_pixels=0, false_pixels_area=0, detected_hungarian=1,
+    false_pixels_hungarian=0, seconds=[0.2, 0.4, 0.2, 0.4],
+)  # fmt: skip
+
+
+def write(folder, method, counts=COUNTS, **changes):
+    """Write a results folder's files for one method."""
+    folder.mkdir(exist_ok=True, parents=True)
+    record = {**RECORD, "method": method, "label": method, "file": method, **changes}
+    (folder / f"{method}.json").write_text(json.dumps(record))
+    counts.to_csv(folder / f"{method}.csv", index=False)
+
+
+def six(**changes):
+    """Six methods with one block of two columns."""
+    frame = pd.DataFrame(
+        {
+            "method": list("abcdef"),
+            "label": ["A", "B_1 & 50%", "C|d*e", "D <f>", "E", "F~g^h\\i"],
+            "group": "spatial",
+            "year": range(2000, 2006),
+            "status": ["paper", "paper", "reconstruction", "paper", "paper", "paper"],
+            "f1_x": [0.1, 0.9, 0.5004, 0.4996, 0.0, float("nan")],
+            "iou_x": [0.0, 0.0, 0.0, 0.25, 0.0, float("nan")],
+            "f1_x_paper": [0.9, 0.8, 0.7, 0.6, float("nan"), float("nan")],
+        }
+    )
+    blocks = (("X#1", (("f1_x", "F1"), ("iou_x", "IoU"))), ("X, paper", (("f1_x_paper", "F1"),)))
+    return Table(
+        "Table of 6 & more", frame.assign(**changes), blocks, ("one, rule own",), ("n > 1",)
+    )
+
+
+# ---- marks and cells
+
+
+def test_best_second_and_third_by_printed_value_and_never_zero():
+    assert six().marks() == {
+        (1, "f1_x"): 0, (2, "f1_x"): 1, (3, "f1_x"): 1, (3, "iou_x"): 0,
+    }  # fmt: skip
+    places = six(f1_x=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]).marks()
+    assert [places.get((row, "f1_x")) for row in range(6)] == [None, None, None, 2, 1, 0]
+
+
+def test_cells_are_blank_where_there_is_no_number():
+    cells = six().cells(("<{}>", "({})", "[{}]"), lambda text: text)
+    assert cells[0] == ["A", "0.100", "0.000", "0.90"]
+    assert cells[1] == ["B_1 & 50%", "<0.900>", "0.000", "0.80"]
+    assert cells[2][0] == f"C|d*e{RECONSTRUCTION}"
+    assert cells[4] == ["E", "0.000", "0.000", ""]
+    assert cells[5] == ["F~g^h\\i", "", "", ""]
+
+
+# ---- CSV, Markdown, LaTeX
+
+
+def test_csv_states_its_protocol_and_keeps_full_numbers():
+    text = six().csv()
+    assert text.startswith("# Table of 6 & more\n# one, rule own\n# n > 1\nmethod,label,")
+    back = pd.read_csv(io.StringIO(text), skiprows=3)
+    assert list(back["label"]) == list(six().frame["label"])
+    assert list(back["f1_x"][:4]) == [0.1, 0.9, 0.5004, 0.4996]
+
+
+def markdown_cells(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_markdown_has_as_many_cells_in_each_line():
+    lines = [line for line in six().markdown().splitlines() if line.startswith("|")]
+    assert {len(markdown_cells(line)) for line in lines} == {4}
+    assert markdown_cells(lines[0]) == ["Method", "X#1 F1", "X#1 IoU", "X, paper F1"]
+    assert lines[1] == "|---|---:|---:|---:|"
+    assert markdown_cells(lines[3]) == [r"B\_1 &amp; 50%", "**0.900**", "0.000", "0.80"]
+    assert markdown_cells(lines[4])[0] == rf"C\|d\*e{RECONSTRUCTION}"
+    assert markdown_cells(lines[4])[1] == "<u>0.500</u>" == markdown_cells(lines[5])[1]
+    assert markdown_cells(lines[5])[0] == "D &lt;f>"
+    assert "- one, rule own\n- n > 1\n" in six().markdown()
+
+
+def test_latex_is_a_booktabs_table_with_escaped_text():
+    text = six().latex()
+    for part in (r"\toprule", r"\midrule", r"\bottomrule", r"\begin{tabular}{l*{3}{r}}"):
+        assert text.count(part) == 1
+    for environment in ("table*", "tabular"):
+        begin, end = (text.index(rf"\{word}{{{environment}}}") for word in ("begin", "end"))
+        assert begin < end
+    assert r"\multicolumn{2}{c}{X\#1} & \multicolumn{1}{c}{X}" in text
+    assert r"\cmidrule(lr){2-3}\cmidrule(lr){4-4}" in text
+    body = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert len(body) == 6
+    for line in body:
+        assert len(re.findall(r"(?<!\\)&", line)) == 3 and line.endswith(r" \\")
+    assert body[1] == r"B\_1 \& 50\% & \textbf{0.900} & 0.000 & 0.80 \\"
+    assert body[2].startswith(r"C$|$d*e$^\dagger$ & \underline{0.500}")
+    assert body[3].startswith(r"D $<$f$>$ & \underline{0.500} & \textbf{0.250}")
+    assert body[5] == r"F\textasciitilde{}g\textasciicircum{}h\textbackslash{}i &  &  &  \\"
+    assert r"\caption{Table of 6 \& more}" in text and r"n $>$ 1" in text
+
+
+def test_braces_and_dollars_of_latex_balance():
+    text = six(label=["{", "}", "$", "\\", "~", "line\nend"]).latex()
+    bare = re.sub(r"\\[\\{}$&#_%]", "", text)
+    assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
+    assert "line end" in text
+
+
+def test_files_are_written_only_where_something_is_new(tmp_path):
+    paths = six().write(tmp_path)
+    assert [path.name for path in paths] == ["table_vi.csv", "table_vi.md", "table_vi.tex"]
+    times = [path.stat().st_mtime_ns for path in paths]
+    paths[1].write_text("other")
+    assert six().write(tmp_path) == paths
+    assert [path.stat().st_mtime_ns == time for path, time in zip(paths, times, strict=True)] == [
+        True, False, True,
+    ]  # fmt: skip
+    assert paths[1].read_text() == six().markdown()
+
+
+# ---- Table VI
+
+
+def test_table_vi_joins_the_paper_and_states_the_protocol(tmp_path):
+    write(tmp_path, "tophat", label="Top-Hat", year=1996)
+    write(tmp_path, "mine", label="Mine")
+    table = table_vi([Results.load(tmp_path)])
+    assert [head for head, _ in table.blocks] == ["NUAA-SIRST", "NUAA-SIRST, paper"]
+    row = table.frame.set_index("method").loc["tophat"]
+    printed = paper_table().query("label == 'Top-Hat' and dataset == 'nuaa'").set_index("metric")
+    for ratio in RATIOS:
+        assert row[f"{ratio}_nuaa_paper"] == printed.loc[ratio, "value"]
+    assert table.frame.set_index("method").loc["mine"][["f1_nuaa_paper"]].isna().all()
+    assert row["f1_nuaa"] == pytest.approx(0.75)
+    (protocol,) = table.protocol
+    for part in ("NUAA-SIRST", "split test", "2 images", "hash abc", "rule own",
+                 "means over images", "native size", "0/0 = 0"):  # fmt: skip
+        assert part in protocol
+    pooled = table_vi([Results.load(tmp_path)], "oracle", "pooled")
+    assert "pooled over all pixels" in pooled.protocol[0]
+    assert any("upper bound" in note for note in pooled.notes)
+
+
+def test_data_sets_stand_side_by_side_and_gaps_stay_blank(tmp_path):
+    for dataset, methods in (("nuaa", "ab"), ("nust", "bc")):
+        for method in methods:
+            write(tmp_path / dataset, method, dataset=dataset, title=dataset.upper())
+    table = table_vi([Results.load(tmp_path / name) for name in ("nuaa", "nust")])
+    frame = table.frame.set_index("method")
+    assert list(frame.index) == ["a", "b", "c"]
+    assert frame["f1_nuaa"].isna().tolist() == [False, False, True]
+    assert frame["f1_nust"].isna().tolist() == [True, False, False]
+    assert len(table.protocol) == 2
+    assert any("not comparable row by row" in note for note in table.notes)
+    assert "| a | " in table.markdown() and table.latex().count(r"\\" + "\n") > 3
+
+
+def test_one_data_set_cannot_stand_twice(tmp_path):
+    write(tmp_path, "one")
+    with pytest.raises(ProtocolMix, match="nuaa stands in this table already"):
+        table_vi([Results.load(tmp_path)] * 2)
+
+
+def test_a_rule_that_was_not_counted_is_refused(tmp_path):
+    write(tmp_path, "one")
+    with pytest.raises(ProtocolMix, match="counted under own, oracle, not under 'half'; rerun"):
+        table_vi([Results.load(tmp_path)], "half")
+
+
+def test_methods_tuned_on_different_images_do_not_mix(tmp_path):
+    for method in "ab":
+        write(tmp_path, method, wanted=["own", "tuned"], tuning_hash=method)
+    table_vi([Results.load(tmp_path)], "own")
+    with pytest.raises(ProtocolMix, match="tuned on other images"):
+        table_vi([Results.load(tmp_path)], "tuned")
+
+
+def test_an_incomplete_method_is_a_blank_row_with_its_reason(tmp_path):
+    write(tmp_path, "one", status="reconstruction")
+    write(
+        tmp_path,
+        "two",
+        COUNTS[COUNTS["image"] == "a"],
+        failed={"NA": "ValueError: no <way> | at_all"},
+    )
+    table = table_vi([Results.load(tmp_path)])
+    frame = table.frame.set_index("method")
+    assert frame.loc["two", [f"{ratio}_nuaa" for ratio in RATIOS]].isna().all()
+    reason = "two (NUAA-SIRST): 1 of 2 images failed: ValueError: no <way> | at_all"
+    assert reason in table.notes
+    assert any(note.startswith(RECONSTRUCTION) for note in table.notes)
+    assert r"no $<$way$>$ $|$ at\_all" in table.latex()
+
+
+def test_a_limited_run_says_so(tmp_path):
+    write(tmp_path, "one", of=86)
+    assert "first 2 of 86 images" in table_vi([Results.load(tmp_path)]).protocol[0]
+
+
+def test_console_prints_labels_as_they_are(tmp_path, capsys):
+    write(tmp_path, "one", label="A [red]b[/red] [/] c")
+    console(Results.load(tmp_path), "own", "image")
+    printed = capsys.readouterr().out
+    assert "A [red]b[/red] [/] c" in printed and "0.750" in printed and "split test" in printed
+
+
+def test_the_paper_is_complete():
+    frame = paper_table()
+    assert frame.groupby(["dataset", "metric"]).size().eq(27).all()
+    assert not frame.duplicated(["label", "dataset", "metric"]).any()
+    assert frame["value"].between(0, 1).all()

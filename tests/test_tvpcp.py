@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from baselines.lowrank.tvpcp import TVPCP, gather, shrink_rank, slopes
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def gradient(tensor):
+    slope = np.zeros((2, *tensor.shape))
+    slope[0, :-1] = np.diff(tensor, axis=0)
+    slope[1, :, :-1] = np.diff(tensor, axis=1)
+    return slope
+
+
+def test_right_side_holds_the_adjoint_of_the_slopes(rng):
+    tensor, zero = rng.normal(size=(4, 4, 3)), np.zeros((4, 4, 3))
+    slope = np.empty((2, 4, 4, 3))
+    for y, x in np.ndindex(4, 4):
+        slopes(tensor, y, x, slope[0, y, x], slope[1, y, x])
+    np.testing.assert_allclose(slope, gradient(tensor), rtol=0, atol=1e-15)
+    field = gradient(rng.normal(size=(4, 4, 3)))
+    adjoint = gather(zero, np.stack([zero, *field, zero]), np.zeros((4, 4, 4, 3)))
+    assert np.vdot(adjoint, tensor) == pytest.approx(np.vdot(field, gradient(tensor)), rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(9, 5), (5, 9)])
+def test_rank_shrinks_as_by_svd(rng, shape):
+    matrix = rng.normal(size=shape).astype(np.float32)
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    expected = (left * np.maximum(values - 2, 0)) @ right
+    np.testing.assert_allclose(shrink_rank(matrix, 2.0), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("smoothness", [0.0, 0.02])
+def test_no_step_from_the_solution_lowers_the_objective(rng, smoothness):
+    patches = rng.uniform(50, 90, (10, 10, 1)) + rng.normal(0, 3, (10, 10, 12))
+    patches[4:6, 4:6, 3] += 60
+    method = TVPCP(smoothness=smoothness, weight=3.0, tolerance=1e-6, limit=5000)
+    target, passes = method.split(patches)
+    assert passes < 5000
+
+    def objective(target):
+        smooth = patches - target
+        length = np.sqrt((gradient(smooth) ** 2).sum(axis=0))
+        low = np.linalg.svd(smooth.reshape(100, 12), compute_uv=False)
+        return low.sum() + smoothness * length.sum() + 3 / np.sqrt(100) * np.abs(target).sum()
+
+    best = objective(target)
+    assert best < min(objective(patches), objective(np.zeros_like(patches)))
+    for direction in (target, patches - target, *rng.normal(size=(20, *patches.shape))):
+        for step in (-0.1, 0.1):
+            change = step * direction / np.abs(direction).mean()
+            assert objective(target + change) > best
+
+
+def test_dark_targets_have_no_score(rng):
+    image = np.round(rng.normal(80, 1, (60, 70)))
+    image[30:32, 40:42] = 20.0
+    score = TVPCP().score(image)
+    assert score[30:32, 40:42].max() == 0
+    assert TVPCP().score(160 - image)[30:32, 40:42].min() > 20
