@@ -97,9 +97,8 @@ def _tables(
         if other != reduction:
             found[f"table_vi_{other}"] = (table_vi(sets, rule, other, beside="nothing"), other)
     for name in NAMES.values():
-        path = out / "measured" / f"{name}.csv"
-        if path.is_file():
-            ours, protocol = measured(path)
+        ours, protocol = measured(name, out, reduction)
+        if ours is not None:
             found[name] = (paper_beside(name, ours, protocol=protocol), "")
     return found
 

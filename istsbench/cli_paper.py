@@ -105,10 +105,9 @@ def table(
         )
     elif number.upper() in NAMES:
         name = NAMES[number.upper()]
-        path = out / "measured" / f"{name}.csv"
-        ours, protocol = measured(path) if path.is_file() else (None, ())
+        ours, protocol = measured(name, out, reduction.value)
         if ours is None:
-            say(f"note: {path} is not there, so the paper's numbers stand alone")
+            say(f"note: {out} has no measurements for it: the paper's numbers stand alone")
         made = paper_beside(name, ours, protocol=protocol)
     else:
         raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII or VIII")

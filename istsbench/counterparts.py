@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from istsbench.protocol import REDUCED
 from istsbench.registry import WrongUse
 from istsbench.reported import paper_table, printed_digits
 from istsbench.tables import Block, Table
@@ -96,9 +97,55 @@ def _short(column: str) -> str:
     return f"{name} ({unit})" if unit else name
 
 
-def measured(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Our numbers for `paper_beside` from a CSV file, and its # lines, which state protocol."""
-    text = path.read_text(encoding="utf-8").splitlines()
-    notes = tuple(line.lstrip("# ") for line in text if line.startswith("#"))
-    rows = "\n".join(line for line in text if not line.startswith("#"))
-    return pd.read_csv(io.StringIO(rows)), notes
+def measured(
+    name: str, out: Path, reduction: str = "image"
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """Our numbers for `paper_beside` from the results folder `out`, and their protocol.
+
+    Tables IV, V and VII are read from OUT/ablations/DATASET, where benchmarks/ablations.py
+    writes them, Table VIII from OUT/table_viii.csv. None if nothing is there.
+    """
+    key = str(paper_table(name).columns[0])
+    if name == "table_viii":
+        parts = [_costs(*_commented(path)) for path in [out / f"{name}.csv"] if path.is_file()]
+    else:
+        folders = [(out / "ablations" / dataset, dataset) for dataset in _TITLES]
+        parts = [
+            _ablation(*_commented(folder / f"{name}.csv"), dataset, reduction)
+            for folder, dataset in folders
+            if (folder / f"{name}.csv").is_file()
+        ]
+    if not parts:
+        return None, ()
+    frames = [frame.set_index("label") for frame, _ in parts]
+    ours = pd.concat(frames, axis=1).rename_axis(key).reset_index()
+    return ours, tuple(note for _, notes in parts for note in notes)
+
+
+def _commented(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """A CSV file of a table, and the # lines above it but the title."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    notes = tuple(line.removeprefix("# ") for line in lines if line.startswith("#"))
+    rows = "\n".join(line for line in lines if not line.startswith("#"))
+    return pd.read_csv(io.StringIO(rows)), notes[1:]
+
+
+def _ablation(
+    frame: pd.DataFrame, notes: tuple[str, ...], dataset: str, reduction: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """`fusion_f1_image` is `nuaa_f1`, `fns_f1_image` is `nuaa_fns_f1`."""
+    names = {
+        f"{output}_{ratio}_{reduction}": f"{dataset}_{output}_{ratio}".replace("_fusion", "")
+        for output in ("fusion", "fns", "fps")
+        for ratio in ("f1", "iou")
+    }
+    kept = [column for column in names if column in frame]
+    how = tuple(f"{note}, {REDUCED[reduction]}" for note in notes)
+    return frame[["label", *kept]].rename(columns=names), how
+
+
+def _costs(frame: pd.DataFrame, notes: tuple[str, ...]) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Operations counted as the paper does stand beside its FLOPs, times by themselves."""
+    names = {"params_M": "params_M", "operations_G": "flops_G", "fps_single": "fps_ours"}
+    kept = [column for column in names if column in frame]
+    return frame[["label", *kept]].rename(columns=names), notes

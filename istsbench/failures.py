@@ -22,7 +22,7 @@ from istsbench.results import Results
 from istsbench.sheet import Box
 
 SIDE = 512  # pixels, longest side of an embedded picture
-QUALITY = 85  # of its JPEG
+QUALITY = 92  # of its JPEG
 RUNS = 250  # a mask of more runs is shown by its boxes alone
 FALSE = 40  # false regions boxed, the largest first
 CLOSE = 48  # pixels, least side of a close-up

@@ -273,8 +273,9 @@ class _Run:
         row = {"epoch": epoch + 1, **means, "complaints": complaints}
         last = epoch + 1 == plan.stop
         if self.held_out.images and (last or (epoch + 1) % self.every == 0):
-            row |= learner.diagnose(images, masks, position)
-            row |= self.validate(epoch + 1)
+            with torch.compiler.set_stance("force_eager"):  # every image has another size
+                row |= learner.diagnose(images, masks, position)
+                row |= self.validate(epoch + 1)
         return row
 
     def _to_device(self, batch: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

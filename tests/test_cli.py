@@ -1,0 +1,366 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from toys import MARKED, install, scored
+from typer.testing import CliRunner
+
+from istsbench.cli import app
+
+PLUGIN = Path(__file__).parent / "plugin"
+COMMAND = Path(sys.executable).with_name("istsbench")
+
+
+@pytest.fixture
+def cli(toys, tmp_path, monkeypatch):
+    """Call the command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("istsbench.plots.draw_all", lambda *_, **__: [])  # test_plots draws
+    monkeypatch.delenv("ISTSBENCH_DATA", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, [str(word) for word in arguments])
+
+
+def command(*arguments, **options):
+    """Call the installed command in a process of its own."""
+    return subprocess.run(
+        [COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+# ---- help and start
+
+
+def commands():
+    """Every command as the words that call it."""
+    found = []
+    for name, one in typer.main.get_command(app).commands.items():
+        below = getattr(one, "commands", None)
+        found += [[name]] if below is None else [[name, sub] for sub in below]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_help_of_every_command_has_an_example(cli, words):
+    done = cli(*words, "--help")
+    assert done.exit_code == 0
+    assert f"istsbench {' '.join(words)}" in done.output.split("Example")[1]
+
+
+def test_without_a_command_it_shows_what_there_is(cli):
+    for arguments in ([], ["--help"]):
+        done = cli(*arguments)
+        assert done.exit_code in (0, 2)
+        for name in ("run", "list", "info", "data", "table", "score"):
+            assert name in done.output
+
+
+def test_help_and_list_start_without_heavy_libraries():
+    code = (
+        "import sys; sys.argv = ['istsbench', *{}]; from istsbench.cli import main\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
+        "heavy = [n for n in ('torch', 'numba', 'pandas', 'cv2', 'matplotlib', 'skimage', 'joblib',"
+        " 'baselines.spatial.tophat') if n in sys.modules]; sys.exit(', '.join(heavy) or 0)"
+    )
+    for words in (["--help"], ["list"], ["list", "rules"], ["run", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(words)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+# ---- listings
+
+
+@pytest.mark.parametrize(
+    "what, words",
+    [
+        ("methods", ["tophat", "Top-Hat", "toy", "Nowhere", "broken: method 'absent'"]),
+        ("datasets", ["nuaa", "NUAA-SIRST", "synthetic", "folder:PATH"]),
+        ("rules", ["own", "half", "tuned", "oracle"]),
+        ("groups", ["all", "spatial", "toys", "table-vi"]),
+    ],
+)
+def test_listings(cli, what, words):
+    done = cli("list", what)
+    assert done.exit_code == 0
+    for word in words:
+        assert word in done.output
+
+
+def test_info_shows_citation_parameters_rule_and_the_papers_row(cli):
+    done = cli("info", "tophat")
+    assert done.exit_code == 0
+    for words in ("Top-Hat", "OE 1996", "10.1117/12.240773", "reference-checked", "MeanStd(k=15)",
+                  "Rivest & Fortin", "side of the square, pixels", "nuaa", "0.13"):  # fmt: skip
+        assert words in done.output, words
+    assert "factor of the map" in cli("info", "toy").output
+
+
+def test_labels_and_reasons_are_printed_as_they_are(cli, monkeypatch):
+    from istsbench import registry
+    from istsbench.segmenter import Card
+
+    cards = {
+        "odd": Card("[bold]x[/bold] [/]", "[red]", "[b]", 2000, "[i]", "paper"),
+        "bad": registry.BrokenMethod("[/] [Errno 2]"),
+    }
+    monkeypatch.setattr(registry, "cards", lambda: cards)
+    done = cli("list")
+    assert done.exit_code == 0
+    for words in ("[bold]x[/bold] [/]", "[red]", "[b]", "broken: [/] [Errno 2]"):
+        assert words in done.output
+
+
+# ---- wrong use: exit code 2, with close matches
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["info", "tophatt"], "unknown method 'tophatt'; did you mean tophat"),
+        (["run", "--dataset", "nua"], "unknown data set 'nua'; did you mean nuaa"),
+        (["run", "--dataset", "DATA", "--methods", "tophatt"], "did you mean tophat"),
+        (["run", "--dataset", "DATA", "--methods", "spatail"], "did you mean spatial"),
+        (["run", "--dataset", "DATA", "--methods", "toy(gian=1)"], "did you mean gain?"),
+        (["run", "--dataset", "DATA", "--methods", "toy(", "--jobs", "2"], "cannot read 'toy('"),
+        (["run", "--dataset", "DATA", "--methods", "toy", "--set", "toy.gian=1"], "mean gain?"),
+        (["run", "--dataset", "DATA", "--methods", "toy", "--set", "gain=1"], "METHOD.PARAMETER"),
+        (["run", "--dataset", "DATA", "--rules", "orcale"], "did you mean oracle"),
+        (["run", "--dataset", "DATA", "--rules", ","], "no threshold rule"),
+        (["run", "--dataset", "DATA", "--methods", "toy", "--split", "tset"], "did you mean test"),
+        (["run", "--dataset", "DATA,DATA", "--methods", "toy"], "called alike"),
+        (["run", "--dataset", "DATA", "--jobs", "0"], "--jobs"),
+        (["run", "--dataset", "DATA", "--limit", "0"], "--limit"),
+        (["run", "--dataset", "DATA", "--reduction", "micro"], "'pooled'"),
+        (["run"], "--dataset"),
+        (["run", "--dataset", "DATA", "--frsh"], "--fresh"),
+        (["rnu"], "run"),
+        (["list", "method"], "'methods'"),
+        (["table", "IX"], "IX"),
+        (["score", "--pred", "nowhere"], "--dataset"),
+    ],
+)
+def test_wrong_use_says_what_was_expected(cli, toy_folder, tmp_path, arguments, message):
+    done = cli(*[word.replace("DATA", f"folder:{toy_folder}") for word in arguments])
+    assert done.exit_code == 2, done.output
+    assert message in done.output
+    assert not (tmp_path / "results").exists() and scored() == []
+
+
+# ---- what fails: exit code 1
+
+
+@pytest.mark.parametrize(
+    "arguments, messages",
+    [
+        (["run", "--dataset", "nuaa", "--methods", "toy", "--data-root", "nowhere"],
+         ["NUAA-SIRST is not here; tried nowhere", "istsbench data fetch nuaa"]),
+        (["run", "--dataset", "folder:nowhere", "--methods", "toy"], ["nowhere: no such folder"]),
+        (["score", "--pred", "nowhere", "--dataset", "DATA"], ["nowhere: no such folder"]),
+        (["table", "VI", "--dataset", "nuaa"], ["results/nuaa: no results", "istsbench run"]),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_named(cli, toy_folder, tmp_path, arguments, messages):
+    done = cli(*[word.replace("DATA", f"folder:{toy_folder}") for word in arguments])
+    assert done.exit_code == 1, done.output
+    for message in messages:
+        assert message in done.output
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_error_of_our_own_is_not_called_wrong_use(cli, monkeypatch):
+    def broken(what):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("istsbench.listings.show", broken)
+    done = cli("list")
+    assert done.exit_code == 1 and isinstance(done.exception, ValueError)
+
+
+# ---- run, table, score
+
+
+def test_run_prints_the_table_and_where_files_are(cli, toy_folder, tmp_path):
+    done = cli("run", "--methods", "toy,batch", "--dataset", f"folder:{toy_folder}")
+    assert done.exit_code == 0, done.output
+    for words in ("Toy", "Batch", "F1", "IoU", "split test (6 images", "rule own",
+                  "written: results/folder-toyset/"):  # fmt: skip
+        assert words in done.output
+    folder = tmp_path / "results" / "folder-toyset"
+    for name in ("toy.csv", "batch.json", "table_vi.csv", "table_vi.md", "table_vi.tex"):
+        assert (folder / name).stat().st_size > 0
+    for kind, words in (("md", "| Toy |"), ("csv", "toy,Toy,toys"), ("tex", r"\toprule")):
+        shown = cli("table", "VI", "--dataset", "folder-toyset", "--format", kind)
+        assert shown.exit_code == 0 and words in shown.output
+        assert shown.output.strip() == (folder / f"table_vi.{kind}").read_text().strip()
+    calls = scored()
+    assert cli("run", "--methods", "toy,batch", "--dataset", f"folder:{toy_folder}").exit_code == 0
+    assert scored() == calls
+
+
+def test_a_failed_method_is_printed_and_the_exit_code_is_one(cli, toy_folder):
+    arguments = ("run", "--methods", "toy,bad,absent", "--dataset", f"folder:{toy_folder}")
+    for _ in range(2):
+        done = cli(*arguments)
+        assert done.exit_code == 1
+        for words in (
+            f"failed: bad on folder-toyset: 1 of 6 images failed, the first is {MARKED}: "
+            "ArithmeticError: no way",
+            "failed: absent on folder-toyset: method 'absent'",
+            "Toy",
+        ):
+            assert words in done.output
+    assert scored().count(MARKED) == 2
+    assert cli(*arguments, "--retry-failed").exit_code == 1
+    assert scored().count(MARKED) == 3
+
+
+def test_a_run_in_which_everything_fails_still_says_why(cli, toy_folder):
+    done = cli("run", "--methods", "absent", "--dataset", f"folder:{toy_folder}")
+    assert done.exit_code == 1
+    assert "failed: absent on folder-toyset: method 'absent' (no_such_package" in done.output
+
+
+def test_two_data_sets_make_one_table_beside_their_own(cli, toy_folder, tmp_path):
+    other = shutil.copytree(toy_folder, tmp_path / "other")
+    both = f"folder:{toy_folder},folder:{other}"
+    done = cli("run", "--methods", "toy", "--dataset", both, "--rules", "half", "--limit", 2)
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(tmp_path / "results" / "table_vi.csv", comment="#")
+    assert {"f1_folder-toyset", "f1_folder-other"} <= set(table.columns)
+
+
+def test_a_bad_second_data_set_is_said_before_work_on_the_first(cli, toy_folder, tmp_path):
+    other = Path(shutil.copytree(toy_folder, tmp_path / "other"))
+    (other / "masks" / "test_0.png").write_bytes(b"")
+    both = f"folder:{toy_folder},folder:{other}"
+    done = cli("run", "--methods", "toy", "--dataset", both)
+    assert done.exit_code == 1 and "test_0.png" in done.output
+    assert scored() == []
+
+
+def test_old_results_of_another_protocol_or_damaged_do_not_stop_a_run(cli, toy_folder, tmp_path):
+    data = f"folder:{toy_folder}"
+    assert cli("run", "--methods", "toy", "--dataset", data).exit_code == 0
+    folder = tmp_path / "results" / "folder-toyset"
+    for text in (
+        (folder / "toy.json").read_text().replace('"data_hash": "', '"data_hash": "0'),
+        "{",
+    ):
+        (folder / "old.json").write_text(text.replace('"toy"', '"old"'))
+        done = cli("run", "--methods", "toy", "--dataset", data)
+        assert done.exit_code == 0
+        assert "note: " in done.output and "the table holds the methods of this run" in done.output
+
+
+def test_score_makes_a_row_of_prediction_images(cli, toy_folder, tmp_path):
+    arguments = ("--dataset", f"folder:{toy_folder}", "--label", "Mine & yours")
+    done = cli("score", "--pred", toy_folder / "masks", *arguments)
+    assert done.exit_code == 0, done.output
+    assert "Mine & yours" in done.output and "1.000" in done.output
+    table = cli("table", "VI", "--dataset", "folder-toyset", "--format", "tex")
+    assert r"Mine \& yours" in table.output
+    pred = Path(shutil.copytree(toy_folder / "masks", tmp_path / "pred"))
+    (pred / "test_1.png").unlink()
+    done = cli("score", "--pred", pred, *arguments)
+    assert done.exit_code == 1 and "no prediction for test_1" in done.output
+
+
+# ---- the installed command
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory):
+    """The environment of a machine on which the plug-in is installed."""
+    folder = tmp_path_factory.mktemp("plugin")
+    source = shutil.copytree(PLUGIN, folder / "source")
+    if find_spec("setuptools"):
+        flags = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", *flags, "--target", folder / "site", source],
+            check=True,
+        )
+    else:
+        install(folder / "site", {"brightest": "brightest:Brightest"})
+        shutil.copy(source / "brightest.py", folder / "site")
+    path = os.pathsep.join(filter(None, [str(folder / "site"), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "MPLBACKEND": "Agg", "COLUMNS": "200"}
+
+
+def test_a_third_partys_method_is_listed_run_and_tabulated(plugin, toy_folder, tmp_path):
+    options = {"cwd": tmp_path, "env": plugin}
+    listed = command("list", **options)
+    assert listed.returncode == 0 and "Brightest & Best_1" in listed.stdout
+    info = command("info", "brightest", **options)
+    assert info.returncode == 0 and "grey levels that do not count" in info.stdout
+    data = f"folder:{toy_folder}"
+    done = command("run", "--methods", "ours,tophat(size=7)", "--dataset", data, **options)
+    assert done.returncode == 0, done.stderr
+    assert "Brightest & Best_1" in done.stdout and "scoring folder-toyset: 12/12" in done.stderr
+    folder = tmp_path / "results" / "folder-toyset"
+    assert r"Brightest \& Best\_1" in (folder / "table_vi.tex").read_text()
+    assert list((folder / "figures").glob("*.p*"))
+    table = pd.read_csv(folder / "table_vi.csv", comment="#").set_index("method")
+    assert table.loc["brightest", "f1_folder-toyset"] > 0
+    assert "tophat(size=7)" in table.index
+
+
+@pytest.mark.parametrize(
+    "arguments, code",
+    [(["list", "rules"], 0), (["info", "tophat"], 0), (["info", "nosuch"], 2), (["list", "x"], 2),
+     (["table", "VI"], 1)],
+)  # fmt: skip
+def test_exit_codes_of_the_installed_command(tmp_path, arguments, code):
+    done = command(*arguments, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr and bool(done.stderr) == (code != 0)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_leaves_everything_consistent_and_says_how_to_go_on(
+    toys, toy_folder, tmp_path, jobs
+):
+    environment = {**install(tmp_path / "site"), "TOY_LOG": os.environ["TOY_LOG"]}
+    method, data = "toy(seconds=0.2)", f"folder:{toy_folder}"
+    arguments = [COMMAND, "run", "--methods", method, "--dataset", data, "--jobs", str(jobs)]
+    process = subprocess.Popen(
+        arguments, cwd=tmp_path, env=environment, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    store = tmp_path / "results" / "maps"
+    for _ in range(1500):
+        if len(list(store.rglob("*.npz"))) >= 2:
+            break
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    started = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, error = process.communicate(timeout=60)
+    assert time.monotonic() - started < 20
+    assert process.returncode == 1
+    assert "stopped; what is done is kept, the same command continues from there" in error
+    assert "Traceback" not in error
+    kept = sorted(store.rglob("*.npz"))
+    assert 2 <= len(kept) < 6
+    for path in kept:
+        with np.load(path) as file:
+            assert file["map"].shape == (24, 32)
+    assert not list(tmp_path.rglob("*.part")) and not list(store.rglob("*.failed.json"))
+    before = len(scored())
+    from istsbench import runner
+    from istsbench.data import open_dataset
+    from istsbench.selection import choose
+
+    outcome = runner.run(choose(method), open_dataset(data), tmp_path / "results", show=False)
+    assert outcome.done == [method] and len(scored()) - before == 6 - len(kept)

@@ -1,0 +1,220 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SHARED
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from istsbench.cli import app
+from istsbench.images import DataError
+from istsbench.lint import lint
+from istsbench.registry import WrongUse
+from istsbench.reported import paper_table
+
+IOU_ABOVE_F1 = {
+    ("MDWCM", "nust"), ("MDWCM", "nuaa"), ("Top-Hat", "nuaa"), ("MNWTH", "nuaa"),
+    ("TV-PCP", "nuaa"), ("WSNMSTIPT", "nuaa"),
+}  # fmt: skip
+F1_ABOVE_MEAN = {
+    *((label, "nust") for label in ("ILCM", "TV-PCP", "SRWS", "NTFRA")),
+    *((label, "nuaa") for label in ("LCM", "ILCM", "MPCM", "NIPPS", "MoG-MRF", "WSLCM")),
+}
+"""The rows of the paper's Table VI that no reduction of shared counts can give."""
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rows_by_check(path: Path) -> dict[str, set[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for finding in lint(path).findings:
+        row = (finding.row.label, finding.row.part)
+        found.setdefault(finding.check, set()).add(row)
+    return found
+
+
+def check_paper(found: dict[str, set[tuple[str, str]]]) -> None:
+    assert found.pop("iou > f1") == IOU_ABOVE_F1
+    assert found.pop("f1 > 2pr/(p+r)") == F1_ABOVE_MEAN
+    assert {row for rows in found.values() for row in rows} <= IOU_ABOVE_F1
+    assert set(found) == {"iou > precision", "iou > recall"}
+
+
+def test_finds_the_impossible_rows_of_the_papers_table():
+    import istsbench
+
+    path = Path(istsbench.__file__).parent / "paper" / "table_vi.csv"
+    assert len(lint(path).rows) == 54
+    check_paper(rows_by_check(path))
+
+
+def test_a_wide_table_says_the_same(tmp_path):
+    frame = paper_table().assign(column=lambda f: f["dataset"] + "_" + f["metric"])
+    wide = frame.pivot(index="label", columns="column", values="value")
+    wide.to_csv(tmp_path / "wide.csv", float_format="%.2f")
+    check_paper(rows_by_check(tmp_path / "wide.csv"))
+
+
+def test_other_columns_of_a_wide_table_are_left_alone():
+    path = SHARED / "paper" / "tables" / "table_vi.csv"
+    if not path.is_file():
+        pytest.skip("the table with columns such as nuaa_iou_le_f1 is not here")
+    assert len(lint(path).rows) == 54
+    check_paper(rows_by_check(path))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.booleans(), st.integers(1, 6))
+def test_scores_of_real_counts_are_never_flagged(tmp_path_factory, seed, digits, percent, images):
+    rng = np.random.default_rng(seed)
+    tp, fp, fn = rng.integers(0, [[3], [6], [6]], (3, images)).astype(float)
+    divide = lambda a, b: np.divide(a, b, out=np.zeros_like(a), where=b > 0)  # noqa: E731
+    scores = lambda tp, fp, fn: [  # noqa: E731
+        divide(tp, tp + fp), divide(tp, tp + fn), divide(2 * tp, 2 * tp + fp + fn),
+        divide(tp, tp + fp + fn),
+    ]  # fmt: skip
+    means = [values.mean() for values in scores(tp, fp, fn)]
+    pooled = [float(v[0]) for v in scores(*(x.sum(keepdims=True) for x in (tp, fp, fn)))]
+    for claim, values in (("image", means), ("pooled", pooled)):
+        line = ",".join(f"{value * (100 if percent else 1):.{digits}f}" for value in values)
+        path = tmp_path_factory.mktemp("lint") / "t.csv"
+        path.write_text(f"method,P,R,F1,IoU\nmine,{line}\n")
+        scale = "percent" if percent else "fraction"
+        assert not lint(path, claim=claim, scale=scale).findings
+        assert not lint(path, scale=scale).findings
+
+
+def checks(tmp_path: Path, text: str, **options) -> list[str]:
+    return [finding.check for finding in lint(write(tmp_path, text), **options).findings]
+
+
+def test_rounding_is_allowed_for(tmp_path):
+    assert checks(tmp_path, "m,F1,IoU\na,0.12,0.12\n") == []
+    assert checks(tmp_path, "m,F1,IoU\na,0.12,0.13\n") == ["iou > f1"]  # rounding keeps order
+    assert checks(tmp_path, "m,F1,IoU\na,0.12,0.125\n") == []  # both may be 0.1248
+    assert checks(tmp_path, "m,P,R,F1\na,0.50,0.50,0.50\n") == []
+    assert checks(tmp_path, "m,P,R,F1\na,0.50,0.50,0.52\n") == ["f1 > 2pr/(p+r)"]
+    assert checks(tmp_path, "m,P,R,F1\na,0.5,0.5,0.50\n") == []
+
+
+def test_zeros_at_the_end_may_be_missing(tmp_path):
+    assert checks(tmp_path, "m,F1,IoU\na,0.4,0.43\nb,0.61,0.5\n") == ["iou > f1"]
+
+
+def test_iou_has_a_least_value(tmp_path):
+    assert checks(tmp_path, "m,F1,IoU\na,0.80,0.66\n") == []
+    assert checks(tmp_path, "m,F1,IoU\na,0.80,0.65\n") == ["iou < f1/(2-f1)"]
+
+
+def test_iou_against_precision_and_recall(tmp_path):
+    assert checks(tmp_path, "m,P,R,IoU\na,0.30,0.60,0.31\n") == ["iou > precision"]
+    assert checks(tmp_path, "m,P,R,IoU\na,0.60,0.30,0.31\n") == ["iou > recall"]
+
+
+def test_a_table_that_says_pooled_must_fit_the_identities(tmp_path):
+    means = "m,P,R,F1,IoU\na,0.60,0.60,0.50,0.40\n"
+    assert checks(tmp_path, means) == []
+    assert checks(tmp_path, means, claim="pooled") == ["pooled f1", "pooled iou"]
+    assert lint(write(tmp_path, means)).pooled == []
+    assert len(lint(write(tmp_path, "m,P,R,F1,IoU\na,0.5,0.5,0.5,0.33\n")).pooled) == 1
+
+
+def test_nIoU_beside_IoU(tmp_path):
+    both = "m,F1,IoU,nIoU\na,0.50,0.40,0.55\n"
+    assert checks(tmp_path, both) == []  # IoU may be pooled
+    assert checks(tmp_path, both, claim="image") == ["iou != niou"]
+    assert checks(tmp_path, "m,F1,nIoU\na,0.50,0.55\n") == ["niou > f1"]
+
+
+def test_percent_is_seen(tmp_path):
+    assert checks(tmp_path, "m,F1 (%),mIoU (%)\na,40,43\nb,50,40\n") == ["iou > f1"]
+    assert checks(tmp_path, "m,F1,IoU\na,40%,43%\n") == ["iou > f1"]
+    assert checks(tmp_path, "m,F1,IoU\na,40.00,39.99\nb,1.10,1.00\n") == []
+    assert checks(tmp_path, "m,F1,IoU\na,40,30\n", scale="fraction") == ["range"]
+
+
+def test_a_score_outside_its_range(tmp_path):
+    assert checks(tmp_path, "m,P,R\na,0.50,1.02\n") == ["range"]
+    assert checks(tmp_path, "m,P,R\na,0.50,-0.02\n") == ["range"]
+    assert checks(tmp_path, "m,P,R\na,0.50,1.00\n") == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Method,Pre.,Rec.,F-measure,Jaccard",
+        "Network,precision ↑,recall ↑,F_1,mIoU",
+        "model,P_nuaa,R_nuaa,F1_nuaa,IoU_nuaa",
+        "name,NUAA-SIRST P,NUAA-SIRST R,NUAA-SIRST F1 score,NUAA-SIRST IoU",
+        "Method;Prec;Recall;Dice;IoU",
+    ],
+)
+def test_columns_are_guessed(tmp_path, head):
+    text = f"# a comment, with commas\n{head}\nmine,0.4,0.5,0.4,0.2\n"
+    report = lint(write(tmp_path, text.replace(",", ";") if ";" in head else text))
+    (row,) = report.rows
+    assert set(row.scores) == {"precision", "recall", "f1", "iou"}
+    assert (row.label, row.line) == ("mine", 3)
+    assert [row.scores[s].text for s in ("precision", "iou")] == ["0.4", "0.2"]
+
+
+def test_differences_and_spreads_are_no_scores(tmp_path):
+    text = "m,f1_nuaa,f1_nuaa_diff,f1_nuaa_low,iou_nuaa\na,0.5,0.9,0.1,0.4\n"
+    (row,) = lint(write(tmp_path, text)).rows
+    assert row.part == "nuaa" and row.scores["f1"].text == "0.5"
+
+
+def test_columns_can_be_named(tmp_path):
+    path = write(tmp_path, "m,score a,score b,F1\na,0.3,0.5,0.9\n")
+    (finding,) = lint(path, columns={"f1": "score a", "iou": "score b"}).findings
+    assert finding.check == "iou > f1"
+    with pytest.raises(DataError, match="no column 'score c'"):
+        lint(path, columns={"f1": "score c"})
+    with pytest.raises(WrongUse, match="'fa' is no score"):
+        lint(path, columns={"fa": "score a"})
+
+
+def test_marks_around_numbers(tmp_path):
+    text = "m,F1,IoU\na,\\textbf{0.40},**0.43**\nb,-,0.3\n"
+    assert checks(tmp_path, text) == ["iou > f1"]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "image,tp,fp\na,1,2\n", "m,F1\na,0.5\n"])
+def test_a_file_without_two_scores_is_refused(tmp_path, text):
+    with pytest.raises(DataError):
+        lint(write(tmp_path, text))
+
+
+def test_unknown_claim_and_scale(tmp_path):
+    path = write(tmp_path, "m,F1,IoU\na,0.4,0.3\n")
+    with pytest.raises(WrongUse, match="claim is 'micro'"):
+        lint(path, claim="micro")
+    with pytest.raises(WrongUse, match="scale is 'permille'"):
+        lint(path, scale="permille")
+
+
+def test_the_command_tells_by_its_exit_code(tmp_path):
+    run = lambda *words: CliRunner().invoke(app, ["lint", *map(str, words)])  # noqa: E731
+    path = write(tmp_path, "m,F1,IoU\ngood,0.4,0.3\n")
+    assert run(path).exit_code == 0
+    assert run(path, "--columns", "f1=").exit_code == 2
+    assert run(tmp_path / "absent.csv").exit_code == 1
+    path = write(tmp_path, "m,F1,IoU\ngood,0.4,0.3\nwrong,0.4,0.5\n")
+    done = run(path)
+    assert done.exit_code == 1
+    assert f"{path}:3: wrong: IoU 0.5 > F1 0.4" in done.output
+    assert "2 rows, 1 impossible" in done.output
+
+
+def test_the_numbers_of_a_long_table_meet_by_all_other_columns(tmp_path):
+    rows = [("a", "x", "F1", 0.4), ("a", "y", "F1", 0.9), ("a", "x", "IoU", 0.3)]
+    rows += [("a", "y", "IoU", 0.97), ("a", "x", "AUC", 0.2)]
+    frame = pd.DataFrame(rows, columns=["method", "dataset", "metric", "value"])
+    frame.to_csv(tmp_path / "long.csv", index=False)
+    (finding,) = lint(tmp_path / "long.csv").findings
+    assert (finding.row.part, finding.check) == ("y", "iou > f1")

@@ -1,0 +1,287 @@
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from istsbench import charts, pictures, plots, registry
+from istsbench.data import open_dataset
+from istsbench.difficulty import BINS, classes, describe
+from istsbench.drawing import looks, place_labels, write_figure
+from istsbench.images import DataError
+from istsbench.metrics import REDUCTIONS, target_counts
+from istsbench.registry import UnknownName
+from istsbench.results import Results
+from istsbench.runner import map_store, run
+from istsbench.selection import choose
+from istsbench.sheet import fitted
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """Two methods on eight synthetic images."""
+    folder = tmp_path_factory.mktemp("results")
+    run(choose("tophat,maxmean"), open_dataset("synthetic"), folder, limit=8, show=False)
+    return folder
+
+
+@pytest.fixture
+def results(out):
+    return Results.load(out / "synthetic-first8")
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return open_dataset("synthetic")
+
+
+def scattered(shape, number, seed):
+    mask = np.zeros(shape, bool)
+    rng = np.random.default_rng(seed)
+    for row, column in zip(*(rng.integers(0, side, number) for side in shape), strict=True):
+        mask[row : row + rng.integers(1, 4), column : column + rng.integers(1, 4)] = True
+    return mask
+
+
+# ------------------------------------------------------------------ looks
+
+
+def test_a_look_does_not_depend_on_the_other_methods():
+    known = {
+        name: {"label": card.label, "group": card.group, "year": card.year}
+        for name, card in registry.cards().items()
+    }
+    every = looks(known)
+    assert len({(one.colour, str(one.line), one.marker) for one in every.values()}) == len(known)
+    for name in known:
+        assert looks({name: known[name]})[name] == every[name]
+
+
+def test_a_variant_does_not_look_like_its_method():
+    record = {"label": "Top-Hat", "group": "spatial", "year": 1996}
+    drawn = looks({"tophat": record, "tophat(size=7)": record, "tophat(size=9)": record})
+    assert len({(one.colour, str(one.line)) for one in drawn.values()}) == 3
+
+
+def test_labels_stay_clear_of_each_other_and_inside():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(60, 540, (25, 2))
+    sizes = np.column_stack([rng.uniform(25, 50, 25), np.full(25, 9)])
+    wall = np.array([0, 290, 600, 300])
+    corners = place_labels(points, sizes, (0, 0, 600, 600), [wall])
+    found = [wall, *np.column_stack([corners, corners + sizes])]
+    for index, one in enumerate(found):
+        for other in found[:index]:
+            gap = np.maximum(one[:2], other[:2]) - np.minimum(one[2:], other[2:])
+            assert gap.max() >= 0
+    assert (corners >= 0).all() and (corners + sizes <= 600).all()
+
+
+def test_a_long_label_takes_two_lines_or_smaller_letters():
+    assert fitted("MPCM", 0.8) == ("MPCM", 7)
+    assert fitted("pixelGame (w/o MIM)", 0.8)[0] == "pixelGame\n(w/o MIM)"
+    text, size = fitted("averyveryverylongname", 0.8)
+    assert "\n" not in text and 3 < size < 7
+
+
+# ------------------------------------------------------------------ scores
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_bars_show_what_tables_print(results, reduction):
+    data = charts.bars_data(results, "own", reduction).set_index(["method", "score"])["value"]
+    summary = results.summary("own", reduction).set_index("method")
+    for spec, score in data.index:
+        assert data[spec, score] == pytest.approx(summary.loc[spec, score])
+
+
+def test_bars_carry_the_papers_values(results):
+    for record in results.records.values():
+        record["dataset"] = "nuaa"
+    data = charts.bars_data(results, "own", "image").set_index(["label", "score"])["paper"]
+    assert data["Top-Hat", "f1"] == 0.12 and np.isnan(data["Max-Mean", "f1"])
+
+
+def test_a_logarithmic_roc_follows_the_straight_line(results, monkeypatch):
+    points = pd.DataFrame({"fpr": [0.0, 0.01, 0.01], "tpr": [0.1, 0.1, 0.5], "precision": 1.0})
+    monkeypatch.setattr(charts, "curve_data", lambda results, spec: points)
+    line = charts.roc_data(results, "tophat", start=1e-4)
+    assert line["fpr"].iloc[0] == pytest.approx(1e-4) and line["fpr"].is_monotonic_increasing
+    beyond = line[line["fpr"] > 0.01]
+    assert len(beyond) > 50
+    expected = 0.5 + 0.5 * (beyond["fpr"] - 0.01) / 0.99
+    np.testing.assert_allclose(beyond["tpr"], expected, atol=1e-12)
+
+
+def test_pr_curve_covers_its_average_precision(results):
+    # Thinned to 400 points, the steps still enclose the exact area to a percent.
+    for spec, record in results.records.items():
+        points = charts.curve_data(results, spec)
+        area = (points["precision"] * points["tpr"].diff().fillna(points["tpr"].iloc[0])).sum()
+        assert area == pytest.approx(record["average_precision"], abs=0.01)
+
+
+def test_pareto_front_by_hand(results):
+    seconds = {"slow": 3.0, "quick": 1.0, "waste": 2.0, "equal": 4.0}
+    hits = {"slow": 9, "quick": 4, "waste": 4, "equal": 9}
+    row = results.counts["tophat"].query("rule == 'own'").iloc[[0]]
+    record = {**results.records["tophat"], "images": 1}
+    made = Results(
+        results.folder,
+        dict.fromkeys(seconds, record),
+        {spec: row.assign(tp=hits[spec], fp=1, fn=0, seconds=seconds[spec]) for spec in seconds},
+    )
+    data = charts.pareto_data(made, "own", "image").set_index("method")
+    assert data["front"].to_dict() == {"quick": True, "waste": False, "slow": True, "equal": False}
+
+
+# ------------------------------------------------------------------ difficulty
+
+
+def test_classes_by_hand():
+    values = pd.Series([1, 9, 9.5, 10, 25, 26, 80, 81, 5000])
+    expected = ["1–9", "1–9", "1–9", "10–25", "10–25", "26–49", "50–80", "≥81", "≥81"]
+    assert list(classes(values, BINS["size"])) == expected
+    assert list(classes(pd.Series([0.0, 0.99, 8, np.inf]), BINS["scr"])) == [
+        "0–1",
+        "0–1",
+        *["≥8"] * 2,
+    ]
+    assert list(classes(pd.Series([1, 2, 7]), BINS["targets"])) == ["1", "2", "≥3"]
+
+
+def test_every_class_holds_the_mean_of_its_images(results, dataset):
+    data = charts.difficulty_data(results, dataset, "own")
+    overall = results.summary("own", "image").set_index("method")["f1"]
+    for table in data.values():
+        images = np.array([int(name.split("(")[1][:-1]) for name in table.columns])
+        assert images.sum() == 8
+        np.testing.assert_allclose(table @ images / 8, overall[table.index])
+
+
+def test_difficulty_of_a_scene(dataset):
+    name = dataset.names()[0]
+    mask = dataset.load(name).mask
+    facts = describe(dataset, [name]).loc[name]
+    assert facts["targets"] * facts["size"] == mask.sum()
+
+
+# ------------------------------------------------------------------ pictures
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_boxes_tell_what_the_metrics_count(seed):
+    truth = scattered((40, 50), 4, seed)
+    mask = np.roll(truth, seed % 4, axis=1) | scattered((40, 50), 3, 100 + seed)
+    seen, counted = pictures.outcome(mask, truth), target_counts(mask, truth)
+    assert len(seen.found) == counted.detected
+    assert len(seen.found) + len(seen.missed) == counted.targets
+    assert bool(seen.false) == bool(counted.false_pixels)
+    assert len(seen.false) == len(pictures.boxes(mask)) - counted.detected
+
+
+def test_boxes_that_touch_become_one():
+    chain = [(0, 0, 3, 3), (10, 10, 12, 12), (2, 2, 5, 5), (4, 4, 7, 7)]
+    assert pictures.joined(chain) == [(0, 0, 7, 7), (10, 10, 12, 12)]
+    # The box around an L reaches into a third box, which it did not touch before.
+    assert pictures.joined([(0, 0, 2, 9), (0, 0, 9, 2), (5, 5, 6, 6)]) == [(0, 0, 9, 9)]
+    assert pictures.joined([]) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_inset_shows_the_first_target_from_inside_the_image(seed):
+    mask = scattered((30, 22), 3, seed)
+    top, left, bottom, right = pictures.zoomed(mask)
+    first = pictures.boxes(mask)[0]
+    assert bottom - top == right - left
+    assert 0 <= top <= first[0] and first[2] <= bottom <= 30
+    assert 0 <= left <= first[1] and first[3] <= right <= 22
+    assert pictures.zoomed(np.zeros((5, 5), bool)) is None
+
+
+def test_the_inset_avoids_targets():
+    mask = np.zeros((100, 100), bool)
+    mask[5, 5] = True
+    assert pictures.free_corner(mask) == (1, 1)
+    mask[95, 95] = True
+    assert pictures.free_corner(mask) in ((0, 1), (1, 0))
+
+
+def test_representatives_depend_on_the_truth_alone(results):
+    chosen = pictures.representatives(results, "own")
+    assert len(set(chosen)) == 4
+    for spec, rows in results.counts.items():
+        results.counts[spec] = rows.assign(fn=rows["tp"] + rows["fn"], tp=0)
+    assert pictures.representatives(results, "own") == chosen
+    rows = results.counts["tophat"].query("rule == 'own'").set_index("image").loc[chosen]
+    assert rows["targets"].is_monotonic_increasing
+
+
+def test_blocks_hold_every_method_in_order():
+    methods = [f"m{number}" for number in range(30)]
+    for number in (1, 2, 9, 26, 30):
+        found = pictures.blocks(methods[:number], [0.8] * 4)
+        assert [spec for block in found for spec in block] == methods[:number]
+    assert len(pictures.blocks(methods, [0.8] * 4)) > 1
+
+
+def test_a_surface_keeps_the_peak():
+    score = np.zeros((100, 130))
+    score[77, 129] = 5
+    found = pictures.peaks(score, cells=48)
+    assert max(found.shape) <= 48 and found.max() == 1
+    assert np.argwhere(found == 1).tolist() == [[77 // 3, 129 // 3]]
+
+
+# ------------------------------------------------------------------ files
+
+
+def test_the_standard_figures_are_written(out, dataset):
+    paths = plots.draw_all(out, "synthetic-first8", dataset)
+    assert {path.stem for path in paths} == {
+        "bars-own-image", "roc", "roc-log", "pr", "grid-own", "pareto-own-image",
+    }  # fmt: skip
+    assert all(path.is_file() and path.stat().st_size > 5000 for path in paths)
+
+
+def test_the_other_figures_draw(results, dataset):
+    name = results.counts["tophat"]["image"].iloc[0]
+    request = plots.Request(results, dataset, images=(name,))
+    for figure in ("gallery", "surfaces", "difficulty"):
+        assert len(plots.draw(figure, request)) == 2
+    assert (results.folder / "figures" / f"gallery-own-{name}.pdf").is_file()
+    with pytest.raises(DataError, match="three methods"):
+        plots.draw("cd", request)
+
+
+def test_same_results_same_bytes_and_no_settings_left(results, tmp_path):
+    before = dict(matplotlib.rcParams)
+    first = write_figure(charts.bars(results, "own", "image"), tmp_path / "a", "x")
+    with matplotlib.rc_context({"font.size": 20, "axes.grid": False}):  # a user's own
+        second = write_figure(charts.bars(results, "own", "image"), tmp_path / "b", "x")
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_method_without_maps_is_left_out_and_named(results, dataset):
+    name = results.counts["tophat"]["image"].iloc[0]
+    record = results.records["maxmean"]
+    results.records["maxmean"] = {**record, "method_hash": "elsewhere"}
+    samples, maps, note = pictures.load(results, dataset, "own", [name])
+    assert list(maps) == ["tophat"] and "Max-Mean" in note
+    stored = map_store(results.folder.parent, results.records["tophat"]).load(name)
+    np.testing.assert_array_equal(maps["tophat"][0], stored.score)
+
+
+def test_errors_name_what_was_asked_for(results, dataset):
+    request = plots.Request(results, dataset)
+    with pytest.raises(UnknownName, match="did you mean pareto"):
+        plots.draw("paretto", request)
+    with pytest.raises(UnknownName, match="test_999"):
+        pictures.grid(results, dataset, "own", ["test_999"])
+    with pytest.raises(DataError, match="tuned"):
+        charts.bars(results, "tuned", "image")
+    assert (
+        plots.draw_all(results.folder.parent, results.folder.name, dataset, "tuned", names=["grid"])
+        == []
+    )

@@ -1,0 +1,132 @@
+import json
+import math
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from istsbench import runner
+from istsbench.data import open_dataset
+from istsbench.images import DataError
+from istsbench.predictions import submit
+from istsbench.registry import WrongUse
+from istsbench.results import Results
+from istsbench.selection import choose
+from istsbench.tables import table_vi
+
+
+@pytest.fixture
+def dataset(toy_folder):
+    return open_dataset(f"folder:{toy_folder}")
+
+
+@pytest.fixture
+def pred(toy_folder, tmp_path):
+    """The masks of the toy data set as predictions."""
+    return Path(shutil.copytree(toy_folder / "masks", tmp_path / "pred"))
+
+
+def change(pred, name, function):
+    path = str(pred / f"{name}.png")
+    cv2.imwrite(path, function(cv2.imread(path, cv2.IMREAD_GRAYSCALE)))
+
+
+def test_perfect_masks_score_one(dataset, pred, tmp_path):
+    folder, record = submit(pred, dataset, tmp_path / "out", label="Mine")
+    assert folder == tmp_path / "out" / "folder-toyset"
+    assert [record[key] for key in ("label", "group", "status")] == ["Mine", *["submitted"] * 2]
+    results = Results.load(folder)
+    for reduction in ("image", "pooled"):
+        row = results.summary("own", reduction).loc[0]
+        for score in ("precision", "recall", "f1", "iou", "niou", "pd", "auc"):
+            assert row[score] == 1, score
+        assert row["fa"] == 0 and math.isnan(row["seconds"])
+
+
+def test_what_lies_above_half_of_full_scale_is_the_mask(dataset, pred, tmp_path):
+    grey = {"test_0": 127, "test_1": 128}
+    for name, level in grey.items():
+        change(pred, name, lambda mask, level=level: np.where(mask > 0, level, 0))
+    folder, record = submit(pred, dataset, tmp_path / "out")
+    rows = pd.read_csv(folder / f"{record['file']}.csv").set_index(["image", "rule"])
+    assert tuple(rows.loc["test_0", "own"][["tp", "fp", "fn"]]) == (0, 0, 9)
+    assert tuple(rows.loc["test_1", "own"][["tp", "fp", "fn"]]) == (9, 0, 0)
+    assert rows.loc["test_0", "oracle"]["tp"] == 9
+
+
+def test_it_stands_among_methods_run_here(toys, dataset, pred, tmp_path):
+    outcome = runner.run(choose("toy"), dataset, tmp_path / "out", show=False)
+    folder, _ = submit(pred, dataset, tmp_path / "out", label="toy")
+    assert folder == outcome.folder
+    table = table_vi([Results.load(folder)])
+    assert list(table.frame["method"]) == ["toy", "submitted(toy)"]
+    assert table.frame["f1_folder-toyset"].iloc[1] == 1
+
+
+def test_new_predictions_under_an_old_label_replace_it(dataset, pred, tmp_path):
+    out = tmp_path / "out"
+    submit(pred, dataset, out, label="Mine")
+    change(pred, "test_0", lambda mask: 0 * mask)
+    folder, _ = submit(pred, dataset, out, label="Mine")
+    results = Results.load(folder)
+    assert len(results.records) == 1
+    assert results.summary("own", "image").loc[0, "recall"] == pytest.approx(5 / 6)
+
+
+def test_changed_masks_recount_old_predictions(toy_folder, pred, tmp_path):
+    data = Path(shutil.copytree(toy_folder, tmp_path / "toyset"))
+    for _ in range(2):
+        folder, _ = submit(pred, open_dataset(f"folder:{data}"), tmp_path / "out")
+        change(data / "masks", "test_0", lambda mask: np.roll(mask, 12, axis=1))
+    results = Results.load(folder)
+    assert results.complete("submitted(submitted)", "own")
+    assert results.summary("own", "image").loc[0, "recall"] == pytest.approx(5 / 6)
+
+
+def test_a_missing_prediction_is_named(dataset, pred, tmp_path):
+    (pred / "test_3.png").unlink()
+    with pytest.raises(
+        DataError, match=r"no prediction for test_3 \(expected test_3\.png\); found"
+    ):
+        submit(pred, dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prediction_of_another_size_is_named(dataset, pred, tmp_path):
+    change(pred, "test_3", lambda mask: mask[:, :-1])
+    with pytest.raises(DataError, match=r"test_3\.png: 31x24, expected the size.*32x24"):
+        submit(pred, dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unreadable_prediction_and_folder_are_named(dataset, pred, tmp_path):
+    (pred / "test_3.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"test_3\.png: not a readable image"):
+        submit(pred, dataset, tmp_path / "out")
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        submit(tmp_path / "nowhere", dataset, tmp_path / "out")
+
+
+@pytest.mark.parametrize("label", ["", "  \n"])
+def test_an_empty_label_is_refused(dataset, pred, tmp_path, label):
+    with pytest.raises(WrongUse, match="label"):
+        submit(pred, dataset, tmp_path / "out", label=label)
+
+
+@pytest.mark.parametrize("label", ["../../etc", "a/b", "ü & <b>", "x" * 300, "a\nb", "con:1?*"])
+def test_any_label_is_a_file_inside_the_folder(dataset, pred, tmp_path, label):
+    folder, record = submit(pred, dataset, tmp_path / "out", label=label)
+    assert record["label"] == " ".join(label.split())
+    (found,) = folder.glob("*.json")
+    assert json.loads(found.read_text(encoding="utf-8"))["label"] == record["label"]
+    assert Results.load(folder).complete(record["method"], "own")
+    table_vi([Results.load(folder)]).write(folder)
+
+
+def test_labels_that_differ_do_not_share_files(dataset, pred, tmp_path):
+    for label in ("a b", "a_b", "a/b"):
+        folder, _ = submit(pred, dataset, tmp_path / "out", label=label)
+    assert len(Results.load(folder).records) == 3

@@ -1,0 +1,216 @@
+"""Wrong methods are caught by the conformance suite, each by the check meant for it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from toys import Toy
+
+from istsbench.segmenter import Card, Segmenter
+from istsbench.testing import CHECKS, scene
+from istsbench.threshold import Fixed, MeanStd
+
+CHECK = {check.__name__: check for check in CHECKS}
+
+
+@dataclass(frozen=True)
+class Right(Segmenter):
+    card = Card("Right", "toys", "V", 2000, "d", "paper")
+    threshold = MeanStd(4)
+
+    def score(self, image):
+        return np.maximum(image - np.median(image), 0)
+
+
+right = Right().score
+
+
+def wrong(score, **attributes):
+    """A method that is right but for its score."""
+    return type("Wrong", (Right,), {"score": lambda self, image: score(image), **attributes})()
+
+
+def in_place(image):
+    image -= np.median(image)
+    return np.maximum(image, 0)
+
+
+def clipped(image):
+    return np.maximum(image, 0, out=image)
+
+
+def remembers():
+    kept = []
+
+    def score(image):
+        kept.append(image.mean())
+        return right(image) + np.mean(kept)
+
+    return score
+
+
+def one_buffer():
+    buffer = np.zeros((200, 200))
+
+    def score(image):
+        view = buffer[: image.shape[0], : image.shape[1]]
+        view[:] = right(image)
+        return view
+
+    return score
+
+
+def draws(image):
+    return right(image) + 1e-9 * np.random.uniform()  # noqa: NPY002
+
+
+def seeds(image):
+    np.random.seed(3)  # noqa: NPY002
+    return right(image)
+
+
+def with_one_pixel(value):
+    def score(image):
+        found = right(image)
+        found[0, 0] = value
+        return found
+
+    return score
+
+
+def needs_nine(image):
+    assert min(image.shape) >= 9
+    return right(image)
+
+
+def scaled(image):
+    with np.errstate(all="ignore"):
+        return (image - image.min()) / (image.max() - image.min())
+
+
+def overflows(image):
+    return right(image) if len(np.unique(image)) > 2 else np.full(image.shape, np.inf)
+
+
+class Nameless(Right):
+    card = Card("", "toys", "V", 2000, "d", "paper")
+
+
+class Itself(Right):
+    """Compares by identity."""
+
+    def __eq__(self, other):
+        return self is other
+
+    __hash__ = object.__hash__
+
+
+@dataclass(frozen=True)
+class Unhashable(Right):
+    sizes: list = field(default_factory=list)
+
+
+class Other(Right):
+    """Comes back from a pickle as something else."""
+
+    def __reduce__(self):
+        return (Toy, (2.0,))
+
+
+class Drops(Right):
+    def score_many(self, images):
+        return list(map(self.score, images))[:-1]
+
+
+class Swaps(Right):
+    def score_many(self, images):
+        return [2 * self.score(image) for image in images]
+
+
+class Numbers(Fixed):
+    def __call__(self, score):
+        return 1.0 * super().__call__(score)
+
+
+WRONG = {
+    "card_is_complete": [
+        wrong(right, card=None),
+        Nameless(),
+        wrong(right, card=Card("L", "toys", "V", 0, "d", "paper")),
+    ],
+    "map_has_the_promised_form": [
+        wrong(lambda image: right(image).astype(np.uint8)),
+        wrong(lambda image: right(image).astype(np.float32)),
+        wrong(lambda image: right(image).T),
+        wrong(lambda image: right(image)[None]),
+        wrong(lambda image: right(image).tolist()),
+        wrong(lambda image: image - np.median(image)),
+        wrong(with_one_pixel(np.nan)),
+        wrong(with_one_pixel(np.inf)),
+        wrong(with_one_pixel(-1e-9)),
+    ],
+    "leaves_the_image_alone": [wrong(in_place)],
+    "accepts_a_read_only_image": [wrong(in_place), wrong(clipped)],
+    "repeats_after_another_image": [wrong(remembers()), wrong(one_buffer())],
+    "leaves_global_random_state_alone": [wrong(draws), wrong(seeds)],
+    "many_equals_one_by_one": [Drops(), Swaps()],
+    "accepts_odd_and_tiny_sizes": [wrong(needs_nine)],
+    "flat_images_have_no_target": [
+        wrong(scaled),
+        wrong(lambda image: right(image) + 1, threshold=Fixed(0.5)),
+    ],
+    "accepts_saturated_and_binary_images": [wrong(overflows)],
+    "finds_a_bright_target": [
+        wrong(lambda image: right(255 - image)),
+        wrong(lambda image: right(image)[::-1].copy()[:, ::-1] * np.eye(*image.shape)),
+        wrong(np.zeros_like),
+    ],
+    "is_a_value": [Itself(), Unhashable(), Other()],
+    "rule_makes_a_mask": [
+        wrong(right, threshold=Fixed(-1)),
+        wrong(right, threshold=Numbers(9)),
+    ],
+}
+
+
+def test_every_check_has_a_wrong_method():
+    assert set(WRONG) == set(CHECK)
+
+
+@pytest.mark.parametrize("name", CHECK)
+@pytest.mark.parametrize("method", [Right(), Toy(), Toy(gain=0.5)], ids=repr)
+def test_a_right_method_passes(name, method):
+    CHECK[name](method)
+
+
+@pytest.mark.parametrize(
+    "name, method",
+    [(name, method) for name, methods in WRONG.items() for method in methods],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_wrong_method_is_caught_by_the_check_meant_for_it(name, method):
+    own = {"accepts_a_read_only_image": ValueError}.get(name, AssertionError)  # numpy's own error
+    with pytest.raises(TypeError if isinstance(method, Unhashable) else own):
+        CHECK[name](method)
+
+
+@pytest.mark.parametrize("name", sorted(set(CHECK) - {"card_is_complete"}))
+def test_a_wrong_card_disturbs_no_other_check(name):
+    CHECK[name](Nameless())
+
+
+def test_scenes_are_whole_grey_levels_with_one_bright_target():
+    image = scene(40, 50, seed=3)
+    assert image.shape == (40, 50) and image.dtype == np.float64
+    np.testing.assert_array_equal(image, np.round(image))
+    assert 0 <= image.min() and image.max() <= 255
+    assert np.unravel_index(image.argmax(), image.shape) == (20, 25)
+    np.testing.assert_array_equal(image, scene(40, 50, seed=3))
+    assert not np.array_equal(image, scene(40, 50, seed=4))
+
+
+def test_a_check_says_what_it_saw():
+    with pytest.raises(AssertionError, match=r"Wrong\.score on a 72x88 image returned uint8"):
+        CHECK["map_has_the_promised_form"](WRONG["map_has_the_promised_form"][0])
+    with pytest.raises(AssertionError, match="yielded 2 maps for 3 images"):
+        CHECK["many_equals_one_by_one"](Drops())

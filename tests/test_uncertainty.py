@@ -1,0 +1,144 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import bootstrap
+
+from istsbench.images import DataError
+from istsbench.metrics import REDUCTIONS, ratios, summarise
+from istsbench.results import Results
+from istsbench.uncertainty import (
+    SCORES,
+    against_best,
+    holm,
+    intervals,
+    paired_rows,
+    per_image,
+    ranking,
+)
+
+PIXELS = 1000
+
+
+def made(tmp_path, counts):
+    """Results of methods given as spec -> rows of (tp, fp, fn), an image each."""
+    records, frames = {}, {}
+    for year, (spec, triples) in enumerate(counts.items(), start=2000):
+        tp, fp, fn = np.array(triples).T
+        records[spec] = {
+            "method": spec, "label": spec, "group": "hvs", "year": year, "images": len(tp),
+            "status": "paper", "rules": {"own": "MeanStd(k=3)"}, "auc": 0.9,
+            "average_precision": 0.5, "dataset": "made",
+        }  # fmt: skip
+        frames[spec] = pd.DataFrame(
+            {
+                "image": [f"i{n}" for n in range(len(tp))], "rule": "own", "tp": tp, "fp": fp,
+                "fn": fn, "tn": PIXELS - tp - fp - fn, "targets": 1, "detected": tp > 5,
+                "false_pixels": fp, "seconds": 0.1,
+            }
+        )  # fmt: skip
+    return Results(tmp_path, records, frames)
+
+
+def drawn(number, seed, low=0, high=20):
+    return np.random.default_rng(seed).integers(low, high, (number, 3))
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("score", SCORES)
+def test_values_are_those_of_tables_and_lie_in_their_interval(tmp_path, score, reduction):
+    results = made(tmp_path, {"a": drawn(30, 0), "b": drawn(30, 1)})
+    found = intervals(results, "own", score, reduction)
+    for spec, rows in results.counts.items():
+        assert found.loc[spec, "value"] == pytest.approx(summarise(rows, reduction)[score])
+    assert (found["low"] < found["value"]).all() and (found["value"] < found["high"]).all()
+
+
+def test_intervals_equal_a_general_bootstrap(tmp_path):
+    results = made(tmp_path, {"a": drawn(40, 2)})
+    f1 = ratios(results.counts["a"])["f1"].to_numpy()
+    expected = bootstrap((f1,), np.mean, method="percentile", rng=1).confidence_interval
+    found = intervals(results, "own", "f1", "image").loc["a"]
+    assert found[["low", "high"]].to_list() == pytest.approx(list(expected), abs=0.01)
+
+    def pooled(tp, fp, fn, axis):
+        return 2 * tp.sum(axis) / (2 * tp + fp + fn).sum(axis)
+
+    counts = tuple(results.counts["a"][column].to_numpy() for column in ("tp", "fp", "fn"))
+    general = bootstrap(counts, pooled, paired=True, method="percentile", rng=1)
+    found = intervals(results, "own", "f1", "pooled").loc["a"]
+    assert found[["low", "high"]].to_list() == pytest.approx(
+        list(general.confidence_interval), abs=0.01
+    )
+
+
+def test_methods_share_their_resamples(tmp_path):
+    counts = drawn(25, 3)
+    found = intervals(made(tmp_path, {"a": counts, "b": counts}), "own")
+    assert found.loc["a"].equals(found.loc["b"])
+
+
+def test_one_image_has_no_spread(tmp_path):
+    found = intervals(made(tmp_path, {"a": [(3, 1, 0)]}), "own").loc["a"]
+    assert found["low"] == found["value"] == found["high"]
+
+
+def test_a_method_with_a_missing_image_takes_no_part(tmp_path):
+    results = made(tmp_path, {"a": drawn(5, 4), "b": drawn(5, 5)})
+    results.counts["b"] = results.counts["b"][:-1]
+    assert list(intervals(results, "own").index) == ["a"]
+    with pytest.raises(DataError, match="half"):
+        per_image(results, "half")
+
+
+def test_images_are_paired_by_name(tmp_path):
+    results = made(tmp_path, {"a": drawn(6, 6), "b": drawn(6, 7)})
+    results.counts["b"] = results.counts["b"][::-1]
+    rows = paired_rows(results, "own")
+    assert rows["a"].index.equals(rows["b"].index)
+    assert rows["b"].loc["i2", "tp"] == drawn(6, 7)[2, 0]
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.6, 0.9]) == pytest.approx([1, 1])
+
+
+def test_the_best_is_told_from_worse_ones_only(tmp_path):
+    rng = np.random.default_rng(8)
+    good = np.column_stack([rng.integers(14, 20, 40), rng.integers(0, 5, 40), np.zeros(40, int)])
+    bad = good[:, [1, 0, 2]]
+    found = against_best(made(tmp_path, {"bad": bad, "good": good, "twin": good}), "own")
+    assert list(found.index) == ["good", "twin", "bad"]
+    assert list(found["alike"]) == [True, True, False]
+    assert found.loc["twin", "p"] == 1 and found.loc["bad", "difference"] < -0.4
+
+
+def test_mean_ranks_by_hand(tmp_path):
+    best, middle, nothing = (4, 0, 0), (2, 2, 2), (0, 3, 3)
+    found = ranking(
+        made(
+            tmp_path,
+            {"a": [middle, nothing], "b": [best, best], "c": [nothing, nothing]},
+        ),
+        "own",
+    )
+    assert found.ranks.to_dict() == {"b": 1, "a": 2.25, "c": 2.75}
+
+
+def test_critical_difference_of_four_on_fourteen(tmp_path):
+    # The worked example of Demsar (2006), Section 3.2.2: 2.569 sqrt(20 / 84) = 1.25.
+    found = ranking(made(tmp_path, {name: drawn(14, ord(name)) for name in "abcd"}), "own")
+    assert found.critical == pytest.approx(2.569 * np.sqrt(20 / 84), rel=1e-3)
+
+
+def test_ties_are_the_longest_runs(tmp_path):
+    found = ranking(made(tmp_path, {name: drawn(14, ord(name)) for name in "abcd"}), "own")
+    spread = type(found)(pd.Series([1.0, 1.6, 2.1, 4.0]), 1.0, 0.0, 14)
+    assert spread.ties == [(0, 1), (1, 2)]
+
+
+def test_equal_methods_are_alike(tmp_path):
+    found = ranking(made(tmp_path, dict.fromkeys("abc", drawn(9, 9))), "own")
+    assert found.p == 1 and found.ties == [(0, 2)]
+    with pytest.raises(DataError, match="three methods"):
+        ranking(made(tmp_path, dict.fromkeys("ab", drawn(9, 9))), "own")
