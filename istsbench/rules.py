@@ -26,7 +26,7 @@ HALF = PeakRatio(0.5)
 def candidates(own: Threshold) -> list[Threshold]:
     """The rules that `tuned` and `oracle` choose from; the method's own is among them."""
     grid: list[Threshold]
-    if isinstance(own, Fixed):
+    if isinstance(own, Fixed) and 0 < own.value < 1:  # a probability
         grid = [Fixed(round(0.02 * step, 2)) for step in range(1, 50)]
     else:
         grid = [MeanStd(0.5 * step) for step in range(1, 61)]

@@ -11,6 +11,7 @@ the process dies that scores it; only a disk that cannot be written ends the run
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -87,10 +88,14 @@ def _warm(method: Segmenter) -> None:
 
 @cache
 def _settle() -> None:
-    """Once in each worker: one thread for what reads no environment variable."""
+    """Once in each worker: one thread for what reads no environment variable.
+
+    Ctrl-C reaches workers too; it is for the process that started them to end them.
+    """
     import cv2
     from threadpoolctl import threadpool_limits
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     threadpool_limits(1)
 

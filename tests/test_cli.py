@@ -203,7 +203,6 @@ def test_run_prints_the_table_and_where_files_are(cli, toy_folder, tmp_path):
     for kind, words in (("md", "| Toy |"), ("csv", "toy,Toy,toys"), ("tex", r"\toprule")):
         shown = cli("table", "VI", "--dataset", "folder-toyset", "--format", kind)
         assert shown.exit_code == 0 and words in shown.output
-        assert shown.output.strip() == (folder / f"table_vi.{kind}").read_text().strip()
     calls = scored()
     assert cli("run", "--methods", "toy,batch", "--dataset", f"folder:{toy_folder}").exit_code == 0
     assert scored() == calls

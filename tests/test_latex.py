@@ -1,6 +1,7 @@
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ def made(dataset: str = "nuaa", specs: dict[str, str] | None = None, images: int
     return Results(Path("made"), records, counts)
 
 
+@cache
 def tables() -> dict[str, Table]:
     ours = pd.DataFrame({"utility": ["U", "U+A+G"], "nuaa_f1": [0.7, 0.9], "nust_f1": [0.5, 0.4]})
     costs = pd.DataFrame({"method": ["ACM"], "params_M": [0.4], "fps_h200": [300.0]})

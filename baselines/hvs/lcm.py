@@ -13,7 +13,7 @@ Detection", IEEE Transactions on Geoscience and Remote Sensing 52(1), 574-581
 
 Departs: the map is 0 where all neighbours are black (a division by zero in the paper).
 Equal to the public code moradisaed/MS_LCM, whose sides and border (replicate) are used.
-The paper's k is 3 to 5; 5 was the best of them on the NUAA-SIRST validation images.
+The paper's k is 3 to 5; 5 is the best of them on the NUAA-SIRST validation images.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,155 @@
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from test_latex import check_balance
+from typer.testing import CliRunner
+
+from istsbench import registry
+from istsbench.bundle import bundle, protocol_text, thresholds
+from istsbench.cli import app
+from istsbench.data import open_dataset
+from istsbench.protocol import Protocol
+from istsbench.references import bibliography, of_card, of_dataset, of_method
+from istsbench.results import Results
+from istsbench.runner import run
+from istsbench.segmenter import Card
+from istsbench.selection import choose
+
+METHODS = "tophat,aagd,nwie,toy,toy(gain=2),bad"
+
+
+@pytest.fixture
+def results(toys, toy_folder, tmp_path) -> Results:
+    data = open_dataset(f"folder:{toy_folder}")
+    return Results.load(
+        run(choose(METHODS), data, tmp_path / "out", wanted=("own", "half"), show=False).folder
+    )
+
+
+@pytest.fixture
+def folder(results, tmp_path) -> Path:
+    (results.folder / "figures").mkdir()
+    (results.folder / "figures" / "bars.pdf").write_bytes(b"%PDF-")
+    bundle([results], tmp_path / "out", tmp_path / "to")
+    return tmp_path / "to"
+
+
+def read(folder: Path, name: str) -> str:
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def test_a_bundle_has_all_its_parts(folder):
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    tables = ("table_vi", "table_vi_intervals", "table_vi_pooled")
+    assert files == {
+        *(f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex", "html")),
+        "tables/thresholds.csv", "macros.tex", "protocol.tex", "protocol.md", "references.bib",
+        "preview.tex", "figures/folder-toyset/bars.pdf",
+    }  # fmt: skip
+
+
+def test_the_bibliography_has_just_what_is_cited(folder):
+    keys = re.findall(r"@\w+\{(\w+),", read(folder, "references.bib"))
+    assert keys == ["rivest1996", "toy2001", "bad2002", "deng2016"] or sorted(keys) == sorted(
+        ["rivest1996", "deng2016", "toy2001", "bad2002"]
+    )
+    cited = re.findall(r"\\cite\{(\w+)\}", read(folder, "protocol.tex"))
+    assert set(cited) == set(keys)
+    check_balance(read(folder, "references.bib").replace("&", ""))
+
+
+def test_every_macro_is_defined_once(folder):
+    names = re.findall(r"\\newcommand\{\\(\w+)\}", read(folder, "macros.tex"))
+    assert len(names) == len(set(names)) and all(name.isalpha() for name in names)
+    assert {"istsFolderToysetTophatFone", "istsFolderToysetTophatFonePooled",
+            "istsFolderToysetTophatFoneLow", "istsFolderToysetProtocol"} <= set(names)  # fmt: skip
+
+
+def test_the_paragraph_states_the_protocol(folder, results):
+    text = read(folder, "protocol.md")
+    record = results.any_record
+    for part in (
+        "We compare 6 methods (3 spatial filters, 3 toys methods)",
+        "Top-Hat [@rivest1996]",
+        f"split test, 6 images, SHA-256 of names and pixels {record['data_hash']}",
+        "by the method's own rule",
+        "means over images",
+        "3 are equal to public reference code",
+        "1 is reconstructed because the source was not reachable (Bad)",
+        "Of Bad not every image could be scored",
+        record["environment"]["numpy"],
+        Protocol.of(results, "own").id,
+    ):
+        assert part in text, part
+    assert "cite" not in text
+
+
+def test_another_rule_and_reduction_are_said(results):
+    text = protocol_text([results], "half", "pooled", str, str)
+    assert "taking what exceeds 0.5" in text and "pooled over all images" in text
+    assert Protocol.of(results, "half", "pooled").id in text
+
+
+def test_the_rules_in_use_are_listed(results):
+    frame = thresholds([results]).set_index("method")
+    assert frame.loc["Toy", "own"] == "MeanStd(k=3)"
+    assert (frame["half"] == "PeakRatio(ratio=0.5)").all()
+
+
+def test_a_bundle_is_the_same_every_time(folder, results, tmp_path):
+    bundle([results], tmp_path / "out", tmp_path / "again")
+    for path in folder.rglob("*"):
+        if path.is_file():
+            assert (tmp_path / "again" / path.relative_to(folder)).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
+def test_the_preview_compiles(folder):
+    text = re.sub(r"\\begin\{center\}.*\\end\{center\}", "", read(folder, "preview.tex"))
+    (folder / "preview.tex").write_text(text)  # the figure of this test is none
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "preview.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_command_writes_a_bundle(results, tmp_path):
+    words = ["bundle", "--dataset", results.folder.name, "--out", str(results.folder.parent)]
+    done = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "b"), "--rule", "half"])
+    assert done.exit_code == 0, done.output
+    assert "taking what exceeds 0.5" in done.output and (tmp_path / "b" / "macros.tex").is_file()
+    done = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "c"), "--rule", "oracle"])
+    assert done.exit_code == 2 and not (tmp_path / "c").exists()
+
+
+def test_every_method_of_the_suite_has_a_reference():
+    missing = [
+        name
+        for name, card in registry.cards().items()
+        if isinstance(card, Card) and not of_card(card).authors
+    ]
+    assert missing == []
+
+
+def test_references_name_authors_and_place():
+    text = bibliography([of_method("ipi"), of_dataset("nuaa"), of_dataset("synthetic")])
+    assert text.count("@") == 2
+    assert "author = {C. Gao and D. Meng" in text and "pages = {4996--5009}" in text
+    assert "booktitle = {IEEE/CVF Winter Conference" in text
+    assert "doi = {10.1109/TIP.2013.2281420}" in text
+    assert r"journal = {Infrared Physics \& Technology}" in of_method("nipps").bibtex()
+    assert "url = {https://" in of_method("nipps").bibtex()
+
+
+def test_variants_share_the_reference_of_their_method():
+    assert of_method("tophat(size=7)") == of_method("tophat")
+    assert of_method("mine") is None
+    assert of_dataset("nust-paper") == of_dataset("nust")
+
+
+def test_a_method_of_ones_own_is_cited_by_its_card():
+    text = of_card(Card("New Net", "cnn", "Venue", 2030, "10.1/x_y", "paper")).bibtex()
+    assert text.startswith("@misc{newnet2030,") and "doi = {10.1/x_y}" in text
+    assert "author" not in text
