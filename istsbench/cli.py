@@ -154,7 +154,7 @@ def _present(
     if outcome.counted or not (folder / "figures").is_dir():
         from istsbench.plots import draw_all
 
-        paths += draw_all(out, folder.name, dataset, rule, reduction)
+        paths += draw_all(out, folder.name, dataset, rule, reduction, list(results.records))
     console(results, rule, reduction)
     kinds = sorted({path.parent for path in paths})
     print("written: " + ", ".join(f"{kind}/" for kind in kinds))

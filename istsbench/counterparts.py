@@ -30,18 +30,20 @@ def paper_beside(
     after the paper's.
     """
     paper = paper_table(name)
-    key, *columns = paper.columns
+    key, *columns = map(str, paper.columns)
     if ours is None:
         ours = pd.DataFrame({key: []})
     if key not in ours:
-        raise WrongUse(f"{name}: our frame has no column {key!r}, it has {', '.join(ours)}")
+        raise WrongUse(
+            f"{name}: our frame has no column {key!r}, it has {', '.join(map(str, ours))}"
+        )
     if ours[key].duplicated().any():
         raise WrongUse(f"{name}: {key} {ours[key][ours[key].duplicated()].iloc[0]!r} is twice")
-    own = [column for column in ours if column not in (key, *columns)]
+    own = [column for column in map(str, ours) if column not in (key, *columns)]
     labels = list(dict.fromkeys([*paper[key], *ours[key]]))
     measured = ours.set_index(key).reindex(labels)
     printed = paper.set_index(key).reindex(labels)
-    frame, forms = pd.DataFrame({"label": labels, "status": ""}), {}
+    frame, forms = pd.DataFrame({"label": labels, "status": ""}), dict[str, str]()
     digits = printed_digits(name)
     for column in [*columns, *own]:
         frame[column] = measured[column].to_numpy(float) if column in ours else float("nan")

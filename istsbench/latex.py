@@ -79,7 +79,7 @@ def _characters(table: Table) -> int:
 
 def _head(table: Table) -> list[str]:
     """Lines of the head: data sets, then ours, paper and difference, then scores."""
-    upper, lower = [], []
+    upper, lower = list[tuple[str, int]](), list[tuple[str, int]]()
     for block, columns in table.blocks:
         title, _, part = block.partition(", ")
         lower.append((part or "ours", len(columns)))

@@ -13,19 +13,30 @@ import json
 import os
 import uuid
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 
-def write_atomic(path: Path, data: bytes, keep: bool = False) -> None:
-    """Write a whole file or nothing; with `keep`, leave a file that is already there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def atomic(path: Path, keep: bool = False) -> Iterator[BinaryIO]:
+    """A file to write to that becomes `path` once it is whole, or leaves no trace.
+
+    With `keep`, a file that is there by then stays.
+    """
     part = path.parent / f".{uuid.uuid4().hex}.part"  # tempfile would hide it from other users
     try:
-        with part.open("xb") as file:
-            file.write(data)
+        try:
+            file = open(part, "xb")
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(part, "xb")
+        with file:
+            yield file
         if not keep:
             os.replace(part, path)
             return
@@ -37,6 +48,12 @@ def write_atomic(path: Path, data: bytes, keep: bool = False) -> None:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    with atomic(path) as file:
+        file.write(data)
 
 
 @dataclass(frozen=True)
@@ -59,13 +76,11 @@ class MapStore:
         return self.folder / f"{name}.failed.json"
 
     def save(self, name: str, stored: StoredMap) -> None:
-        array, archive = io.BytesIO(), io.BytesIO()
-        np.save(array, stored.score.astype(np.float32, copy=False), allow_pickle=False)
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as file:
-            file.writestr("map.npy", array.getvalue())
-            meta = {"pixels": stored.pixels, "seconds": stored.seconds}
-            file.writestr("meta.json", json.dumps(meta))
-        write_atomic(self._path(name), archive.getvalue(), keep=True)
+        meta = {"pixels": stored.pixels, "seconds": stored.seconds}
+        with atomic(self._path(name), keep=True) as file, zipfile.ZipFile(file, "w") as archive:
+            with archive.open("map.npy", "w") as part:
+                np.save(part, stored.score.astype(np.float32, copy=False), allow_pickle=False)
+            archive.writestr("meta.json", json.dumps(meta))
         self._failure(name).unlink(missing_ok=True)
 
     def load(self, name: str) -> StoredMap | None:

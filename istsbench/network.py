@@ -190,10 +190,14 @@ class Network(Trainable):
             raise WeightsError(f"{path}: tensors do not fit {expected}: {error}") from error
         return module.eval().requires_grad_(False), header
 
-    def _ready(self) -> tuple[torch.nn.Module, Preparation]:
+    def weights_file(self) -> Path:
+        """The file of the weights; raises `MissingWeights` if there is none."""
         if self.weights is None or not Path(self.weights).is_file():
             raise MissingWeights(self._what_is_missing())
-        path = Path(self.weights).resolve()
+        return Path(self.weights).resolve()
+
+    def _ready(self) -> tuple[torch.nn.Module, Preparation]:
+        path = self.weights_file()
         state = path.stat()
         plain = replace(self, weights=path)
         return _loaded(plain, str(best_device(self.device)), state.st_mtime_ns, state.st_size)

@@ -59,9 +59,10 @@ def _safe(name: str, value: str) -> str:
 @cache
 def _known() -> tuple[dict[str, Reference], dict[str, Reference]]:
     """The shipped references by the DOI of a card, and by the name of a data set."""
-    cards, datasets = {}, {}
+    cards, datasets = dict[str, Reference](), dict[str, Reference]()
     frame = read_paper("references", dtype=str, keep_default_na=False)
-    for line in frame.to_dict("records"):
+    for record in frame.to_dict("records"):
+        line = {str(key): str(value) for key, value in record.items()}
         names = line.pop("datasets").split()
         reference = Reference(**line)
         cards[reference.doi.lower()] = reference

@@ -42,7 +42,12 @@ class Results:
         counts: dict[str, pd.DataFrame] = {}
         wanted = None if methods is None else set(methods)
         for path in sorted(folder.glob("*.json")):
-            record = _read(path, lambda path: json.loads(path.read_bytes()))
+            try:
+                record = _read(path, lambda path: json.loads(path.read_bytes()))
+            except DataError:
+                if wanted is None:
+                    raise
+                continue  # it is for those who want all
             if not isinstance(record, dict) or "method" not in record:
                 continue
             if wanted is not None and record["method"] not in wanted:

@@ -62,7 +62,10 @@ def _pairs(
 
 def _best(own: Threshold, pairs: Iterable[tuple[str, np.ndarray, np.ndarray]]) -> Threshold:
     options = rules.candidates(own)
-    return best_rule(sum(sweep(score, mask, options) for _, score, mask in pairs), options)
+    total = np.zeros((len(options), 3), dtype=np.int64)
+    for _, score, mask in pairs:
+        total += sweep(score, mask, options)
+    return best_rule(total, options)
 
 
 def read_rule(text: str) -> Threshold:
@@ -73,7 +76,7 @@ def read_rule(text: str) -> Threshold:
             kind = getattr(threshold, node.func.id, None)
             if isinstance(kind, type) and issubclass(kind, Threshold):
                 return kind(
-                    *map(value, node.args), **{k.arg: value(k.value) for k in node.keywords}
+                    *map(value, node.args), **{str(k.arg): value(k.value) for k in node.keywords}
                 )
         return ast.literal_eval(node)
 
@@ -159,11 +162,11 @@ class Sensitivity:
         lines = []
         for place, axis in enumerate(AXES):
             found = []
-            for one, other in combinations(tau, 2):
+            for one, other in combinations(map(str, tau), 2):
                 first, second = one.split("/"), other.split("/")
                 differ = [index for index in range(len(AXES)) if first[index] != second[index]]
                 if differ == [place]:
-                    found.append(tau.loc[one, other])
+                    found.append(tau[one][other])
             if found:
                 lines.append((axis, len(found), float(np.mean(found)), float(np.min(found))))
         return pd.DataFrame(lines, columns=["changed", "pairs", "mean tau", "least tau"])
@@ -347,7 +350,7 @@ def _drawn(found: Sensitivity) -> Figure:
     left.set_xticks(places, ranks.columns, rotation=90)
     left.set_title(f"Rank by {HEADS[found.score]}, the best on top", loc="left")
     tau = found.tau()
-    least = np.floor(10 * float(tau.min(axis=None))) / 10
+    least = float(np.floor(10 * tau.to_numpy().min()) / 10)
     image = right.imshow(tau, cmap="cividis", vmin=least, vmax=1)
     right.set_xticks(places, tau.columns, rotation=90)
     right.set_yticks(places, [])

@@ -242,7 +242,7 @@ def table_vi(
             part[f"{score}_diff"] = part[score].astype(float) - printed
         if intervals:
             part = _with_intervals(part, results, rule, reduction)
-        part = part.rename(columns={c: _named(c, dataset) for c in part if c not in KEYS})
+        part = part.rename(columns={c: _named(c, dataset) for c in map(str, part) if c not in KEYS})
         wanted = [(title, "")]
         if beside != "nothing":
             wanted.append((f"{title}, paper", "_paper"))
@@ -253,7 +253,7 @@ def table_vi(
             if part[[column for column, _ in columns]].notna().any(axis=None):
                 blocks.append((head, columns))
         if beside != "difference":
-            part = part.drop(columns=[c for c in part if c.endswith("_diff")])
+            part = part.drop(columns=[c for c in map(str, part) if c.endswith("_diff")])
         frame = part if frame is None else _beside(frame, part)
         notes += _notes(results, rule)
     assert frame is not None, "at least one results folder"

@@ -259,7 +259,7 @@ def test_old_results_of_another_protocol_or_damaged_do_not_stop_a_run(cli, toy_f
     ):
         (folder / "old.json").write_text(text.replace('"toy"', '"old"'))
         done = cli("run", "--methods", "toy", "--dataset", data)
-        assert done.exit_code == 0
+        assert done.exit_code == 0, done.output
         assert "note: " in done.output and "the table holds the methods of this run" in done.output
 
 

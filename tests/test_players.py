@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
+from pixelgame.features import layers
 from pixelgame.players import ATTENTIONS, FDCN, GC, MIM, PRIOR, SE, Players, Triplet
 from pixelgame.segmenter import PixelGame, PixelGameWithoutMIM, SlimPixelGame
 
@@ -124,6 +126,18 @@ def test_the_outcome_is_the_mean_of_the_logits_and_decides_like_the_mean():
     mean = (first.double().sigmoid() + second.double().sigmoid()) / 2
     assert list(outputs) == ["fusion", "fns", "fps"]
     assert torch.equal(outputs["fusion"] > 0.5, mean > 0.5)
+
+
+def test_features_are_shown_by_their_strongest_channel(tmp_path):
+    method = PixelGame(width=8).untrained(tmp_path)
+    image = np.random.default_rng(0).uniform(0, 255, (20, 24))
+    found = layers(method, image, "fps")
+    assert list(found) == [f"x{k}" for k in range(1, 8)] + [f"m{k}" for k in range(2, 7)]
+    module, _ = method.load(method.weights)
+    inputs = torch.from_numpy(((image - 127.5) / 127.5).astype(np.float32))[None, None]
+    x1 = module.fps.encoder[0](inputs)[0].abs().numpy()
+    best = max(x1, key=lambda channel: channel[2:18, 2:22].max())
+    np.testing.assert_allclose(found["x1"], best, rtol=1e-5, atol=1e-6)
 
 
 def test_variants_are_fields():

@@ -46,6 +46,8 @@ def test_a_damaged_record_is_named(tmp_path, text):
     (tmp_path / "one.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(DataError, match=r"one\.json: damaged.*run the method again"):
         Results.load(tmp_path)
+    write(tmp_path, "two")
+    assert list(Results.load(tmp_path, ["two"]).records) == ["two"]
 
 
 @pytest.mark.parametrize("text", ["", "image,rule\na,own\n", 'image,rule,tp,fp,fn,tn\n"a'])

@@ -56,6 +56,7 @@ def test_solution_has_the_lowest_objective_of_its_weights(rng):
     for setting in settings:
         values = [objective(target, *setting) for target in (*targets, patches, 0 * patches)]
         assert np.argmin(values) == settings.index(setting)
+    np.testing.assert_allclose(method.split(-patches)[0], -target, rtol=0, atol=1e-3)
 
 
 def test_dark_targets_have_no_score(rng):

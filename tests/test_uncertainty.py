@@ -32,8 +32,8 @@ def made(tmp_path, counts):
         frames[spec] = pd.DataFrame(
             {
                 "image": [f"i{n}" for n in range(len(tp))], "rule": "own", "tp": tp, "fp": fp,
-                "fn": fn, "tn": PIXELS - tp - fp - fn, "targets": 1, "detected": tp > 5,
-                "false_pixels": fp, "seconds": 0.1,
+                "fn": fn, "tn": PIXELS - tp - fp - fn, "detected": tp > 5,
+                "targets": 1 + np.arange(len(tp)) % 3, "false_pixels": fp, "seconds": 0.1,
             }
         )  # fmt: skip
     return Results(tmp_path, records, frames)
@@ -133,8 +133,8 @@ def test_critical_difference_of_four_on_fourteen(tmp_path):
 
 def test_ties_are_the_longest_runs(tmp_path):
     found = ranking(made(tmp_path, {name: drawn(14, ord(name)) for name in "abcd"}), "own")
-    spread = type(found)(pd.Series([1.0, 1.6, 2.1, 4.0]), 1.0, 0.0, 14)
-    assert spread.ties == [(0, 1), (1, 2)]
+    spread = type(found)(pd.Series([1.0, 1.6, 1.9, 2.5, 4.0]), 1.0, 0.0, 14)
+    assert spread.ties == [(0, 2), (1, 3)]
 
 
 def test_equal_methods_are_alike(tmp_path):

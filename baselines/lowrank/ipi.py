@@ -19,6 +19,8 @@ size, mu falling by 0.9 to 0.005 of the fourth singular value, and a stop at a r
 convergence: the map is that of an early stop.
 Departs: the code fails on images smaller than the window or with fewer than four
 windows; here the window shrinks, and fewer than four give an empty map.
+The paper's threshold was not reachable: k has the best pooled F1 on the 85 NUAA-SIRST
+validation images, `python benchmarks/calibrate.py --methods ipi --split val`.
 """
 
 from dataclasses import dataclass
@@ -35,7 +37,7 @@ from istsbench.threshold import MeanStd
 @dataclass(frozen=True)
 class IPI(Segmenter):
     card = Card("IPI", "lowrank", "TIP", 2013, "10.1109/TIP.2013.2281420", "reference-checked")
-    threshold = MeanStd(10)
+    threshold = MeanStd(15)
 
     patch: int = 50  # side of the windows, pixels (paper and code)
     step: int = 10  # between windows, pixels (paper and code)

@@ -19,6 +19,8 @@ the scene is dark or the contrast large it is most of them, the background takes
 everything and the map is empty: so is the published code's.
 Departs: the code fails if all singular values count, or if the image is smaller than
 the window; here N is then their number, and the window shrinks.
+The paper's threshold was not reachable: k has the best pooled F1 on the 85 NUAA-SIRST
+validation images, `python benchmarks/calibrate.py --methods nipps --split val`.
 """
 
 from dataclasses import dataclass
@@ -42,7 +44,7 @@ class NIPPS(Segmenter):
         "https://www.sciencedirect.com/science/article/pii/S1350449516303723",
         "reference-checked",
     )
-    threshold = MeanStd(10)
+    threshold = MeanStd(17)
     excused = {
         "finds_a_bright_target": "with so few windows no singular value is weak: all are free"
     }

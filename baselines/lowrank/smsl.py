@@ -19,6 +19,8 @@ that later comparisons are recalled to use. The weight of 3 recalled with them f
 to nothing in this form: 0.75 was best of 0.5, 0.75, 1, 1.25 and 1.5 on a third of the
 NUAA-SIRST training images.
 Departs: the paper's tolerance of small dense noise is the stopping tolerance only.
+The paper's threshold was not reachable: k has the best pooled F1 on the 85 NUAA-SIRST
+validation images, `python benchmarks/calibrate.py --methods smsl --split val`.
 """
 
 from dataclasses import dataclass
@@ -42,7 +44,7 @@ class SMSL(Segmenter):
         "https://ieeexplore.ieee.org/document/7999276",
         "reconstruction",
     )
-    threshold = MeanStd(10)
+    threshold = MeanStd(17)
 
     patch: int = 30  # side of the windows, pixels (later comparisons)
     step: int = 30  # between windows, pixels (later comparisons)
