@@ -243,9 +243,8 @@ def pareto(results: Results, rule: str, reduction: str, score: str = "f1") -> Fi
     axes = figure.subplots()
     seconds = data["seconds"].clip(lower=1e-7)
     front = data["front"]
-    low, high = np.log10(seconds.min()), np.log10(seconds.max())
-    margin = 0.08 * max(high - low, 1)
-    axes.set(xscale="log", xlim=(10 ** (low - margin), 10 ** (high + 2 * margin)))
+    decades = np.floor(np.log10(seconds.min() / 1.3)), np.ceil(np.log10(1.6 * seconds.max()))
+    axes.set(xscale="log", xlim=(10 ** decades[0], 10 ** decades[1]))
     axes.set_ylim(0, min(1.02, 1.12 * data["value"].max() + 0.02))
     path = _staircase(seconds[front], data["value"][front], axes.get_xlim()[1])
     axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")

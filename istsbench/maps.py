@@ -1,9 +1,10 @@
 """The store of score maps: one file an image, complete or absent.
 
-A map is kept as float32 in an uncompressed zip archive (`map.npy`, `meta.json`), whose
-checksums are verified on reading: a damaged file counts as absent and is made again.
-Files are written to a temporary name and then linked to their own, so a reader never
-sees a part and the first of two writers wins. A failed image leaves `NAME.failed.json`.
+A map is a float32 `.npy` file, which `numpy.load` reads, with two things behind the array:
+a line of JSON and the CRC-32 of all before it in 8 hexadecimal digits. They are verified
+on reading: a damaged file counts as absent and is made again. Files are written to a
+temporary name and then linked to their own, so a reader never sees a part and the first
+of two writers wins. A failed image leaves `NAME.failed.json`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import io
 import json
 import os
 import uuid
-import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,17 +71,22 @@ class MapStore:
     folder: Path
 
     def _path(self, name: str) -> Path:
-        return self.folder / f"{name}.npz"
+        return self.folder / f"{name}.npy"
 
     def _failure(self, name: str) -> Path:
         return self.folder / f"{name}.failed.json"
 
     def save(self, name: str, stored: StoredMap) -> None:
-        meta = {"pixels": stored.pixels, "seconds": stored.seconds}
-        with atomic(self._path(name), keep=True) as file, zipfile.ZipFile(file, "w") as archive:
-            with archive.open("map.npy", "w") as part:
-                np.save(part, stored.score.astype(np.float32, copy=False), allow_pickle=False)
-            archive.writestr("meta.json", json.dumps(meta))
+        array = np.ascontiguousarray(stored.score, dtype=np.float32)
+        head = io.BytesIO()
+        np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
+        meta = json.dumps({"pixels": stored.pixels, "seconds": stored.seconds})
+        check = 0
+        with atomic(self._path(name), keep=True) as file:
+            for part in (head.getbuffer(), array.data, b"\n" + meta.encode()):
+                check = zlib.crc32(part, check)
+                file.write(part)
+            file.write(b"%08x" % check)
         self._failure(name).unlink(missing_ok=True)
 
     def load(self, name: str) -> StoredMap | None:
@@ -91,11 +97,13 @@ class MapStore:
         except FileNotFoundError:
             return None
         try:
-            with zipfile.ZipFile(io.BytesIO(data)) as file:
-                array = np.load(io.BytesIO(file.read("map.npy")), allow_pickle=False)
-                meta = json.loads(file.read("meta.json"))
+            body = io.BytesIO(data[:-8])
+            if zlib.crc32(body.getbuffer()) != int(data[-8:], 16):
+                raise ValueError("damaged")
+            array = np.load(body, allow_pickle=False)
+            meta = json.loads(body.read())
             return StoredMap(array, meta["pixels"], meta["seconds"])
-        except Exception:  # zipfile raises many kinds on damaged bytes
+        except (ValueError, EOFError, KeyError):
             path.unlink(missing_ok=True)
             return None
 

@@ -71,18 +71,17 @@ def boxes(mask: np.ndarray) -> list[Box]:
 def outcome(mask: np.ndarray, truth: np.ndarray) -> Outcome:
     """Targets found and missed, and false regions, by the rule "first" of `metrics`."""
     predicted, true = boxes(mask), boxes(truth)
-    used: list[int] = []
     found: list[Box] = []
     missed: list[Box] = []
+    free = np.ones(len(predicted), dtype=bool)
+    near = np.zeros((len(true), len(predicted)), dtype=bool)
     if predicted and true:
         near = cdist(Regions.of(truth).centroids, Regions.of(mask).centroids) < REACH
-    else:
-        near = np.zeros((len(true), len(predicted)), bool)
     for box, row in zip(true, near, strict=True):
-        free = [int(index) for index in np.nonzero(row)[0] if index not in used]
-        used += free[:1]
-        (found if free else missed).append(box)
-    return Outcome(found, missed, [box for i, box in enumerate(predicted) if i not in used])
+        first = np.flatnonzero(row & free)[:1]
+        free[first] = False
+        (found if len(first) else missed).append(box)
+    return Outcome(found, missed, [box for box, left in zip(predicted, free, strict=True) if left])
 
 
 def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
@@ -211,7 +210,7 @@ def grid(
     lines = 2 if any("\n" in text for text, _ in labels.values()) else 1
     cell, side, head = PANEL + GAP, 0.22, 0.08 + 0.12 * lines
     block = head + sum(2 * (PANEL * height + GAP) + GAP for height in heights)
-    sheet = Sheet(side + cell * (len(parts[0]) + 1), len(parts) * block + 0.3)
+    sheet = Sheet(side + cell * (len(parts[0]) + 1), len(parts) * block)
     for number, part in enumerate(parts):
         y = number * block + head
         sheet.text(side + PANEL / 2, y - 0.04, "Image, truth", fontweight="bold")
@@ -271,7 +270,7 @@ def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = N
     labels = [fitted(text, width) for text, _ in pictures]
     head = 0.08 + 0.12 * (2 if any("\n" in text for text, _ in labels) else 1)
     step = high + head
-    sheet = Sheet(WIDTH, step * -(-len(pictures) // columns) + 0.3)
+    sheet = Sheet(WIDTH, step * -(-len(pictures) // columns))
     for index, ((text, size), (_, pixels)) in enumerate(zip(labels, pictures, strict=True)):
         x, y = (index % columns) * width, (index // columns) * step + head
         sheet.text(x + width / 2, y - 0.03, text, fontsize=size)

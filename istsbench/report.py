@@ -288,7 +288,7 @@ def _explorer(
     results: Results, pictures: Sequence[Picture], cells: dict[str, dict[str, dict]]
 ) -> dict[str, Any]:
     """What the script of the page draws from; a cell is null where a mask is missing."""
-    specs = [spec for spec in cells if cells[spec]]
+    specs = [spec for spec in results.summary("own", "image")["method"] if cells.get(spec)]
     return {
         "methods": [heading(results.records[spec]) for spec in specs],
         "images": [

@@ -2,7 +2,7 @@
 
 Everything a run makes lies below one folder:
 
-    OUT/maps/DATASET/METHOD-HASH/IMAGE.npz   score maps, the only thing that costs time
+    OUT/maps/DATASET/METHOD-HASH/IMAGE.npy   score maps, the only thing that costs time
     OUT/TAG/METHOD.csv                       counts, a row per image and rule
     OUT/TAG/METHOD.json                      what they were made by and under which protocol
     OUT/TAG/curves/METHOD.csv                the ROC and PR curve
@@ -37,7 +37,7 @@ from istsbench.selection import Choice
 
 FORMAT = 1  # of the counts; a change makes stored counts stale, not stored maps
 DEFAULT_RULES = ("own", "half", "oracle")
-LOST = "its map is gone since it was scored; run again"
+LOST = "its map is gone, or its image was changed meanwhile; run again"
 RESERVE = 50_000_000  # bytes that must be free beyond what the maps will take
 
 

@@ -7,6 +7,7 @@ panels takes a second or two.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from textwrap import wrap
 
 import cv2
 import numpy as np
@@ -77,10 +78,15 @@ class Sheet:
         part = self.ink[top:bottom, left:right]
         part[...] = np.rint(255 * grey)[: part.shape[0], : part.shape[1]]
 
-    def foot(self, *lines: str) -> None:
-        """Print lines small and grey at the lower left."""
-        for number, line in enumerate(reversed(lines)):
-            y = self.height - 0.04 - 0.1 * number
+    def foot(self, *paragraphs: str) -> None:
+        """Make the page longer and print paragraphs there, small and grey."""
+        letters = max(int((self.width - 0.1) / 0.045), 20)
+        lines = [line for text in paragraphs for line in wrap(text, letters)]
+        top, self.height = self.height, self.height + 0.1 * len(lines) + 0.12
+        longer = round(self.height * INK) - len(self.ink)
+        self.ink = np.pad(self.ink, ((0, longer), (0, 0)), constant_values=255)
+        for number, line in enumerate(lines, start=1):
+            y = top + 0.06 + 0.1 * number
             self.text(0.05, y, line, fontsize=5.5, color=GREY, ha="left")
 
     def text(self, x: float, y: float, text: str, **options: object) -> None:

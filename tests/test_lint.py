@@ -164,9 +164,11 @@ def test_columns_are_guessed(tmp_path, head):
 
 
 def test_differences_and_spreads_are_no_scores(tmp_path):
-    text = "m,f1_nuaa,f1_nuaa_diff,f1_nuaa_low,iou_nuaa\na,0.5,0.9,0.1,0.4\n"
+    text = "m,f1_nuaa,f1_nuaa_diff,f1_nuaa_low,iou_le_f1,iou_nuaa\na,0.5,0.9,0.1,1,0.4\n"
     (row,) = lint(write(tmp_path, text)).rows
-    assert row.part == "nuaa" and row.scores["f1"].text == "0.5"
+    assert (
+        set(row.scores) == {"f1", "iou"} and row.part == "nuaa" and row.scores["f1"].text == "0.5"
+    )
 
 
 def test_columns_can_be_named(tmp_path):

@@ -28,13 +28,12 @@ def test_what_is_saved_is_loaded(store):
     assert store.load("a") is None
     store.save("a", STORED)
     assert same(store.load("a"))
-    assert [path.name for path in store.folder.iterdir()] == ["a.npz"]
+    assert [path.name for path in store.folder.iterdir()] == ["a.npy"]
 
 
 def test_the_file_opens_without_us(store):
     store.save("a", STORED)
-    with np.load(store.folder / "a.npz") as file:
-        np.testing.assert_array_equal(file["map"], SCORE)
+    np.testing.assert_array_equal(np.load(store.folder / "a.npy"), SCORE)
 
 
 def test_the_first_of_two_writers_wins(store):
@@ -45,7 +44,7 @@ def test_the_first_of_two_writers_wins(store):
 
 def test_every_changed_bit_and_every_cut_is_noticed(store):
     store.save("a", STORED)
-    path = store.folder / "a.npz"
+    path = store.folder / "a.npy"
     whole = path.read_bytes()
     refused = 0
     for bit in range(0, 8 * len(whole), 3):
@@ -56,7 +55,7 @@ def test_every_changed_bit_and_every_cut_is_noticed(store):
         assert found is None or same(found)
         assert path.exists() == (found is not None)
         refused += found is None
-    assert refused > len(whole)  # the others are time stamps and the like
+    assert refused > 2.6 * len(whole)  # the others turn a into A in the last digits
     for length in range(0, len(whole), 5):
         path.write_bytes(whole[:length])
         assert store.load("a") is None
@@ -115,4 +114,4 @@ def test_a_disk_without_hard_links_will_do(store, monkeypatch):
     monkeypatch.setattr(os, "link", refuse)
     store.save("a", STORED)
     assert same(store.load("a"))
-    assert os.listdir(store.folder) == ["a.npz"]
+    assert os.listdir(store.folder) == ["a.npy"]

@@ -147,8 +147,10 @@ def test_figures_are_drawn_and_embedded_once(page, figures):
 def test_sections_tell_citation_parameters_rules_and_pictures(page):
     section = page[page.index('id="m-tophat"') :]
     section = section[: section.index('<details class="method"')]
-    for text in ("https://doi.org/10.1117/", "MeanStd(k=", "PeakRatio(ratio=0.5)", "Best images", "Worst images",
-                 "median", "reference-checked"):  # fmt: skip
+    for text in (
+        "https://doi.org/10.1117/", "MeanStd(k=", "PeakRatio(ratio=0.5)", "Best images",
+        "Worst images", "median", "reference-checked",
+    ):  # fmt: skip
         assert text in section, text
     assert section.count("<svg") == 4  # two of the four images each
 
@@ -168,6 +170,25 @@ def test_other_images_than_those_counted_are_not_shown(out, page, tmp_path):
         file.write_text(json.dumps(json.loads(file.read_text()) | {"data_hash": "0" * 16}))
     text = write_report(tmp_path / TAG).read_text("utf-8")
     assert "other images than those counted" in text and "<image" not in text
+
+
+def test_what_failed_is_told(out, page, tmp_path):
+    shutil.copytree(out, tmp_path / "out")
+    folder = tmp_path / "out" / TAG
+    record = json.loads((folder / "admd.json").read_text())
+    broken = {key: record[key] for key in ("format", "dataset", "title", "split", "images", "of")}
+    broken |= {"method": "gone", "file": "gone", "label": "gone", "data_hash": record["data_hash"],
+               "group": "", "venue": "", "year": 0, "status": ""}  # fmt: skip
+    (folder / "gone.json").write_text(json.dumps(broken | {"failed": {"": "it was not there"}}))
+    name = Results.load(folder).counts["admd"]["image"][0]
+    (folder / "admd.json").write_text(json.dumps(record | {"failed": {name: "out of luck"}}))
+    lines = (folder / "admd.csv").read_text().splitlines(keepends=True)
+    (folder / "admd.csv").write_text("".join(x for x in lines if not x.startswith(name)))
+    text = write_report(folder).read_text("utf-8")
+    assert 'class="warning">it was not there' in text
+    assert 'class="warning">1 of 4 images failed: out of luck' in text
+    row = re.search(r'<tr><th scope="row" class="name" data-value="ADMD">.*?</tr>', text, re.S)
+    assert re.findall(r'<td class="own" data-value="([^"]*)"', row.group())[:9] == [""] * 9
 
 
 def test_the_command_names_the_file(out, page):
@@ -229,7 +250,9 @@ def test_the_explorer_draws_and_filters(shown):
     assert sorted(shown.run(captions)[2:]) == sorted(METHODS)
     shown.run("document.querySelectorAll('#filter input')[0].click()")
     assert len(shown.run(captions)) == 4
+    shown.run("document.querySelector('#images button').click()")
     first = shown.run("document.getElementById('panel-head').textContent")
+    assert shown.run("document.getElementById('previous').disabled")
     shown.run("document.getElementById('next').click()")
     assert shown.run("document.getElementById('panel-head').textContent") != first
     shown.run("document.getElementById('close-up').click()")

@@ -56,8 +56,8 @@ def record(folder, file="toy"):
 
 
 def maps(folder):
-    found = sorted(folder.glob("maps/*/*/*.npz"))
-    return {path.stem: np.load(path)["map"].tobytes() for path in found}
+    found = sorted(folder.glob("maps/*/*/*.npy"))
+    return {path.stem: np.load(path).tobytes() for path in found}
 
 
 # ---- what a run leaves
@@ -71,7 +71,7 @@ def test_a_run_leaves_maps_counts_curves_and_records(go, tmp_path):
     found = {str(path.relative_to(outcome.folder)) for path in outcome.folder.rglob("*.*")}
     files = [f"{name}.{kind}" for name in ("toy", "toy_gain=2") for kind in ("csv", "json")]
     assert found == {*files, "curves/toy.csv", "curves/toy_gain=2.csv"}
-    assert len(list((tmp_path / "out" / "maps").rglob("*.npz"))) == 12
+    assert len(list((tmp_path / "out" / "maps").rglob("*.npy"))) == 12
     assert not list(tmp_path.rglob("*.part"))
     rows = pd.read_csv(outcome.folder / "toy.csv")
     assert tuple(rows.columns) == COLUMNS
@@ -168,7 +168,7 @@ def test_fresh_scores_everything_again(go):
 @pytest.mark.parametrize(
     "file, scored_again",
     [("folder-toyset/toy.csv", 0), ("folder-toyset/toy.json", 0),
-     ("folder-toyset/curves/toy.csv", 0), ("maps/folder-toyset/*/test_3.npz", 1)],
+     ("folder-toyset/curves/toy.csv", 0), ("maps/folder-toyset/*/test_3.npy", 1)],
 )  # fmt: skip
 @pytest.mark.parametrize("damage", ["gone", "cut", "other"])
 def test_what_is_damaged_is_made_again(go, tmp_path, file, scored_again, damage):
@@ -205,6 +205,24 @@ def test_a_map_that_vanishes_between_scoring_and_counting_is_not_called_done(
     monkeypatch.setattr(runner, "score_all", lose)
     outcome = go()
     assert LOST in outcome.failed["toy"] and "test_1" in outcome.failed["toy"]
+    monkeypatch.setattr(runner, "score_all", score_all)
+    outcome = go()
+    assert (outcome.scored, outcome.done) == (1, ["toy"])
+
+
+def test_an_image_that_changes_during_the_run_is_not_counted(go, folder, monkeypatch):
+    score_all = runner.score_all
+    path = str(folder / "images" / "test_4.png")
+
+    def change(*rest):
+        image = cv2.imread(path, cv2.IMREAD_GRAYSCALE)
+        image[3, 3] += 1
+        cv2.imwrite(path, image)
+        score_all(*rest)
+
+    monkeypatch.setattr(runner, "score_all", change)
+    outcome = go()
+    assert LOST in outcome.failed["toy"] and "test_4" in outcome.failed["toy"]
     monkeypatch.setattr(runner, "score_all", score_all)
     outcome = go()
     assert (outcome.scored, outcome.done) == (1, ["toy"])
@@ -453,7 +471,7 @@ def start(folder, tmp_path):
 
 def wait_for_maps(folder, number, process):
     for _ in range(1200):
-        if len(list(folder.rglob("*.npz"))) >= number:
+        if len(list(folder.rglob("*.npy"))) >= number:
             return
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
@@ -467,7 +485,7 @@ def test_a_killed_run_loses_only_what_was_in_flight(go, start, tmp_path, jobs):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    kept = len(list((tmp_path / "out").rglob("*.npz")))
+    kept = len(list((tmp_path / "out").rglob("*.npy")))
     assert 2 <= kept < 6 and not (tmp_path / "out" / "folder-toyset" / "toy.csv").exists()
     tried = len(scored())
     assert tried <= kept + jobs

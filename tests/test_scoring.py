@@ -129,9 +129,9 @@ def test_a_batch_of_the_wrong_length_is_scored_one_by_one(dataset, tmp_path, mon
         )
 
 
-@pytest.mark.parametrize("change", ["missing", "damaged", "other"])
+@pytest.mark.parametrize("change", ["missing", "damaged"])
 @pytest.mark.parametrize("method", [Toy(), Batch()], ids=["single", "batch"])
-def test_an_image_that_changes_during_the_run_fails_alone(
+def test_an_image_that_is_lost_during_the_run_fails_alone(
     dataset, toy_folder, tmp_path, monkeypatch, change, method
 ):
     plan = work(method, dataset, tmp_path / "maps")
@@ -140,10 +140,6 @@ def test_an_image_that_changes_during_the_run_fails_alone(
     def changed(self, name):
         if name != MARKED:
             return load(self, name)
-        if change == "other":
-            sample = load(self, name)
-            sample.image[5, 5] += 1
-            return sample
         path = tmp_path / "gone.png"
         if change == "damaged":
             path.write_bytes((toy_folder / "images" / f"{name}.png").read_bytes()[:50])
@@ -154,7 +150,7 @@ def test_an_image_that_changes_during_the_run_fails_alone(
     monkeypatch.setattr(type(dataset), "load", changed)
     score_all([plan], dataset, 1, quiet)
     reason = plan.store.failure(MARKED, plan.images[MARKED])
-    assert reason.startswith("DataError") and (MARKED in reason or "gone.png" in reason)
+    assert reason.startswith("DataError") and "gone.png" in reason
     assert sum(plan.store.has(name, pixels) for name, pixels in plan.images.items()) == 5
 
 
@@ -170,7 +166,7 @@ def test_a_full_disk_ends_the_run_with_what_is_done_kept(dataset, tmp_path, monk
     monkeypatch.setattr(MapStore, "save", full)
     with pytest.raises(OSError, match="No space"):
         score_all([plan], dataset, 1, quiet)
-    assert sorted(os.listdir(plan.store.folder)) == ["test_0.npz", "test_1.npz"]
+    assert sorted(os.listdir(plan.store.folder)) == ["test_0.npy", "test_1.npy"]
 
 
 # ---- time and threads

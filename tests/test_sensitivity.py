@@ -38,6 +38,13 @@ def test_a_mask_grows_by_the_nearest_pixel():
     assert (large == 3).all() and grown[:256].all() and not grown[256:].any()
 
 
+def test_a_pixel_of_a_mask_becomes_a_square():
+    mask = np.zeros((4, 4), bool)
+    mask[1, 2] = True
+    _, grown = resized(np.zeros((4, 4), np.float32), mask)
+    assert grown[128:256, 256:384].all() and grown.sum() == 128 * 128
+
+
 def test_a_map_grows_between_its_pixels():
     score = np.array([[0.0, 4.0]], np.float32)
     large, _ = resized(score, score > 1)
@@ -70,7 +77,11 @@ class Squares(Dataset):
         rng = np.random.default_rng(int(name))
         mask = np.zeros((512, 512), bool)
         mask[100:120, 200:230] = True
-        return Sample(name, np.floor(rng.uniform(0, 90, mask.shape)) + 50 * mask, mask)
+        return Sample(
+            name,
+            np.floor(rng.uniform(0, 90, mask.shape)) + (300 if name == "1" else 15) * mask,
+            mask,
+        )
 
 
 @pytest.fixture
@@ -93,6 +104,8 @@ def test_maps_of_the_full_size_are_counted_as_natively(squares):
     native = count(own, store, data, names, tuning, RULES).rows
     columns = ["image", "rule", "tp", "fp", "fn", "tn"]
     pd.testing.assert_frame_equal(found, native[columns], check_dtype=False)
+    sums = found.groupby("rule")["fp"].sum()
+    assert sums["tuned"] != sums["oracle"]  # the images that they look at differ
 
 
 def test_a_stale_map_is_refused(squares):
@@ -192,6 +205,7 @@ def test_methods_are_ranked_under_every_protocol(folder):
     counted = found.scores.groupby(list(AXES)).size()
     assert len(counted) == 16 and (counted == 3).all()
     ranks = found.wide("rank")
+    assert (found.wide("value").idxmax() == ranks.idxmin()).all() and (ranks.min() == 1).all()
     assert (ranks.loc["toy"] == ranks.loc["toy(gain=2)"]).all()  # a factor changes no ranking
     assert len(set(found.scores["protocol"])) == 16
     assert found.effects().set_index("changed")["pairs"].to_dict() == {
