@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from istsbench import packcheck, packs
+from istsbench.cli import app
 from istsbench.data import open_dataset
 from istsbench.images import DataError
 from istsbench.masks import Masks, decode, encode
@@ -112,6 +114,30 @@ def test_imported_rows_make_the_same_table_without_maps(out, pack, tmp_path):
     assert Masks.of(tmp_path, theirs, "admd", "half")(name) is None
 
 
+def test_masks_of_counts_that_were_made_anew_are_not_used(pack, tmp_path):
+    import_pack(pack, tmp_path)
+    results = Results.load(tmp_path / TAG)
+    results.records["admd"]["csv"] = "0" * 64
+    name = results.counts["admd"]["image"][0]
+    assert Masks.of(tmp_path, results, "admd", "own")(name) is None
+    assert Masks.of(tmp_path, results, "tophat", "own")(name) is not None
+
+
+def test_the_commands_say_what_they_did(out, tmp_path):
+    def call(*words):
+        answer = CliRunner().invoke(app, [*words, "--out", str(tmp_path)])
+        return answer.exit_code, answer.output
+
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
+    file = str(tmp_path / "one.zip")
+    code, text = call("export", file, "--dataset", TAG, "--methods", "tophat")
+    assert code == 0 and "1 methods: tophat" in text
+    code, text = call("import", file)
+    assert code == 0 and "new: none; there already: tophat" in text and "agree" in text
+    (tmp_path / "one.zip").write_bytes(b"<html>")
+    assert call("import", file)[0] == 1
+
+
 def test_a_run_does_not_repeat_an_imported_row(pack, tmp_path):
     import_pack(pack, tmp_path)
     outcome = run(
@@ -154,6 +180,14 @@ def test_predictions_of_others_travel(tmp_path):
     assert done.methods == (record["method"],) and done.verified
     done = import_pack(tmp_path / "net.zip", tmp_path / "blind", tmp_path / "nothing")
     assert not done.verified and "tried" in done.why
+
+    def grown(entry):
+        entry["runs"][1] += 1
+        entry["runs"][2] -= 1
+
+    bad = rebuilt(tmp_path / "net.zip", tmp_path / "bad.zip", edit_masks(grown))
+    with pytest.raises(PackError, match="a mask of 10 pixels, 9 were counted"):
+        import_pack(bad, tmp_path / "bad", tmp_path / "nothing")
     cv2.imwrite(str(root / "masks" / "b.png"), np.zeros((20, 30), np.uint8))
     with pytest.raises(PackError, match="images of hash"):
         import_pack(tmp_path / "net.zip", tmp_path / "other", tmp_path / "data")

@@ -36,7 +36,7 @@
     rows.sort((a, b) => {
       const [x, y] = [value(a), value(b)];
       if (x === "" || y === "") return (x === "") - (y === ""); // blanks stay last
-      return -sign * (text ? x.localeCompare(y) : x - y);
+      return sign * (text ? x.localeCompare(y) : x - y);
     });
     table.tBodies[0].append(...rows);
   };
