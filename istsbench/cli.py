@@ -123,6 +123,9 @@ def run(
     ]
     if len(presented) > 1:
         _write_together(out, presented, rule, reduction)
+    for one, outcome in zip(sets, outcomes, strict=True):
+        for spec, reason in outcome.skipped.items():
+            _say(f"skipped: {spec} on {one.name}: {reason}")
     failed = {
         f"{spec} on {one.name}": reason
         for one, outcome in zip(sets, outcomes, strict=True)

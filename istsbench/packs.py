@@ -128,7 +128,7 @@ def _contents(folder: Path, results: Results, spec: str) -> dict[str, bytes]:
         if mask is None:
             raise DataError(
                 f"{folder}: no mask of {name} by {spec} that agrees with its counts; "
-                "make its map again with `istsbench run`"
+                "make its map again with `istsbench run --fresh`"
             )
         images[name] = {"size": list(mask.shape), "runs": encode(mask)}
     packed = {"rule": "own", "csv": record["csv"], "images": images}

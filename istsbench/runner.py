@@ -32,7 +32,7 @@ from istsbench.maps import MapStore, write_atomic
 from istsbench.progress import progress
 from istsbench.provenance import environment, method_hash, parameters
 from istsbench.scoring import Work, one_line, score_all
-from istsbench.segmenter import Segmenter, Trainable
+from istsbench.segmenter import MissingWeights, Segmenter, Trainable
 from istsbench.selection import Choice
 
 FORMAT = 1  # of the counts; a change makes stored counts stale, not stored maps
@@ -100,6 +100,7 @@ class Outcome:
     folder: Path
     done: list[str] = field(default_factory=list)  # specs with every image counted
     failed: dict[str, str] = field(default_factory=dict)  # spec -> reason
+    skipped: dict[str, str] = field(default_factory=dict)  # spec -> reason, never asked for by name
     scored: int = 0  # images scored in this run
     counted: int = 0  # methods whose counts were written in this run
 
@@ -143,6 +144,13 @@ def run(
         try:
             method = _ready(choice.create(), dataset)
             record = _record(choice, method, images, wanted)
+        except MissingWeights as error:
+            if not choice.named:
+                outcome.skipped[choice.spec] = one_line(str(error))
+                continue
+            outcome.failed[choice.spec] = one_line(str(error))
+            broken.append(_broken(choice, images, one_line(str(error))))
+            continue
         except Exception as error:
             outcome.failed[choice.spec] = one_line(str(error))
             broken.append(_broken(choice, images, one_line(str(error))))
@@ -180,7 +188,17 @@ def map_store(out: Path, record: dict) -> MapStore:
 
 
 def _ready(method: Segmenter, dataset: Dataset) -> Segmenter:
-    return method.pretrained(dataset.name) if isinstance(method, Trainable) else method
+    """The method with its weights; raises `MissingWeights` if it needs some and has none."""
+    if not isinstance(method, Trainable):
+        return method
+    trained = method.pretrained(dataset.name)
+    if trained.weights is None:
+        name = method.registered_name()
+        raise MissingWeights(
+            f"no weights for {dataset.name}; train them with `istsbench train {name} "
+            f"--dataset {dataset.name}`, or name a file by --set {name}.weights=FILE"
+        )
+    return trained
 
 
 def _record(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[str]) -> dict:

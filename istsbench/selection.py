@@ -9,7 +9,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from istsbench import registry
@@ -35,6 +35,7 @@ class Choice:
 
     name: str
     changes: tuple[tuple[str, Any], ...] = ()
+    named: bool = field(default=True, compare=False)  # by itself, not as one of a group
 
     @property
     def spec(self) -> str:
@@ -66,7 +67,7 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
         if name not in known:
             raise UnknownName("method", name, known)
         extra.setdefault(name, {})[key] = _value(value)
-    found: dict[Choice, None] = {}
+    found: dict[Choice, Choice] = {}
     for part in _split(methods):
         item = _ITEM.fullmatch(part)
         if item is None:
@@ -81,13 +82,14 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
             raise WrongUse(f"{name!r} is a group; parameters belong to a single method")
         for member in [name] if name in known else groups[name]:
             merged = {**extra.get(member, {}), **given}
-            found[Choice(member, tuple(sorted(merged.items())))] = None
+            choice = Choice(member, tuple(sorted(merged.items())), name in known)
+            found[choice] = choice if choice.named else found.get(choice, choice)
     if not found:
         raise WrongUse(f"--methods {methods!r} names no method")
     for choice in found:
         if choice.changes:
             _try(choice)
-    return list(found)
+    return list(found.values())
 
 
 def _try(choice: Choice) -> None:

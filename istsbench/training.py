@@ -3,8 +3,9 @@
 `train` runs a recipe on a data set and keeps everything in one folder: the weights that
 were best on the validation images (`best.safetensors`), the last ones, a log with a row
 an epoch (`log.csv`), a picture of it (`curves.png`) and a checkpoint. The same call goes
-on from the checkpoint, bit for bit as if it had never stopped, so a long training can be
-done in pieces. No test image is ever looked at.
+on from the checkpoint as if it had never stopped, so a long training can be done in
+pieces; on a CPU the result is the same bit for bit (a GPU itself adds in varying order).
+No test image is ever looked at.
 
     python -m istsbench.training acm --dataset nuaa --out runs/acm --max-minutes 9
     torchrun --nproc-per-node 4 -m istsbench.training acm --dataset nuaa --out runs/acm
@@ -108,14 +109,13 @@ def train(
     the plan and up to the epoch that an earlier training in `out` chose; files go to
     `out`/final.
     """
-    out = Path(out)
+    out, begun = Path(out), time.monotonic()
     plan, memory, held_out = _prepare(
         network, dataset, out, recipe, changes, seed, precision, final
     )
     run = _Run(network, plan, memory, held_out, out / "final" if final else out, device, compile)
     run.start(resume)
-    limit = float("inf") if max_minutes is None else 60 * max_minutes
-    run.go(limit, show)
+    run.go(begun + 60 * (float("inf") if max_minutes is None else max_minutes), show)
     kept = run.out / (LAST if final or not held_out.images else BEST)
     return replace(network, weights=kept) if kept.is_file() else network
 
@@ -136,10 +136,12 @@ def _prepare(
             raise Stopped(f"no recipe {recipe!r} for {network.card.label}; it has: {known}")
         recipe = network.recipes[recipe]
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
-    split, stop, held_out = "train", recipe.epochs, Memory.of(dataset, dataset.tuning_names())
     if final:
         recipe, seed, precision, stop = _chosen(out / BEST)
         split, held_out = "trainval", Memory((), (), "")
+    else:
+        split, stop = "train", recipe.epochs
+        held_out = Memory.of(dataset, dataset.tuning_names())
     memory = Memory.of(dataset, dataset.names(split), recipe.side)
     if network.preparation is None:
         preparation = Preparation(*memory.levels(), recipe.side)
@@ -200,6 +202,8 @@ class _Run:
         """Go back to the checkpoint in the folder, if there is one of the same plan."""
         found = read_checkpoint(self.out) if resume else None
         if found is None:
+            for name in (BEST, LAST):  # of a training that is given up
+                (self.out / name).unlink(missing_ok=True)
             return
         tensors, state = found
         own = self.plan.record()
@@ -216,18 +220,18 @@ class _Run:
         self.learner.restore(tensors, state["groups"])
         self.course = Course(**state["course"])
 
-    def go(self, limit: float, show: bool) -> None:
-        """Train until the end, or until the next epoch would end after `limit` seconds.
+    def go(self, deadline: float, show: bool) -> None:
+        """Train until the end, or until the next epoch would end after the deadline.
 
         One epoch is done in any case, so that every call gets further.
         """
-        started, saved, longest = time.monotonic(), time.monotonic(), 0.0
+        saved, longest = time.monotonic(), 0.0
         todo = range(self.course.epoch, self.plan.stop)
         title = f"{self.plan.method} on {self.plan.dataset}"
         with progress(title, len(todo), show and self.ranks.rank == 0) as tell:
             for epoch in todo:
                 begun = time.monotonic()
-                late = longest > 0 and begun - started + longest > limit
+                late = longest > 0 and begun + longest > deadline
                 if self.ranks.any(late, self.device):
                     break
                 row = self.epoch(epoch)
@@ -369,7 +373,9 @@ def train_command(
         precision=precision, compile=compile, max_minutes=max_minutes, resume=resume,
         final=final, show=True, epochs=epochs, batch=batch, lr=lr, patch=patch, loss=loss,
     )  # fmt: skip
-    print(f"{trained.weights or 'no weights yet'}", file=sys.stderr)
+    folder = out / "final" if final else out
+    state = "done" if (folder / LAST).is_file() else "time is over, the same command goes on"
+    print(f"{state}: {trained.weights or 'no weights yet'}", file=sys.stderr)
 
 
 if __name__ == "__main__":

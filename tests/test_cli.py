@@ -301,13 +301,12 @@ def test_a_third_partys_method_is_listed_run_and_tabulated(plugin, toy_folder, t
     options = {"cwd": tmp_path, "env": plugin}
     listed = command("list", **options)
     assert listed.returncode == 0 and "Brightest & Best_1" in listed.stdout
-    info = command("info", "brightest", **options)
-    assert info.returncode == 0 and "grey levels that do not count" in info.stdout
-    data = f"folder:{toy_folder}"
-    done = command("run", "--methods", "ours,tophat(size=7)", "--dataset", data, **options)
+    arguments = ("--methods", "ours,tophat(size=7)", "--dataset", f"folder:{toy_folder}")
+    done = command("run", *arguments, "--limit", 2, **options)
     assert done.returncode == 0, done.stderr
-    assert "Brightest & Best_1" in done.stdout and "scoring folder-toyset: 12/12" in done.stderr
-    folder = tmp_path / "results" / "folder-toyset"
+    assert "Brightest & Best_1" in done.stdout
+    assert "scoring folder-toyset: 4/4" in done.stderr
+    folder = tmp_path / "results" / "folder-toyset-first2"
     assert r"Brightest \& Best\_1" in (folder / "table_vi.tex").read_text()
     assert list((folder / "figures").glob("*.p*"))
     table = pd.read_csv(folder / "table_vi.csv", comment="#").set_index("method")
@@ -317,9 +316,8 @@ def test_a_third_partys_method_is_listed_run_and_tabulated(plugin, toy_folder, t
 
 @pytest.mark.parametrize(
     "arguments, code",
-    [(["list", "rules"], 0), (["info", "tophat"], 0), (["info", "nosuch"], 2), (["list", "x"], 2),
-     (["table", "VI"], 1)],
-)  # fmt: skip
+    [(["list", "rules"], 0), (["info", "nosuch"], 2), (["table", "VI"], 1)],
+)
 def test_exit_codes_of_the_installed_command(tmp_path, arguments, code):
     done = command(*arguments, cwd=tmp_path)
     assert done.returncode == code, done.stderr
