@@ -78,7 +78,7 @@ def write_report(
 ) -> Path:
     """Write FOLDER/report.html from a results folder OUT/TAG; returns its path.
 
-    Kinds of figures that are missing are drawn. Without the data set, or with other
+    Kinds of figures that are missing or old are drawn. Without the data set, or with other
     images than those counted, the page has no pictures, and says so. `rule` and
     `reduction` are shown first, and the pictures are of `rule`. Raises `ProtocolMix` if
     the rows do not belong together.
@@ -239,8 +239,16 @@ def _cell(line: pd.Series, column: Column, place: str | None) -> dict[str, Any]:
 
 
 def _draw_missing(folder: Path, request: Request) -> None:
-    """Draw the kinds of figures of which there is none yet, where what they show is there."""
-    there = {_kind(path.stem) for path in (folder / "figures").glob("*.png")}
+    """Draw the kinds of figures that are not there, or are older than a row of the results.
+
+    What a kind shows may be missing, the maps of rows from a pack for one; then it is left.
+    """
+    newest = max(path.stat().st_mtime_ns for path in folder.glob("*.json"))
+    there = {
+        _kind(path.stem)
+        for path in (folder / "figures").glob("*.png")
+        if path.stat().st_mtime_ns >= newest
+    }
     for name in FIGURES:
         if name not in there:
             try:

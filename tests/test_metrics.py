@@ -216,6 +216,13 @@ def test_sweep_equals_counting_rule_by_rule(score, truth):
         assert tuple(counts) == pixel_counts(rule(score), truth)[:3], rule
 
 
+def test_sweep_finds_nothing_in_a_flat_map():
+    score = np.full((31, 17), 1e-30)  # whose mean comes out a little smaller
+    assert score.mean() < 1e-30
+    found = sweep(score, np.ones((31, 17), bool), [MeanStd(0.5), PeakRatio(0.5), MeanToPeak(0.5)])
+    np.testing.assert_array_equal(found, [[0, 0, 527]] * 3)
+
+
 @given(st.lists(st.tuples(SCORES, TRUTHS), min_size=1, max_size=3))
 def test_the_best_rule_is_no_worse_than_any(images):
     options = candidates(PeakRatio(0.5))

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import shutil
 import time
@@ -142,6 +143,14 @@ def test_the_page_loads_nothing_and_is_the_same_each_time(page, out):
 def test_figures_are_drawn_and_embedded_once(page, figures):
     found = re.findall(r'<figure id="f-([^"]+)"><img src="data:image/(?:png|jpeg);base64', page)
     assert found == ["roc", "roc-log", "grid-own"]
+
+
+def test_old_figures_are_drawn_again_and_others_are_not(out, page):
+    old, new = (out / TAG / "figures" / f"{name}.png" for name in ("roc", "roc-log"))
+    os.utime(old, (0, 0))
+    before = new.stat().st_mtime_ns
+    write_report(out / TAG)
+    assert old.stat().st_mtime > 0 and new.stat().st_mtime_ns == before
 
 
 def test_sections_tell_citation_parameters_rules_and_pictures(page):
