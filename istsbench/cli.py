@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from istsbench.cli_data import data
-from istsbench.cli_paper import paper
+from istsbench.cli_paper import Reduction, Rule, paper
+from istsbench.cli_train import train
 from istsbench.guard import guarded as _guarded
 from istsbench.guard import say as _say
 
@@ -43,18 +44,6 @@ DataRoot = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Results folder.")]
 Split = Annotated[str, typer.Option(help="test, val, train, trainval, or a named split.")]
-
-
-class Reduction(StrEnum):
-    image = "image"
-    pooled = "pooled"
-
-
-class Rule(StrEnum):
-    own = "own"
-    half = "half"
-    tuned = "tuned"
-    oracle = "oracle"
 
 
 class Listing(StrEnum):
@@ -293,6 +282,9 @@ def import_(
         print("the counts of the own rules were made again from the masks and agree")
     else:
         print(f"not checked against the data set: {done.why}")
+
+
+app.command(epilog="Example: `istsbench train acm --dataset nuaa --out runs/acm`")(train)
 
 
 def main() -> None:
