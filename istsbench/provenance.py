@@ -58,6 +58,7 @@ def code_hash(kind: type[Segmenter]) -> str:
 _NO_MATTER = {"card", "threshold", "excused"}  # of a method's class: they change no map
 
 
+@cache
 def _essence(source: bytes) -> str:
     """The code of a file without what no map depends on: comments, docstrings, cards, rules."""
     try:

@@ -93,12 +93,14 @@ def info(name: str) -> type[Segmenter]:
 def create(name: str, **parameters: Any) -> Segmenter:
     """An instance of the method `name`, with some of its parameters changed."""
     kind = info(name)
-    known = [field.name for field in dataclasses.fields(kind)]
-    for key in parameters:
+    known = {field.name: str(field.type) for field in dataclasses.fields(kind)}
+    for key, value in parameters.items():
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"it has: {', '.join(known) or 'none'}"
             raise TypeError(f"method {name!r} has no parameter {key!r}; {hint}")
+        if isinstance(value, str) and "Path" in known[key]:
+            parameters[key] = Path(value)
     return kind(**parameters)
 
 

@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from istsbench import rules
 from istsbench.counting import Counted, count
@@ -31,7 +32,7 @@ from istsbench.images import DataError
 from istsbench.maps import MapStore, write_atomic
 from istsbench.progress import progress
 from istsbench.provenance import environment, method_hash, parameters
-from istsbench.scoring import Work, one_line, score_all
+from istsbench.scoring import Work, one_line, score_all, settle
 from istsbench.segmenter import MissingWeights, Segmenter, Trainable
 from istsbench.selection import Choice
 
@@ -211,7 +212,11 @@ def _record(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[
         "venue": type(method).card.venue,
         "year": type(method).card.year,
         "status": type(method).card.status,
-        "parameters": {key: repr(value) for key, value in parameters(method).items()},
+        "parameters": {
+            # What a file holds is part of `method_hash`; where it lies differs by machine.
+            key: value.name if isinstance(value, Path) else repr(value)
+            for key, value in parameters(method).items()
+        },
         "own": repr(method.threshold),
         "file": choice.file,
         "method_hash": method_hash(method),
@@ -343,9 +348,10 @@ def _count_all(
     from joblib import Parallel, delayed
 
     needed = images.dataset.subset(images.pixels)
-    parallel = Parallel(n_jobs=min(jobs, len(plan)), return_as="generator")
+    workers = min(jobs, len(plan))
+    parallel = Parallel(n_jobs=workers, return_as="generator")
     counts = parallel(
-        delayed(count)(
+        delayed(count if workers == 1 else _count_in_worker)(
             work.method.threshold, work.store, needed, images.names, images.tuning, wanted
         )
         for work, _ in plan
@@ -362,6 +368,11 @@ def _count_all(
             outcome.settle(write_counts(outcome.folder, record, counted, failed))
             outcome.counted += 1
             report(record["method"])
+
+
+def _count_in_worker(*arguments: Any) -> Counted:
+    settle()
+    return count(*arguments)
 
 
 def write_counts(

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from multiprocessing import current_process
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ def _warm(method: Segmenter) -> None:
 
 
 @cache
-def _settle() -> None:
+def settle() -> None:
     """Once in each worker: one thread for what reads no environment variable.
 
     Ctrl-C reaches workers too; it is for the process that started them to end them.
@@ -95,7 +96,8 @@ def _settle() -> None:
     import cv2
     from threadpoolctl import threadpool_limits
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if current_process().name != "MainProcess":  # where joblib may not start any
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     threadpool_limits(1)
 
@@ -105,7 +107,7 @@ _warmed: set[MapStore] = set()  # of the methods that this worker has called bef
 
 def _in_worker(work: Work, dataset: Dataset, marker: Path) -> Path:
     """Score the sample in `work`; the file `marker` is there as long as that takes."""
-    _settle()
+    settle()
     marker.touch()
     if work.store not in _warmed:
         _warmed.add(work.store)

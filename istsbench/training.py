@@ -37,6 +37,7 @@ from istsbench.maps import write_atomic
 from istsbench.network import Network, Preparation, Recipe, best_device, place
 from istsbench.progress import progress
 from istsbench.provenance import environment
+from istsbench.registry import WrongUse
 from istsbench.selection import choose
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ GRAIN = 32  # patches are a multiple of this, pixels
 N = TypeVar("N", bound=Network)
 
 
-class Stopped(RuntimeError):
-    """A training cannot start or go on; the message says why."""
+class Stopped(WrongUse):
+    """A training cannot start or go on as asked; the message says why."""
 
 
 @dataclass(frozen=True)

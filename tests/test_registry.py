@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 from toys import Toy
@@ -19,6 +20,11 @@ def test_names_are_sorted_and_hold_ours_and_theirs(toys):
 def test_create_changes_parameters(toys):
     assert registry.create("toy") == Toy()
     assert registry.create("toy", gain=2) == Toy(gain=2)
+
+
+def test_a_file_that_was_given_as_text_becomes_a_path(toys):
+    assert registry.create("learner", weights="a/b").weights == Path("a/b")
+    assert registry.create("toy", note="a/b").note == "a/b"
 
 
 def test_unknown_name_answers_with_close_matches(toys):

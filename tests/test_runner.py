@@ -281,6 +281,26 @@ def test_a_broken_method_is_a_row_with_its_reason(go, name, reason):
     assert (outcome.folder / f"{name}.json").stat().st_mtime_ns == before
 
 
+def test_a_method_without_weights_fails_only_if_asked_for_by_name(go, folder, tmp_path):
+    outcome = go("learner,toy")
+    assert outcome.done == ["toy"] and "no weights for folder-toyset" in outcome.failed["learner"]
+    outcome = go("toys", out="others")
+    assert "learner" in outcome.skipped and "learner" not in outcome.failed
+
+
+def test_weights_count_by_their_content_not_their_place(go, tmp_path, monkeypatch):
+    folders = [tmp_path / name / "folder-toyset" for name in "ab"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "learner.safetensors").write_text("70")
+    monkeypatch.setenv("ISTSBENCH_WEIGHTS", str(tmp_path / "a"))
+    assert go("learner").scored == 6
+    monkeypatch.setenv("ISTSBENCH_WEIGHTS", str(tmp_path / "b"))
+    assert (go("learner").scored, go("learner").counted) == (0, 0)
+    (folders[1] / "learner.safetensors").write_text("71")
+    assert go("learner").scored == 6
+
+
 def test_a_method_whose_hash_fails_is_recorded_as_broken(go, monkeypatch):
     def broken(method):
         raise OSError("weights are gone")

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from istsbench.segmenter import Card, Segmenter
+from istsbench.segmenter import Card, Segmenter, Trainable
 from istsbench.testing import scene
 from istsbench.threshold import Fixed, MeanStd
 
@@ -127,6 +127,20 @@ class Batch(Segmenter):
 
 
 @dataclass(frozen=True)
+class Learner(Trainable):
+    """Learns one number, which its weights file holds as text."""
+
+    card = Card("Learner", "toys", "Nowhere", 2005, "none", "paper")
+
+    def score(self, image):
+        _note(image)
+        return np.maximum(image - float(self.weights.read_text()), 0)
+
+    def fit(self, dataset, out, **options):
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
 class Forgetful(Segmenter):
     """A plug-in that lacks its method; it cannot even be created."""
 
@@ -137,6 +151,7 @@ LINES = {
     "toy": "toys:Toy",
     "bad": "toys:Bad",
     "batch": "toys:Batch",
+    "learner": "toys:Learner",
     "forgetful": "toys:Forgetful",
     "absent": "no_such_package:Method",
     "notclass": "toys:SHAPE",
