@@ -25,13 +25,20 @@ def main(
     split: Annotated[str, typer.Option(help="trainval, or val for methods that are slow")] = (
         "trainval"
     ),
+    limit: Annotated[int | None, typer.Option(help="the first N images, for the slowest")] = None,
     jobs: int = 1,
     out: Path = Path("results"),
 ) -> None:
     if split not in ("train", "val", "trainval"):
         raise typer.BadParameter(f"{split!r} is not made of training and validation images")
     outcome = run(
-        choose(methods), open_dataset("nuaa"), out, split=split, wanted=("own", "oracle"), jobs=jobs
+        choose(methods),
+        open_dataset("nuaa"),
+        out,
+        split=split,
+        wanted=("own", "oracle"),
+        jobs=jobs,
+        limit=limit,
     )
     results = Results.load(outcome.folder, outcome.done)
     lines = []

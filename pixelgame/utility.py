@@ -10,12 +10,14 @@ pixel U and A of the FNs-player cancel (-1/N and +1/N) and G outweighs both, so 
 players settle on "everything" and "nothing". Kept for the record and for Table IV.
 
 "balanced": the same three parts in a form that both players survive.
-U is 10 times the log loss plus the Tversky utility 1 - TP/(TP + a FP + (1-a) FN). Its
-weight a of false positives moves from 1/2 (both players want the same) to LOOSE for the
-FNs-player and STRICT for the FPs-player over the first half of the training: a common
-start, then the game. G is sum (o1-g)^2 (o2-g)^2 / (|g|+1), and A = AREA sum(o)/(|g|+1),
-per image, both growing with the game: what counts is the size of the errors against
-the size of the targets, not of the image.
+U is the soft IoU loss plus, per target pixel, the log loss in which a miss costs the
+FNs-player c times and a false alarm 1/c times the usual, and the reverse for the
+FPs-player. Where the chance of a target is p, the first is then drawn to the logit of p
+plus 2 log c and the second to that minus 2 log c: a player that misses little and one
+that raises few false alarms, whose mean is again the logit of p. c grows from 1 (a
+common start) to TILT over the first half of the training, and so do G, which is GAME
+sum (o1-g)^2 (o2-g)^2 / (|g|+1), and A = AREA sum(o)/(|g|+1), both per image: what counts
+is the size of the errors against the size of the targets, not of the image.
 
 Terms are left out by name: "paper:U+A", "balanced:U+G". A name of `baselines.cnn.losses`
 trains each player alone with that loss (Table V).
@@ -25,13 +27,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import softplus
 
-from baselines.cnn.losses import LOSSES
+from baselines.cnn.losses import LOSSES, soft_iou
 
 FNS, FPS = "fns", "fps"  # the players
-LOOSE, STRICT = 0.3, 0.7  # weight of false positives against misses, when the game is on
-AREA = 0.01  # of the small-target term
+TILT = 3**0.5  # c, when the game is on
+LOG = 0.3  # weight of the log loss
+GAME = 0.1  # weight of the game term; more of it makes the FPs-player, and the mean, too strict
+AREA = 0.01  # weight of the small-target term
 TERMS = ("U", "G", "A")
 
 
@@ -78,17 +82,15 @@ def _stake(progress: float) -> float:
 
 
 def balanced_own(player: str, own: Tensor, other: Tensor, g: Tensor, progress: float) -> Tensor:
-    aim = LOOSE if player == FNS else STRICT
-    a = 0.5 + (aim - 0.5) * _stake(progress)
-    c = Counts.of(own.sigmoid(), g)
-    tp, fp, fn = c.tp.sum(), c.fp.sum(), c.fn.sum()
-    tversky = 1 - (tp + 1) / (tp + 2 * a * fp + 2 * (1 - a) * fn + 1)
-    return 10 * binary_cross_entropy_with_logits(own, g) + tversky
+    c = TILT ** _stake(progress)
+    miss, alarm = (c, 1 / c) if player == FNS else (1 / c, c)
+    errors = miss * g * softplus(-own) + alarm * (1 - g) * softplus(own)
+    return soft_iou(own, g) + LOG * errors.sum() / (g.sum() + 1)
 
 
 def balanced_game(player: str, own: Tensor, other: Tensor, g: Tensor, progress: float) -> Tensor:
     errors = ((own.sigmoid() - g) * (other.sigmoid() - g)).flatten(1).pow(2).sum(1)
-    return _stake(progress) * (errors / (g.flatten(1).sum(1) + 1)).mean()
+    return _stake(progress) * GAME * (errors / (g.flatten(1).sum(1) + 1)).mean()
 
 
 def balanced_area(player: str, own: Tensor, other: Tensor, g: Tensor, progress: float) -> Tensor:

@@ -334,6 +334,8 @@ def test_ctrl_c_leaves_everything_consistent_and_says_how_to_go_on(
     process = subprocess.Popen(
         arguments, cwd=tmp_path, env=environment, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A test run in the background of a shell ignores the signal, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     store = tmp_path / "results" / "maps"
     for _ in range(1500):

@@ -18,13 +18,14 @@ from istsbench import runner
 from istsbench.counting import COLUMNS, count_image, resolve
 from istsbench.data import open_dataset
 from istsbench.images import DataError
-from istsbench.maps import MapStore
+from istsbench.maps import MapStore, StoredMap
 from istsbench.metrics import best_rule, pixel_counts, summarise
 from istsbench.registry import UnknownName
 from istsbench.results import Results
 from istsbench.rules import candidates
 from istsbench.runner import LOST, RunError
 from istsbench.selection import choose
+from istsbench.threshold import Fixed
 
 TEST = [f"test_{number}" for number in range(6)]
 
@@ -158,11 +159,17 @@ def test_changed_pixels_are_scored_again(go, folder):
     assert scored() == [*TEST, "test_4"]
 
 
-def test_fresh_scores_everything_again(go):
-    go()
+def test_fresh_scores_everything_again_and_keeps_no_old_map(go, tmp_path):
+    outcome = go()
+    before = maps(tmp_path / "out")
+    store = runner.map_store(tmp_path / "out", record(outcome.folder))
+    old = store.load("test_1")
+    store.forget("test_1")
+    store.save("test_1", StoredMap(old.score + 1, old.pixels, 0.5))
     outcome = go(fresh=True)
     assert (outcome.scored, outcome.counted) == (6, 1)
     assert scored() == TEST * 2
+    assert maps(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize(
@@ -383,9 +390,6 @@ def test_resolve_names_rules_in_the_order_wanted(toys, toy_folder, tmp_path):
 
 
 def test_a_perfect_map_counts_as_perfect_under_each_matching(toy_folder):
-    from istsbench.maps import StoredMap
-    from istsbench.threshold import Fixed
-
     sample = open_dataset(f"folder:{toy_folder}").load("test_0")
     stored = StoredMap(sample.mask.astype(np.float32), sample.pixels, 0.1234567)
     (row,) = count_image(sample, stored, {"own": Fixed(0.5)})

@@ -1,6 +1,10 @@
+import math
+
 import pytest
 import torch
 
+from baselines.cnn.losses import soft_iou
+from pixelgame import utility
 from pixelgame.utility import FNS, FPS, TERMS, UTILITIES, Counts, find
 
 
@@ -62,6 +66,29 @@ def test_balanced_players_want_the_same_at_first_and_part_then():
         assert gap > value("balanced", "U", other, worse, o, g) - value(
             "balanced", "U", other, better, o, g
         )
+
+
+def test_the_mean_of_the_balanced_players_is_not_tilted():
+    """At chance p the log losses alone are lowest at logit p +- 2 log c; the mean is logit p."""
+    p, c = 0.3, utility.TILT
+    g = (torch.arange(1000) < 1000 * p).float().view(1, 1, 10, 100)
+    found = []
+    for player in (FNS, FPS):
+        level = torch.zeros(1, requires_grad=True)
+        optimizer = torch.optim.LBFGS([level], max_iter=50, line_search_fn="strong_wolfe")
+
+        def loss(player=player, level=level, optimizer=optimizer):
+            optimizer.zero_grad()
+            own = level.expand_as(g)
+            total = utility.balanced_own(player, own, own, g, 1.0) - soft_iou(own, g)
+            total.backward()
+            return total
+
+        optimizer.step(loss)
+        found.append(level.item())
+    logit = math.log(p / (1 - p))
+    assert found[0] == pytest.approx(logit + 2 * math.log(c), abs=1e-3)
+    assert sum(found) / 2 == pytest.approx(logit, abs=1e-3)
 
 
 def test_the_balanced_game_ignores_the_size_of_the_image():
