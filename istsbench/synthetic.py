@@ -60,8 +60,8 @@ def fractal(shape: tuple[int, ...], power: float, rng: np.random.Generator) -> n
     frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.normal(size=shape)) * frequency**-power
-    field = np.fft.irfft2(spectrum, s=shape)
-    return field / field.std()
+    field: np.ndarray = np.fft.irfft2(spectrum, s=shape)
+    return np.asarray(field / field.std())
 
 
 def background(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -70,17 +70,17 @@ def background(kind: str, shape: tuple[int, ...], rng: np.random.Generator) -> n
     rows = np.linspace(0, 1, height)[:, None]
     level = rng.uniform(30, 130)
     if kind == "sky":
-        return level + rng.uniform(10, 50) * rows + 3 * fractal(shape, 2.0, rng)
+        return np.asarray(level + rng.uniform(10, 50) * rows + 3 * fractal(shape, 2.0, rng))
     if kind == "clouds":
         field = fractal(shape, rng.uniform(1.2, 1.8), rng)
-        return level + rng.uniform(12, 30) * np.maximum(field, -0.5)
+        return np.asarray(level + rng.uniform(12, 30) * np.maximum(field, -0.5))
     if kind == "horizon":
         return _horizon(shape, level, rng)
     if kind == "sea":
         glint = gaussian_filter(rng.normal(size=shape), (0.7, 2.5))
         shine = np.exp(-(((np.arange(width) / width - rng.uniform(0.2, 0.8)) / 0.25) ** 2))
         waves = np.maximum(glint / glint.std() - 0.5, 0) * rng.uniform(10, 22)
-        return level + 15 * rows + waves * (0.3 + shine) * (0.4 + rows)
+        return np.asarray(level + 15 * rows + waves * (0.3 + shine) * (0.4 + rows))
     image = level + 6 * fractal(shape, 1.5, rng) + rng.normal(0, rng.uniform(3, 7), shape)
     hot = rng.integers(0, [[height], [width]], (2, rng.integers(2, 6)))
     image[hot[0], hot[1]] += rng.uniform(25, 80, hot.shape[1])

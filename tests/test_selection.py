@@ -79,7 +79,8 @@ def test_unknown_method_in_set_has_close_matches(toys):
 
 
 VALUES = st.one_of(
-    st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8), st.booleans(), st.none(),
+    st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8),
+    st.booleans(), st.none(),
     st.tuples(st.integers(), st.text(max_size=4)),
 )  # fmt: skip
 CHOICES = st.builds(
