@@ -343,10 +343,8 @@ def test_ctrl_c_leaves_everything_consistent_and_says_how_to_go_on(
             break
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
-    started = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, error = process.communicate(timeout=60)
-    assert time.monotonic() - started < 20
     assert process.returncode == 1
     assert "stopped; what is done is kept, the same command continues from there" in error
     assert "Traceback" not in error
