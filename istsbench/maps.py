@@ -3,8 +3,8 @@
 A map is a float32 `.npy` file, which `numpy.load` reads, with two things behind the array:
 a line of JSON and the CRC-32 of all before it in 8 hexadecimal digits. They are verified
 on reading: a damaged file counts as absent and is made again. Files are written to a
-temporary name and then linked to their own, so a reader never sees a part and the first
-of two writers wins. A failed image leaves `NAME.failed.json`.
+temporary name and then renamed, so a reader never sees a part; a map that is there stays.
+A failed image leaves `NAME.failed.json`.
 """
 
 from __future__ import annotations
@@ -38,17 +38,13 @@ def atomic(path: Path, keep: bool = False) -> Iterator[BinaryIO]:
             file = open(part, "xb")
         with file:
             yield file
-        if not keep:
+        if keep and path.exists():
+            part.unlink()
+        else:
             os.replace(part, path)
-            return
-        try:
-            os.link(part, path)
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without hard links
-            os.replace(part, path)
-    finally:
+    except BaseException:
         part.unlink(missing_ok=True)
+        raise
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -81,12 +77,10 @@ class MapStore:
         head = io.BytesIO()
         np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
         meta = json.dumps({"pixels": stored.pixels, "seconds": stored.seconds})
-        check = 0
+        body = b"".join((head.getvalue(), array.data, b"\n", meta.encode()))
         with atomic(self._path(name), keep=True) as file:
-            for part in (head.getbuffer(), array.data, b"\n" + meta.encode()):
-                check = zlib.crc32(part, check)
-                file.write(part)
-            file.write(b"%08x" % check)
+            file.write(body)
+            file.write(b"%08x" % zlib.crc32(body))
         self._failure(name).unlink(missing_ok=True)
 
     def load(self, name: str) -> StoredMap | None:

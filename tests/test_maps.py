@@ -36,7 +36,7 @@ def test_the_file_opens_without_us(store):
     np.testing.assert_array_equal(np.load(store.folder / "a.npy"), SCORE)
 
 
-def test_the_first_of_two_writers_wins(store):
+def test_a_map_that_is_there_stays(store):
     store.save("a", STORED)
     store.save("a", StoredMap(SCORE + 1, "pixels", 9.0))
     assert same(store.load("a"))
@@ -105,13 +105,3 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_trace(tmp_path, monkeyp
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(path.parent) == ["file"]
-
-
-def test_a_disk_without_hard_links_will_do(store, monkeypatch):
-    def refuse(*_):
-        raise OSError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuse)
-    store.save("a", STORED)
-    assert same(store.load("a"))
-    assert os.listdir(store.folder) == ["a.npy"]

@@ -1,9 +1,11 @@
 import os
+import signal
 import threading
 
 import cv2
 import numpy as np
 import pytest
+from joblib import Parallel, delayed
 from toys import MARKED, SHAPE, Bad, Batch, Toy, scored
 
 from istsbench import scoring
@@ -220,6 +222,16 @@ def test_parallel_is_serial_bit_for_bit(dataset, tmp_path):
             assert one.load(name).score.tobytes() == two.load(name).score.tobytes()
             assert one.load(name).pixels == two.load(name).pixels
     assert len(scored()) == 36
+
+
+def _settled_worker():
+    scoring.settle()
+    return signal.getsignal(signal.SIGINT), cv2.getNumThreads()
+
+
+def test_ctrl_c_is_for_the_process_that_started_the_others():
+    assert Parallel(n_jobs=2)([delayed(_settled_worker)()] * 2) == [(signal.SIG_IGN, 1)] * 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_process_that_dies_costs_its_image_only(dataset, tmp_path):
