@@ -38,17 +38,18 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def measure(name: str, image: np.ndarray, repeats: int = 3) -> dict[str, Any]:
+def measure(name: str, image: np.ndarray, memory: bool, repeats: int = 3) -> dict[str, Any]:
     """Seconds for `image`, float64 (H, W), and MiB for a scene of 512x512, of one method."""
     cv2.setNumThreads(1)
     row: dict[str, Any] = {"method": name, "height": image.shape[0], "width": image.shape[1]}
     try:
         method = create(name)
         method.score(scene())  # loads and compiles what is put off until then
-        large = scene(512, 512)
-        before = peak()
-        method.score(large)
-        row["memory"] = round(peak() - before, 1)
+        if memory:
+            large = scene(512, 512)
+            before = peak()
+            method.score(large)
+            row["memory"] = round(peak() - before, 1)
         method.score(image)
         spent = []
         for _ in range(repeats):
@@ -87,6 +88,9 @@ def main() -> int:
         type=Path,
         help=f"csv with the columns method, image, seconds; rows of {REFERENCE_IMAGE} count",
     )
+    parser.add_argument(
+        "--no-memory", action="store_true", help="leave out 512x512: minutes for the slowest"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
     options = parser.parse_args()
 
@@ -98,7 +102,7 @@ def main() -> int:
     rows = []
     for name in options.methods or names():
         with ProcessPoolExecutor(1, mp_context=spawn) as pool:
-            done: Future[dict[str, Any]] = pool.submit(measure, name, image)
+            done: Future[dict[str, Any]] = pool.submit(measure, name, image, not options.no_memory)
             try:
                 row = done.result()
             except Exception as error:  # the process itself died, for want of memory say
@@ -114,7 +118,7 @@ def main() -> int:
         else:
             row["reference"], row["ratio"] = theirs, round(theirs / cpu, 2)
             line += f"{theirs:>13.4f}{theirs / cpu:>8.1f}"
-        print(f"{line}{row['memory']:>8.0f}", flush=True)
+        print(f"{line}{row.get('memory', float('nan')):>8.0f}", flush=True)
 
     part = options.out.with_suffix(".part")
     with part.open("w", newline="") as file:

@@ -96,7 +96,7 @@ def _horizon(shape: tuple[int, ...], level: float, rng: np.random.Generator) -> 
         left, top = int(rng.integers(0, width - 12)), line - int(rng.integers(5, 25))
         right = left + int(rng.integers(6, 22))
         image[top:line, left:right] = level + rng.uniform(15, 80)
-    return gaussian_filter(image, 0.6)
+    return np.asarray(gaussian_filter(image, 0.6))
 
 
 def add_target(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> None:
