@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from istsbench.cli_data import data
-from istsbench.cli_paper import Reduction, Rule, paper
+from istsbench.cli_paper import Out, Reduction, Rule, paper
 from istsbench.cli_train import train
 from istsbench.guard import guarded as _guarded
 from istsbench.guard import say as _say
@@ -42,7 +42,6 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder above the data sets; else $ISTSBENCH_DATA, else the user cache."),
 ]
-Out = Annotated[Path, typer.Option(help="Results folder.")]
 Split = Annotated[str, typer.Option(help="test, val, train, trainval, or a named split.")]
 
 

@@ -145,14 +145,10 @@ def run(
         try:
             method = _ready(choice.create(), dataset)
             record = _record(choice, method, images, wanted)
-        except MissingWeights as error:
-            if not choice.named:
+        except Exception as error:
+            if isinstance(error, MissingWeights) and not choice.named:
                 outcome.skipped[choice.spec] = one_line(str(error))
                 continue
-            outcome.failed[choice.spec] = one_line(str(error))
-            broken.append(_broken(choice, images, one_line(str(error))))
-            continue
-        except Exception as error:
             outcome.failed[choice.spec] = one_line(str(error))
             broken.append(_broken(choice, images, one_line(str(error))))
             continue
