@@ -1,5 +1,6 @@
 import json
 import os
+import zlib
 
 import numpy as np
 import pytest
@@ -33,7 +34,10 @@ def test_what_is_saved_is_loaded(store):
 
 def test_the_file_opens_without_us(store):
     store.save("a", STORED)
-    np.testing.assert_array_equal(np.load(store.folder / "a.npy"), SCORE)
+    path = store.folder / "a.npy"
+    np.testing.assert_array_equal(np.load(path), SCORE)
+    data = path.read_bytes()
+    assert int(data[-8:], 16) == zlib.crc32(data[:-8])
 
 
 def test_a_map_that_is_there_stays(store):
