@@ -10,7 +10,7 @@ detection", WACV 2021, 949-958.
 
 Departs: one grey channel instead of three equal ones (`channels=3` has the authors' count
 of weights); standardised with the training set's mean and deviation; the bias of the last
-layer starts at a prior of 2 %; `blocks=3` is the paper's ResNet-20, the released
+layer starts at a prior of 1 in 400; `blocks=3` is the paper's ResNet-20, the released
 weights have 4 and the full-resolution stem ("tiny").
 Checked against: every tensor shape of the authors' released parameters (through the
 counts 516,869 and 518,413) and two public PyTorch ports.

@@ -9,7 +9,7 @@ Dai, Wu, Zhou & Barnard, "Attentional local contrast networks for infrared small
 detection", IEEE TGRS 59(11), 9813-9824 (2021).
 
 Departs: one grey channel instead of three equal ones; standardised with the training
-set's mean and deviation; the bias of the last layer starts at a prior of 2 %. Images
+set's mean and deviation; the bias of the last layer starts at a prior of 1 in 400. Images
 under 72 pixels are padded: the shifts need 17 cells at a quarter of the size.
 Checked against: every tensor shape of the authors' released parameters (372,573
 trainable with three channels). A widely used port of the same name has no local contrast
