@@ -9,6 +9,8 @@ from baselines.lowrank.proximal import (
     spectrum,
     svt,
 )
+from istsbench import create
+from istsbench.testing import scene
 
 SHAPES = [(30, 12), (12, 30), (15, 15)]
 
@@ -101,3 +103,33 @@ def test_a_known_spectrum_is_used_instead(rng, shape):
     result, same = svt(matrix, 9.0, known=(3 * values, vectors))
     np.testing.assert_allclose(same, kept, rtol=0, atol=1e-12)
     np.testing.assert_allclose(result, expected / 3, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_another_device_gives_the_same(rng, shape, kind):
+    matrix = rng.normal(size=shape).astype(kind)
+    ours, kept = svt(matrix, 2.0)
+    left, values, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+    expected = (left * np.maximum(values - 2, 0)) @ right
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5)
+    theirs, same = svt(matrix, 2.0, device="cpu:0")  # the CPU too, but by PyTorch
+    assert ours.dtype == theirs.dtype == kind
+    tolerance = 1e-12 if kind == np.float64 else 1e-5
+    np.testing.assert_allclose(theirs, ours, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(same, kept, rtol=0, atol=1e-12)
+    values, vectors = spectrum(matrix, "cpu:0")
+    np.testing.assert_allclose(values, spectrum(matrix)[0], rtol=1e-10)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(min(shape)), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ipi", "nipps", "tvpcp", "ript"])
+def test_a_method_on_another_device_gives_the_same_map(name):
+    image = scene(100, 120)
+    expected, found = create(name).score(image), create(name, device="cpu:0").score(image)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * expected.max())
+
+
+def test_a_device_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="device='gpu' cannot be used here"):
+        create("ipi", device="gpu")

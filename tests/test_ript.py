@@ -34,7 +34,7 @@ def test_thresholds_the_singular_values_of_one_unfolding(axis):
         unfolding = np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1)
         return np.linalg.svd(unfolding, compute_uv=False)
 
-    shrunk = _svt_along(tensor, 4.0, axis)
+    shrunk = _svt_along(tensor, 4.0, axis, "cpu")
     np.testing.assert_allclose(values(shrunk), np.maximum(values(tensor) - 4, 0), atol=1e-7)
     # The part taken away is the nearest: its spectral norm is the threshold.
     np.testing.assert_allclose(values(tensor - shrunk).max(), 4, rtol=1e-9)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from baselines.lowrank.tvpcp import TVPCP, gather, shrink_rank, slopes
+from baselines.lowrank.tvpcp import TVPCP, cosines, gather, slopes, transform
 
 
 @pytest.fixture
@@ -27,12 +27,15 @@ def test_right_side_holds_the_adjoint_of_the_slopes(rng):
     assert np.vdot(adjoint, tensor) == pytest.approx(np.vdot(field, gradient(tensor)), rel=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(9, 5), (5, 9)])
-def test_rank_shrinks_as_by_svd(rng, shape):
-    matrix = rng.normal(size=shape).astype(np.float32)
-    left, values, right = np.linalg.svd(matrix, full_matrices=False)
-    expected = (left * np.maximum(values - 2, 0)) @ right
-    np.testing.assert_allclose(shrink_rank(matrix, 2.0), expected, rtol=0, atol=1e-5)
+def test_cosine_transform_is_inverted_and_makes_the_slopes_diagonal(rng):
+    tensor, zero = rng.normal(size=(5, 5, 2)), np.zeros((5, 5, 2))
+    wave = cosines(5).astype(np.float64)
+    spectrum = transform(tensor, wave)
+    np.testing.assert_allclose(transform(spectrum, wave.T), tensor, rtol=0, atol=1e-6)
+    minus = gather(zero, np.stack([zero, *gradient(tensor), zero]), np.zeros((4, 5, 5, 2)))
+    slope = 2 - 2 * np.cos(np.pi * np.arange(5) / 5)
+    expected = (slope[:, None] + slope)[..., None] * spectrum
+    np.testing.assert_allclose(transform(minus, wave), expected, rtol=0, atol=1e-5)
 
 
 def test_solution_has_the_lowest_objective_of_its_weights(rng):

@@ -28,14 +28,15 @@ from itertools import count
 
 import numpy as np
 
+from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import soft_threshold, spectrum, svt
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map
 from istsbench.threshold import MeanStd
 
 
 @dataclass(frozen=True)
-class IPI(Segmenter):
+class IPI(OnDevice):
     card = Card("IPI", "lowrank", "TIP", 2013, "10.1109/TIP.2013.2281420", "reference-checked")
     threshold = MeanStd(15)
 
@@ -64,7 +65,7 @@ class IPI(Segmenter):
         the extrapolated B - T they are (D + ahead) / 2 for B and what that leaves of D for T.
         """
         target = np.zeros_like(patches)
-        values, vectors = spectrum(patches)
+        values, vectors = spectrum(patches, self.device)
         # Rank one: all is background. The smallest mu needs a fourth value.
         if len(values) < 4 or values[1] < 1e-6 * values[0]:
             return target, 0
@@ -83,7 +84,7 @@ class IPI(Segmenter):
             if empty:  # so far all iterates have the singular vectors of D
                 known = (values + kept + momentum * (kept - older_kept)) / 2, vectors
             older_kept = kept
-            background, kept = svt(middle, mu / 2, known=known)
+            background, kept = svt(middle, mu / 2, known=known, device=self.device)
             target = soft_threshold(patches - middle, weight * mu / 2)
             older, difference = difference, background - target
             older_t, t = t, (1 + np.sqrt(1 + 4 * t**2)) / 2

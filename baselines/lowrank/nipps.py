@@ -28,14 +28,15 @@ from itertools import count
 
 import numpy as np
 
+from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import nonnegative_soft_threshold, spectrum, svt
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map
 from istsbench.threshold import MeanStd
 
 
 @dataclass(frozen=True)
-class NIPPS(Segmenter):
+class NIPPS(OnDevice):
     card = Card(
         "NIPPS",
         "lowrank",
@@ -67,7 +68,7 @@ class NIPPS(Segmenter):
 
     def split(self, patches: np.ndarray) -> tuple[np.ndarray, int, int]:
         """The target part of a patch matrix (m, n), the number of passes, and N."""
-        values, vectors = spectrum(patches)
+        values, vectors = spectrum(patches, self.device)
         free = max(1, int(np.count_nonzero(values >= self.ratio * values[0])))
         weight = self.weight / np.sqrt(min(patches.shape))
         size = np.linalg.norm(patches)
@@ -86,7 +87,7 @@ class NIPPS(Segmenter):
                 order = np.argsort(values + dual_values)[::-1]
                 values, vectors = values[order], vectors[:, order]
                 known = values + dual_values[order], vectors
-            background, kept = svt(middle, 1 / mu, free, known)
+            background, kept = svt(middle, 1 / mu, free, known, self.device)
             gap = np.linalg.norm(patches - target - background)
             if gap < self.tolerance * size or passes == self.limit:
                 return target, passes, free

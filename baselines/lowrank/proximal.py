@@ -36,13 +36,19 @@ def singular_values(matrix: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0))
 
 
-def spectrum(matrix: np.ndarray) -> Spectrum:
+def spectrum(matrix: np.ndarray, device: str = "cpu") -> Spectrum:
     """The singular values of a real matrix (m, n), descending, and its singular vectors.
 
-    Of k = min(m, n) vectors of length k, the columns of the second array (k, k): the right
-    ones where m >= n, else the left ones.
+    Of k = min(m, n) vectors of length k, the columns of the second array (k, k), float64: the
+    right ones where m >= n, else the left ones. A `device` other than "cpu", as PyTorch names
+    it, does the work there.
     """
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+    if device != "cpu":
+        from baselines.lowrank.device import gram_eigen
+
+        return gram_eigen(tall, device)
+    tall = np.asarray(tall, np.float64)
     squares, vectors = eigh(tall.T @ tall, driver="evd", overwrite_a=True, check_finite=False)
     return np.sqrt(np.maximum(squares[::-1], 0)), vectors[:, ::-1]
 
@@ -51,32 +57,42 @@ def shrink_singular_values(
     matrix: np.ndarray,
     rule: Callable[[np.ndarray], np.ndarray],
     known: Spectrum | None = None,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
     """U diag(rule(s)) V^T of a real matrix U diag(s) V^T of shape (m, n).
 
     `rule` maps the descending singular values to as many, none negative, and 0 to 0.
-    `known` is the matrix's `spectrum`, where the caller has it. Returns the matrix (m, n)
+    `known` is the matrix's `spectrum`, where the caller has it; `device` as there. Returns
+    the matrix (m, n) in its own type, whose singular vectors come from float64 all the same,
     and the shrunk singular values, in the order of s.
     """
     if matrix.shape[0] < matrix.shape[1]:
-        shrunk, kept = shrink_singular_values(matrix.T, rule, known)
+        shrunk, kept = shrink_singular_values(matrix.T, rule, known, device)
         return shrunk.T, kept
+    if device != "cpu" and known is None:
+        from baselines.lowrank.device import shrink
+
+        return shrink(matrix, rule, device)
     values, vectors = spectrum(matrix) if known is None else known
     kept = rule(values)
     alive = (kept > 0) & (values > 0)
-    basis = vectors[:, alive] * np.sqrt(kept[alive] / values[alive])
+    basis = (vectors[:, alive] * np.sqrt(kept[alive] / values[alive])).astype(matrix.dtype)
     if 2 * basis.shape[1] > basis.shape[0]:  # then the square product first is cheaper
         return matrix @ (basis @ basis.T), kept
     return (matrix @ basis) @ basis.T, kept
 
 
 def svt(
-    matrix: np.ndarray, threshold: float, keep: int = 0, known: Spectrum | None = None
+    matrix: np.ndarray,
+    threshold: float,
+    keep: int = 0,
+    known: Spectrum | None = None,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Singular value thresholding: the minimiser of t |Z|_* + |Z - X|_F^2 / 2.
 
     The `keep` largest singular values are left as they are (partial sum of singular
-    values). Returns the matrix (m, n) and its singular values; `known` as above.
+    values). Returns the matrix (m, n) and its singular values; `known` and `device` as above.
     """
 
     def rule(values: np.ndarray) -> np.ndarray:
@@ -84,4 +100,4 @@ def svt(
         shrunk[:keep] = values[:keep]
         return shrunk
 
-    return shrink_singular_values(matrix, rule, known)
+    return shrink_singular_values(matrix, rule, known, device)

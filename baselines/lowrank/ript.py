@@ -22,15 +22,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import nonnegative_soft_threshold, svt
 from baselines.lowrank.structure import scale_to_unit, structure_eigenvalues
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map
 from istsbench.threshold import MeanStd
 
 
 @dataclass(frozen=True)
-class RIPT(Segmenter):
+class RIPT(OnDevice):
     card = Card(
         "RIPT", "lowrank", "JSTARS", 2017, "10.1109/JSTARS.2017.2700023", "reference-checked"
     )
@@ -65,7 +66,9 @@ class RIPT(Segmenter):
 
         for iteration in range(1, self.iterations + 1):
             rest = data - target
-            parts = [_svt_along(rest + dual, mu, axis) for axis, dual in enumerate(duals)]
+            parts = [
+                _svt_along(rest + dual, mu, axis, self.device) for axis, dual in enumerate(duals)
+            ]
             background = (parts[0] + parts[1] + parts[2]) / 3
             shift = (duals[0] + duals[1] + duals[2]) / 3 - background
             target = nonnegative_soft_threshold(data + shift, reweight * (mu * weight / 3))
@@ -82,10 +85,11 @@ class RIPT(Segmenter):
         return target, self.iterations
 
 
-def _svt_along(tensor: np.ndarray, threshold: float, axis: int) -> np.ndarray:
+def _svt_along(tensor: np.ndarray, threshold: float, axis: int, device: str) -> np.ndarray:
     """Singular value thresholding of one unfolding of a tensor, as a tensor."""
     if axis == 2:  # the transpose of the unfolding, which needs no copy
-        return svt(tensor.reshape(-1, tensor.shape[2]), threshold)[0].reshape(tensor.shape)
+        flat = tensor.reshape(-1, tensor.shape[2])
+        return svt(flat, threshold, device=device)[0].reshape(tensor.shape)
     moved = tensor.swapaxes(0, axis)
-    shrunk, _ = svt(moved.reshape(len(moved), -1), threshold)
+    shrunk, _ = svt(moved.reshape(len(moved), -1), threshold, device=device)
     return shrunk.reshape(moved.shape).swapaxes(0, axis)

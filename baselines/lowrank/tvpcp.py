@@ -28,11 +28,12 @@ from itertools import count
 
 import numpy as np
 from numba import njit
-from scipy.fft import dctn, idctn
+from scipy.fft import dct
 
+from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
-from baselines.lowrank.proximal import spectrum
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from baselines.lowrank.proximal import svt
+from istsbench.segmenter import Card, Image, Map
 from istsbench.threshold import MeanStd
 
 Array = np.ndarray
@@ -114,16 +115,18 @@ def climb(
     return np.sqrt(squares[0].sum()), np.sqrt(squares[1].sum())
 
 
-def shrink_rank(matrix: Array, cut: float) -> Array:
-    """The float32 matrix (m, n) with its singular values less `cut`, or 0."""
-    values, vectors = spectrum(matrix.astype(np.float64))
-    share = 1 - cut / np.maximum(values, cut)
-    projector = ((vectors * share) @ vectors.T).astype(np.float32)
-    return matrix @ projector if matrix.shape[1] == len(projector) else projector @ matrix
+def transform(tensor: Array, matrix: Array) -> Array:
+    """A (p, p) matrix applied along both first axes of a tensor (p, p, n)."""
+    return matrix @ (matrix @ tensor.reshape(len(matrix), -1)).reshape(tensor.shape)
+
+
+def cosines(side: int) -> Array:
+    """The orthonormal cosine transform (DCT-II) of `side` values as a matrix, float32."""
+    return dct(np.eye(side), axis=0, norm="ortho").astype(np.float32)
 
 
 @dataclass(frozen=True)
-class TVPCP(Segmenter):
+class TVPCP(OnDevice):
     card = Card("TV-PCP", "lowrank", "ICV", 2017, "10.1016/j.imavis.2017.04.002", "reconstruction")
     threshold = MeanStd(14.5)
 
@@ -151,19 +154,20 @@ class TVPCP(Segmenter):
         matrix = (side * side, windows)
         cuts = np.array([1, self.smoothness, self.weight / np.sqrt(max(matrix))]) / self.penalty
         cuts, stretch = cuts.astype(np.float32), np.float32(self.stretch)
-        wave = 2 - 2 * np.cos(np.pi * np.arange(side) / side)
-        scale = (2 + wave[:, None] + wave)[..., None].astype(np.float32)
+        wave = cosines(side)
+        slope = 2 - 2 * np.cos(np.pi * np.arange(side) / side)
+        scale = (2 + slope[:, None] + slope)[..., None].astype(np.float32)
         smooth = data
         parts = np.zeros((4, *data.shape), np.float32)
         duals = np.zeros_like(parts)
         for passes in count(1):
-            low = shrink_rank((smooth + duals[0]).reshape(matrix), cuts[0])
-            parts[0] = low.reshape(data.shape)
+            mixed = (smooth + duals[0]).reshape(matrix)
+            parts[0] = svt(mixed, cuts[0], device=self.device)[0].reshape(data.shape)
             shrink(data, smooth, parts, duals, cuts[1], cuts[2])
             before = smooth
-            smooth = dctn(gather(data, parts, duals), axes=(0, 1), norm="ortho", overwrite_x=True)
+            smooth = transform(gather(data, parts, duals), wave)
             smooth /= scale
-            smooth = idctn(smooth, axes=(0, 1), norm="ortho", overwrite_x=True)
+            smooth = transform(smooth, wave.T)
             residuals = climb(data, smooth, parts, duals, stretch)
             change = np.linalg.norm(smooth - before)
             if max(*residuals, change) < self.tolerance * size or passes == self.limit:
