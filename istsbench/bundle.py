@@ -230,7 +230,8 @@ def _machine(ran: dict[str, dict], escape: Callable[[str], str]) -> str:
                 found[key].append(value)
     cpus = escape(" and ".join(found.pop("cpu", ["an unknown processor"])))
     systems = escape(" and ".join(found.pop("system", ["an unknown system"])))
-    found.pop("cores", None)
+    for key in ("cores", "threads"):
+        found.pop(key, None)
     versions = ", ".join(f"{key} {' and '.join(values)}" for key, values in found.items())
     return (
         f"Methods that score image by image ran on one thread of {cpus} ({systems}); software: "

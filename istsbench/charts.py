@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from istsbench.data import Dataset
 from istsbench.difficulty import BINS, classes, describe
@@ -20,17 +19,14 @@ from istsbench.drawing import (
     WIDTH,
     foot,
     group_colour,
-    group_marker,
     group_order,
     group_title,
     house_style,
     label_of,
     looks,
     stamp,
-    write_labels,
 )
 from istsbench.images import DataError
-from istsbench.metrics import summarise
 from istsbench.reported import paper_scores
 from istsbench.results import Results
 from istsbench.uncertainty import intervals, paired_rows, per_image, ranking
@@ -210,65 +206,6 @@ def pr(results: Results) -> Figure:
     figure.axes[0].set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), xlabel="Recall", ylabel="Precision")
     foot(figure, stamp(results, "all pixels, maps scaled per image unless probabilities"))
     return figure
-
-
-# ------------------------------------------------------------------ score against time
-
-
-def pareto_data(results: Results, rule: str, reduction: str, score: str = "f1") -> pd.DataFrame:
-    """A row a method with known time, fastest first: seconds, value, `front`.
-
-    On the front are the methods that no other beats in one and equals in the other.
-    """
-    lines = []
-    for spec, rows in paired_rows(results, rule).items():
-        record = results.records[spec]
-        line = {"method": spec, "label": label_of(record), "group": record["group"]}
-        value = summarise(rows, reduction)[score]
-        lines.append(line | {"seconds": rows["seconds"].mean(), "value": value})
-    columns = ["method", "label", "group", "seconds", "value"]
-    frame = pd.DataFrame(lines, columns=columns).dropna(subset=["seconds"])
-    if frame.empty:
-        raise DataError(f"{results.folder}: no complete method with a measured time")
-    frame = frame.sort_values(["seconds", "value"], ascending=[True, False], ignore_index=True)
-    before = frame["value"].cummax().shift(fill_value=-np.inf)
-    return frame.assign(front=frame["value"] > before)
-
-
-@house_style()
-def pareto(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
-    """Score against seconds per image; a line joins the methods that none surpasses in both."""
-    data = pareto_data(results, rule, reduction, score)
-    figure = Figure(figsize=(WIDTH, 4.2), layout="constrained")
-    axes = figure.subplots()
-    seconds = data["seconds"].clip(lower=1e-7)
-    front = data["front"]
-    decades = np.floor(np.log10(seconds.min() / 1.3)), np.ceil(np.log10(1.6 * seconds.max()))
-    axes.set(xscale="log", xlim=(10 ** decades[0], 10 ** decades[1]))
-    axes.set_ylim(0, min(1.02, 1.12 * data["value"].max() + 0.02))
-    path = _staircase(seconds[front], data["value"][front], axes.get_xlim()[1])
-    axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
-    for group in sorted(data["group"].unique(), key=group_order):
-        member = data["group"] == group
-        axes.scatter(
-            seconds[member], data["value"][member], s=26, marker=group_marker(group),
-            color=group_colour(group), edgecolor=np.where(front[member], "black", "white"),
-            linewidth=0.7, zorder=3, label=group_title(group),
-        )  # fmt: skip
-    axes.set(xlabel="Seconds per image", ylabel=SHORT.get(score, score))
-    axes.xaxis.set_minor_locator(LogLocator(subs=tuple(range(2, 10))))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    figure.legend(loc="outside upper center", ncols=6)
-    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction]))
-    points = np.column_stack([seconds, data["value"]])
-    write_labels(axes, points, list(data["label"]), path)
-    return figure
-
-
-def _staircase(x: pd.Series, y: pd.Series, end: float) -> np.ndarray:
-    """Corners (n, 2) of a line that keeps each y until the next x, up to `end`."""
-    xs, ys = np.repeat([*x, end], 2)[1:], np.repeat([*y], 2)
-    return np.column_stack([xs[: len(ys)], ys])
 
 
 # ------------------------------------------------------------------ score by difficulty

@@ -3,11 +3,13 @@
 Both are safetensors, so reading one runs no code. A weight file carries a JSON header
 (network, recipe, data, scores, versions) and keeps its large tensors in half precision. A
 checkpoint keeps every bit and is cut into pieces of at most 15 MiB, an index last, so that
-it exists wholly or not at all.
+it exists wholly or not at all. Both carry sha256 sums, for safetensors itself would take a
+tensor with a changed bit; files from before there were sums are read without.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Mapping
@@ -18,16 +20,17 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from istsbench.maps import write_atomic
+from istsbench.images import DataError
+from istsbench.maps import tidy, write_atomic
 
-KEY = "istsbench"
+KEY, SUM = "istsbench", "sha256"
 PIECE = 15 * 2**20  # bytes; stores and repositories often refuse files above 16 MiB
 INDEX = "checkpoint.json"
 
 Tensors = Mapping[str, np.ndarray]
 
 
-class WeightsError(ValueError):
+class WeightsError(DataError):
     """A file does not hold the weights that were asked for; the message names it."""
 
 
@@ -37,7 +40,8 @@ def save_weights(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> Non
         name: tensor.astype(np.float16) if tensor.ndim > 1 else tensor
         for name, tensor in tensors.items()
     }
-    write_atomic(path, save(halved, {KEY: json.dumps(header)}))
+    text = json.dumps({**header, SUM: _sum(halved, header)})
+    write_atomic(path, save(halved, {KEY: text}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -45,11 +49,29 @@ def read_weights(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     tensors, metadata = _read(path)
     if KEY not in metadata:
         raise WeightsError(f"{path}: no weight file of istsbench (its header has no {KEY!r})")
+    try:
+        header = json.loads(metadata[KEY])
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: its header is damaged ({error})") from error
+    if not isinstance(header, dict):
+        raise WeightsError(f"{path}: its header is no JSON object")
+    stated = header.pop(SUM, None)
+    if stated is not None and stated != _sum(tensors, header):
+        raise WeightsError(f"{path}: damaged (its tensors and header do not have its {SUM})")
     whole = {
         name: tensor.astype(np.float32) if tensor.dtype == np.float16 else tensor
         for name, tensor in tensors.items()
     }
-    return whole, json.loads(metadata[KEY])
+    return whole, header
+
+
+def _sum(tensors: Tensors, header: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(header).encode())
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        digest.update(f"\0{name} {tensor.dtype} {tensors[name].shape}\0".encode())
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -65,14 +87,18 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 def save_checkpoint(folder: Path, tensors: Tensors, state: Mapping[str, Any]) -> None:
     """Write tensors and a JSON state; older pieces go only once the new ones are complete."""
     stamp = uuid.uuid4().hex[:8]
-    names = []
+    pieces = {}
     for number, piece in enumerate(_pieces(tensors)):
-        names.append(f"checkpoint-{stamp}-{number}.safetensors")
-        write_atomic(folder / names[-1], save(piece))
-    write_atomic(folder / INDEX, json.dumps({"pieces": names, "state": state}).encode())
+        name, data = f"checkpoint-{stamp}-{number}.safetensors", save(piece)
+        write_atomic(folder / name, data)
+        pieces[name] = hashlib.sha256(data).hexdigest()
+    text = json.dumps({"pieces": pieces, "state": state})
+    index = {"checkpoint": text, SUM: hashlib.sha256(text.encode()).hexdigest()}
+    write_atomic(folder / INDEX, json.dumps(index).encode())
     for path in folder.glob("checkpoint-*.safetensors"):
-        if path.name not in names:
+        if path.name not in pieces:
             path.unlink(missing_ok=True)
+    tidy(folder)
 
 
 def _pieces(tensors: Tensors) -> list[dict[str, np.ndarray]]:
@@ -94,9 +120,26 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         return None
     try:
         found = json.loads(index.read_bytes())
+        if "checkpoint" in found:
+            text = found["checkpoint"]
+            if hashlib.sha256(text.encode()).hexdigest() != found[SUM]:
+                raise ValueError(f"it is damaged, {SUM}")
+            found = json.loads(text)
+        else:  # from before there were sums
+            found["pieces"] = dict.fromkeys(found["pieces"])
         tensors: dict[str, np.ndarray] = {}
-        for name in found["pieces"]:
-            tensors.update(_read(folder / name)[0])
-        return tensors, found["state"]
-    except (ValueError, KeyError) as error:
+        for name, expected in found["pieces"].items():
+            path = folder / Path(name).name
+            if expected is not None and expected != _sha(path):
+                raise ValueError(f"{path.name} is damaged or not there")
+            tensors.update(_read(path)[0])
+        return tensors, dict(found["state"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{index}: not a usable checkpoint ({error})") from error
+
+
+def _sha(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return ""

@@ -12,7 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from istsbench.cli_data import data
+from istsbench.cli_merge import merging
 from istsbench.cli_paper import Out, Reduction, Rule, paper
+from istsbench.cli_plugin import plugin
+from istsbench.cli_scale import rerun, scale
 from istsbench.cli_train import train
 from istsbench.guard import guarded as _guarded
 from istsbench.guard import say as _say
@@ -26,6 +29,9 @@ app = typer.Typer(
 )
 app.add_typer(data, name="data", no_args_is_help=True)
 app.add_typer(paper)
+app.add_typer(plugin)
+app.add_typer(scale)
+app.add_typer(merging)
 
 DatasetName = Annotated[
     str,
@@ -52,10 +58,16 @@ class Listing(StrEnum):
     groups = "groups"
 
 
+class Against(StrEnum):
+    seconds = "seconds"
+    parameters = "parameters"
+
+
 @app.command(epilog="Example: `istsbench run --methods all --dataset nuaa --jobs 2`")
 @_guarded
 def run(
-    dataset: DatasetName,
+    context: typer.Context,
+    dataset: DatasetName = "",
     methods: Methods = "all",
     split: Split = "test",
     rules: Annotated[
@@ -71,16 +83,35 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run failed images again.")
     ] = False,
+    protocol: Annotated[
+        Path | None,
+        typer.Option(help="A protocol.toml: run just that again, in reruns/, and compare."),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds an image; what takes longer fails.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="i/n: score every n-th image only and count nothing.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="tcp://HOST:PORT of a Dask cluster that scores.")
+    ] = None,
     out: Out = Path("results"),
     data_root: DataRoot = None,
 ) -> None:
     """Score methods on data sets; write counts, Table VI and figures. Resumes by itself."""
+    if protocol is not None:
+        return rerun(context, protocol)
     from istsbench import runner
     from istsbench.data import open_dataset
     from istsbench.registry import WrongUse
     from istsbench.rules import check
     from istsbench.selection import choose
+    from istsbench.shards import Shard
 
+    if not dataset:
+        raise WrongUse("--dataset is missing: say what to run on, or --protocol FILE")
+    part = Shard.read(shard) if shard is not None else None
     chosen = choose(methods, change or [])
     wanted = check([rule.strip() for rule in rules.split(",") if rule.strip()])
     sets = [open_dataset(name.strip(), data_root) for name in dataset.split(",")]
@@ -88,7 +119,7 @@ def run(
         raise WrongUse(f"--dataset {dataset!r} names two data sets that are called alike")
     if len(sets) > 1:  # what is wrong with the last one is said before work on the first
         for one in sets:
-            runner.Images.load(one, split, limit, wanted)
+            runner.Images.load(one, split, limit, wanted, part)
     outcomes = [
         runner.run(
             chosen,
@@ -100,6 +131,9 @@ def run(
             limit=limit,
             fresh=fresh,
             retry_failed=retry_failed,
+            timeout=timeout,
+            shard=part,
+            scheduler=scheduler,
         )
         for one in sets
     ]
@@ -108,10 +142,17 @@ def run(
     presented = [
         _present(out, one, outcome, specs, rule, reduction)
         for one, outcome in zip(sets, outcomes, strict=True)
+        if part is None
     ]
     if len(presented) > 1:
         _write_together(out, presented, rule, reduction)
     for one, outcome in zip(sets, outcomes, strict=True):
+        if part is not None:
+            print(
+                f"shard {part} of {one.name}: {outcome.scored} images scored; to count, run ",
+                end="",
+            )
+            print("the same command without --shard when all shards are done")
         for spec, reason in outcome.skipped.items():
             _say(f"skipped: {spec} on {one.name}: {reason}")
     failed = {
@@ -130,7 +171,9 @@ def _present(
 ) -> Any:
     """Print one data set's table; write it and the figures where anything is new."""
     from istsbench.images import DataError
+    from istsbench.recipe import write_recipe
     from istsbench.results import ProtocolMix, Results
+    from istsbench.runner import UNFINISHED
     from istsbench.tables import console, table_vi
 
     folder = outcome.folder
@@ -142,7 +185,8 @@ def _present(
         results = Results.load(folder, specs)
         table = table_vi([results], rule, reduction)
     paths = table.write(folder)
-    if outcome.counted or not (folder / "figures").is_dir():
+    write_recipe(results)
+    if not (folder / UNFINISHED.parent).is_dir() or (folder / UNFINISHED).exists():
         from istsbench.plots import draw_all
 
         paths += draw_all(out, folder.name, dataset, rule, reduction, list(results.records))
@@ -188,15 +232,16 @@ def plot(
         str | None, typer.Option(help="Only these, as their rows are called, by semicolon.")
     ] = None,
     images: Annotated[str, typer.Option(help="Images to show, by comma.")] = "",
+    against: Annotated[Against, typer.Option(help="Below the Pareto figure.")] = Against.seconds,
     tag: Annotated[
         str | None, typer.Option(help="Folder below OUT, if it is not the data set's name.")
     ] = None,
     out: Out = Path("results"),
     data_root: DataRoot = None,
 ) -> None:
-    """Draw a figure from stored results: bars, roc, pr, grid, gallery, pareto, cd, ..."""
+    """Draw a figure from stored results: bars, roc, pr, pdfa, grid, gallery, pareto, cd, ..."""
     from istsbench.data import open_dataset
-    from istsbench.plots import FIGURES, Request, draw
+    from istsbench.plots import Request, draw_asked
     from istsbench.results import Results
 
     opened = open_dataset(dataset, data_root)
@@ -204,8 +249,10 @@ def plot(
     results = Results.load(out / (tag or opened.name), specs)
     chosen = tuple(image.strip() for image in images.split(",") if image.strip())
     request = Request(results, opened, rule.value, reduction.value, chosen)
-    for figure in FIGURES if name == "all" else [name]:
-        print("written: " + ", ".join(map(str, draw(figure, request))))
+    paths, left_out = draw_asked(name, request, against.value)
+    print("written: " + ", ".join(map(str, paths)))
+    for figure, reason in left_out.items():
+        _say(f"left out: {figure}: {reason}")
 
 
 @app.command(epilog="Example: `istsbench score --pred my_masks --dataset nuaa --label Mine`")

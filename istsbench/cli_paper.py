@@ -85,6 +85,9 @@ def table(
     intervals: Annotated[
         bool, typer.Option("--intervals", help="95 % intervals, and what equals the best.")
     ] = False,
+    over_seeds: Annotated[
+        bool, typer.Option("--seeds", help="One row, mean and spread, for runs of several seeds.")
+    ] = False,
     out: Out = Path("results"),
 ) -> None:
     """Print a table of the paper from stored results, with the paper's numbers beside."""
@@ -102,6 +105,7 @@ def table(
             beside=beside.value if beside else "nothing" if intervals else "difference",
             elsewhere=published.value,
             intervals=intervals,
+            over_seeds=over_seeds,
         )
     elif number.upper() in NAMES:
         name = NAMES[number.upper()]

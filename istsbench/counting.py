@@ -6,7 +6,8 @@ and rule, and the exact operating curves over all pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from istsbench.data import Dataset, Sample
 from istsbench.maps import MapStore, StoredMap
 from istsbench.metrics import Curve, Regions, best_rule, match_regions, pixel_counts, sweep
 from istsbench.threshold import Fixed, Threshold
+from istsbench.workers import Begin, Lost, in_processes
 
 COLUMNS = (
     "image", "rule", "level", "tp", "fp", "fn", "tn", "targets", "detected", "false_pixels",
@@ -134,3 +136,33 @@ def count(
     return Counted(
         pd.DataFrame(rows), described, curve.points(), curve.auc, curve.average_precision
     )
+
+
+def count_each(
+    methods: Sequence[tuple[Threshold, MapStore]],
+    dataset: Dataset,
+    names: Sequence[str],
+    tuning: Sequence[str],
+    wanted: Sequence[str],
+    jobs: int,
+) -> Generator[tuple[int, Counted | Lost], None, None]:
+    """Yield (number, `count` of that method) for several, in `jobs` processes.
+
+    A method is `Lost` if its process died.
+    """
+    shared = methods, dataset, names, tuning, wanted
+    calls = [(number,) for number in range(len(methods))]
+    jobs = min(jobs, len(methods))
+    if jobs == 1:
+        for (number,) in calls:
+            yield number, _count_one(shared, number, lambda: None)
+        return
+    with closing(in_processes(_count_one, shared, calls, jobs)) as answers:
+        for (number,), counted in answers:
+            yield number, counted
+
+
+def _count_one(shared: tuple, number: int, begin: Begin) -> Counted:
+    methods, dataset, names, tuning, wanted = shared
+    own, store = methods[number]
+    return count(own, store, dataset, names, tuning, wanted)

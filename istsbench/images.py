@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 MAX_PIXELS = 64_000_000  # a larger picture is refused: no sensor of this field comes near
+FORMATS = ("PNG", "BMP", "DIB", "JPEG", "TIFF")  # others may start programs: EPS does
 
 
 class DataError(ValueError):
@@ -30,7 +31,7 @@ def decode(data: bytes, what: str | Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as opened:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 picture: Image.Image = opened
                 if picture.width * picture.height > MAX_PIXELS:
                     raise DataError(

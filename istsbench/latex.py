@@ -163,7 +163,7 @@ def _split(column: str) -> tuple[str, str]:
         return first, rest
     if first not in RATIOS:
         return "", column
-    for ending in ("_paper", "_diff", "_low", "_high"):
+    for ending in ("_paper", "_diff", "_low", "_high", "_sd"):
         if rest.endswith(ending):
             return rest.removesuffix(ending), first + ending
     return rest, first

@@ -42,6 +42,7 @@ _KNOWN = {name: score for score, names in _SPELLINGS.items() for name in names}
 _ASIDE = {"diff", "difference", "delta", "std", "sd", "low", "high", "ci", "alike", "rank"}
 _NAMES, _VALUES = {"metric", "score", "measure"}, {"value", "result", "number"}
 _LABELS = ("label", "method", "methods", "model", "network", "name", "algorithm")
+_LONGEST = 100  # characters of a number; nobody prints as many
 _SLACK = 1e-9  # for what floating point does to decimal digits
 
 
@@ -217,7 +218,10 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     head = numbered[0][1]
     mark = max(",;\t", key=head.count)
     rows = csv.reader(io.StringIO("\n".join(line for _, line in numbered)), delimiter=mark)
-    cells = [[cell.strip() for cell in row] for row in rows]
+    try:
+        cells = [[cell.strip() for cell in row] for row in rows]
+    except csv.Error as error:
+        raise DataError(f"{path}: not a readable table ({error})") from None
     if len(cells) != len(numbered):
         raise DataError(f"{path}: a cell runs over several lines")
     lines = [
@@ -309,7 +313,7 @@ _NUMBER = re.compile(r"[*_$\\{}a-z<>/\s]*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?
 def _number(text: str) -> tuple[float, int, bool] | None:
     """Value, decimals, and whether a percent sign follows; None for an empty cell."""
     match = _NUMBER.match(text)
-    if not match:
+    if not match or len(match[1]) > _LONGEST:
         return None
     mantissa, _, exponent = match[1].lower().partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)

@@ -92,7 +92,8 @@ def meanings(kind: type[Segmenter]) -> dict[str, str]:
         for node in ast.parse(source).body[0].body:  # type: ignore[attr-defined]
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
-                found[node.target.id] = " ".join(comments[n] for n in lines if n in comments)
+                said = " ".join(comments[n] for n in lines if n in comments)
+                found[node.target.id] = said or found.get(node.target.id, "")
     return found
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ try:
     from zlib_ng.zlib_ng import crc32  # the same numbers, an order of magnitude faster
 except ImportError:  # where it has no wheel
     from zlib import crc32
+
+DAY = 86_400  # seconds; nobody writes one file for as long
 
 
 @contextmanager
@@ -57,11 +60,37 @@ def write_atomic(path: Path, data: bytes) -> None:
         file.write(data)
 
 
+def tidy(folder: Path) -> None:
+    """Remove unfinished files that killed processes left in a folder more than a day ago.
+
+    A younger one may be what another process is writing at this moment.
+    """
+    for part in folder.glob(f".{'[0-9a-f]' * 32}.part"):
+        try:
+            if time.time() - part.stat().st_mtime > DAY:
+                part.unlink()
+        except OSError:  # gone meanwhile, or another user's: it harms nobody
+            continue
+
+
 @dataclass(frozen=True)
 class StoredMap:
     score: np.ndarray  # float32 (H, W)
     pixels: str  # hash of the image it was made from
     seconds: float  # time of `score` alone
+
+
+def read_map(data: bytes) -> StoredMap:
+    """The map in the bytes of a file; raises `ValueError` if they are damaged."""
+    try:
+        body = io.BytesIO(data[:-8])
+        if crc32(body.getbuffer()) != int(data[-8:], 16):
+            raise ValueError("the checksum is wrong")
+        array = np.load(body, allow_pickle=False)
+        meta = json.loads(body.read())
+        return StoredMap(array, meta["pixels"], meta["seconds"])
+    except (EOFError, KeyError, TypeError) as error:
+        raise ValueError(f"not a map: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -98,13 +127,8 @@ class MapStore:
         except FileNotFoundError:
             return None
         try:
-            body = io.BytesIO(data[:-8])
-            if crc32(body.getbuffer()) != int(data[-8:], 16):
-                raise ValueError("damaged")
-            array = np.load(body, allow_pickle=False)
-            meta = json.loads(body.read())
-            return StoredMap(array, meta["pixels"], meta["seconds"])
-        except (ValueError, EOFError, KeyError):
+            return read_map(data)
+        except ValueError:
             path.unlink(missing_ok=True)
             return None
 
@@ -125,7 +149,7 @@ class MapStore:
         try:
             record = json.loads(self._failure(name).read_bytes())
             return str(record["reason"]) if record["pixels"] == pixels else None
-        except (FileNotFoundError, KeyError, ValueError, TypeError):
+        except (FileNotFoundError, KeyError, ValueError, TypeError, RecursionError):
             return None
 
     def forget(self, name: str) -> None:

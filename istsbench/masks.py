@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,8 +56,10 @@ class Masks:
         """The mask of an image, bool (H, W); None if nothing here gives the counts' pixels."""
         row = self.rows.loc[name]
         if name in self.packed:
-            found = self.packed[name]
-            mask = decode(found["runs"], tuple(found["size"]))
+            found = _unpacked(self.packed[name], row)
+            if found is None:
+                return None
+            mask = found
         else:
             stored = self.store.load(name)
             if stored is None:
@@ -65,10 +68,23 @@ class Masks:
         return mask if np.count_nonzero(mask) == row["tp"] + row["fp"] else None
 
 
+def _unpacked(entry: dict, row: Any) -> np.ndarray | None:
+    """The mask of run lengths in a file; None unless they are of as many pixels as counted."""
+    pixels = int(row["tp"] + row["fp"] + row["fn"] + row["tn"])
+    try:
+        height, width = (int(side) for side in entry["size"])
+        runs = [int(run) for run in entry["runs"]]
+    except (KeyError, TypeError, ValueError, OverflowError):  # damaged
+        return None
+    whole = min([height, width, *runs], default=-1) >= 0 and sum(runs) == pixels
+    return decode(runs, (height, width)) if whole and height * width == pixels else None
+
+
 def _packed(folder: Path, record: dict) -> dict[str, dict]:
     """Masks that came with a pack, unless the counts were made anew since."""
     try:
         stored = json.loads((folder / FOLDER / f"{record['file']}.json").read_bytes())
-        return stored["images"] if stored["csv"] == record["csv"] else {}
-    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        images = stored["images"] if stored["csv"] == record["csv"] else {}
+        return images if isinstance(images, dict) else {}
+    except (FileNotFoundError, KeyError, TypeError, ValueError, RecursionError):
         return {}

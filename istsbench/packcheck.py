@@ -65,6 +65,10 @@ def parse(data: bytes, what: str) -> dict[str, Any]:
         raise PackError(f"{what} is not JSON ({error})") from None
     if not isinstance(found, dict):
         raise PackError(f"{what} holds {type(found).__name__}, expected an object")
+    try:  # the reader lets halves of characters pass, which no file can hold
+        json.dumps(found, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, ValueError):
+        raise PackError(f"{what} holds something that cannot be written as text") from None
     return found
 
 

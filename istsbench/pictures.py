@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from scipy.ndimage import find_objects, label
@@ -18,6 +19,7 @@ from scipy.spatial.distance import cdist
 from istsbench.data import Dataset, Sample
 from istsbench.drawing import GREY, RED, WIDTH, YELLOW, group_order, house_style, label_of, stamp
 from istsbench.images import DataError
+from istsbench.masks import Masks
 from istsbench.metrics import REACH, Regions, ratios
 from istsbench.registry import UnknownName
 from istsbench.results import Results
@@ -124,37 +126,73 @@ def zoomed(mask: np.ndarray) -> Box | None:
     return start[0], start[1], start[0] + side, start[1] + side
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What one method answered to one image."""
+
+    score: np.ndarray | None  # the map (H, W); None for a row of a pack, which has none
+    mask: np.ndarray  # bool (H, W)
+
+
 def load(
     results: Results, dataset: Dataset, rule: str, names: Sequence[str]
-) -> tuple[list[Sample], dict[str, list[np.ndarray]], str]:
-    """Samples, spec -> their stored maps group by group, and a note on what is missing.
+) -> tuple[list[Sample], dict[str, list[Shown]], str]:
+    """Samples, spec -> its maps and masks group by group, and a note on what is missing.
 
-    Methods of which not all these maps are stored are left out. Raises `UnknownName` for
-    an image that was not counted, `DataError` if no method is left.
+    Rows from a pack have masks of their own rule alone. Methods with neither all these maps
+    nor all these masks are left out. Raises `UnknownName` for an image that was not counted,
+    `DataError` if no method is left.
     """
     rows = paired_rows(results, rule)
+    if not rows:
+        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
     for name in names:
         if name not in next(iter(rows.values())).index:
             raise UnknownName("image", name, list(next(iter(rows.values())).index))
     samples = [dataset.load(name) for name in names]
-    found: dict[str, list[np.ndarray]] = {}
-    missing = []
+    found: dict[str, list[Shown]] = {}
+    missing: list[str] = []
+    packed: list[str] = []
     for spec in sorted(rows, key=lambda spec: group_order(results.records[spec]["group"])):
-        store = map_store(results.folder.parent, results.records[spec])
-        stored = [store.load(name) for name in names]
-        maps = [
-            one.score
-            for one, sample in zip(stored, samples, strict=True)
-            if one is not None and one.pixels == sample.pixels
-        ]
-        if len(maps) == len(samples):
-            found[spec] = maps
-        else:
-            missing.append(label_of(results.records[spec]))
+        label = label_of(results.records[spec])
+        shown = _maps(results, spec, samples, rows[spec])
+        if shown is None:
+            shown = _masks(results, spec, samples, rule)
+            (missing if shown is None else packed).append(label)
+        if shown is not None:
+            found[spec] = shown
     if not found:
         raise DataError(f"{results.folder}: no map of {', '.join(names)} is stored; rerun a method")
-    note = f"; maps not stored: {', '.join(missing)}" if missing else ""
+    note = f"; masks only, from a pack: {', '.join(packed)}" if packed else ""
+    note += f"; maps not stored: {', '.join(missing)}" if missing else ""
     return samples, found, note
+
+
+def _maps(
+    results: Results, spec: str, samples: Sequence[Sample], rows: pd.DataFrame
+) -> list[Shown] | None:
+    """From stored maps, all or none."""
+    store = map_store(results.folder.parent, results.records[spec])
+    shown = []
+    for sample in samples:
+        stored = store.load(sample.name)
+        if stored is None or stored.pixels != sample.pixels:
+            return None
+        level = float(rows["level"][sample.name])
+        shown.append(Shown(stored.score, stored.score.astype(np.float64) > level))
+    return shown
+
+
+def _masks(results: Results, spec: str, samples: Sequence[Sample], rule: str) -> list[Shown] | None:
+    """From the run lengths of a pack, all or none."""
+    stored = Masks.of(results.folder.parent, results, spec, rule)
+    found = [stored(sample.name) for sample in samples]
+    shown = [
+        Shown(None, mask)
+        for mask, sample in zip(found, samples, strict=True)
+        if mask is not None and mask.shape == sample.mask.shape
+    ]
+    return shown if len(shown) == len(samples) else None
 
 
 def scaled(score: np.ndarray) -> np.ndarray:
@@ -202,8 +240,8 @@ def grid(
 ) -> Figure:
     """Maps over masks of all methods for a few images, targets red, errors yellow."""
     names = images or representatives(results, rule)
-    samples, maps, note = load(results, dataset, rule, names)
-    rows, methods = paired_rows(results, rule), list(maps)
+    samples, answers, note = load(results, dataset, rule, names)
+    methods = list(answers)
     heights = [min(sample.mask.shape[0] / sample.mask.shape[1], 1) for sample in samples]
     parts = blocks(methods, heights)
     labels = {spec: fitted(label_of(results.records[spec]), PANEL) for spec in methods}
@@ -227,20 +265,23 @@ def grid(
             zoom = zoomed(sample.mask)
             corner = free_corner(sample.mask)
             red = {RED: marks(boxes(sample.mask), shape)}
+            pairs: list[tuple[np.ndarray | None, dict, np.ndarray, dict]]
             pairs = [(scaled(sample.image), red, sample.mask, red)]
             for spec in part:
-                score = maps[spec][index]
-                level = float(rows[spec]["level"][sample.name])
-                mask = score.astype(np.float64) > level
-                seen = outcome(mask, sample.mask)
+                shown = answers[spec][index]
+                seen = outcome(shown.mask, sample.mask)
                 verdict = {
                     RED: marks(seen.found, shape),
                     YELLOW: marks([*seen.missed, *seen.false], shape),
                 }
-                pairs.append((scaled(score), red, mask, verdict))
-            for column, (upper, upper_marks, lower, lower_marks) in enumerate(pairs):
+                upper = None if shown.score is None else scaled(shown.score)
+                pairs.append((upper, red, shown.mask, verdict))
+            for column, (above, above_marks, lower, lower_marks) in enumerate(pairs):
                 x = side + cell * column + (PANEL - wide) / 2
-                sheet.panel(upper, (x, y, wide, high), upper_marks, zoom, corner)
+                if above is None:
+                    sheet.empty((x, y, wide, high), "mask only")
+                else:
+                    sheet.panel(above, (x, y, wide, high), above_marks, zoom, corner)
                 below = y + tall + GAP
                 sheet.panel(lower, (x, below, wide, high), lower_marks, zoom, corner)
             y += 2 * (tall + GAP) + GAP
@@ -254,16 +295,18 @@ def grid(
 def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = None) -> Figure:
     """The maps of all methods for one image, with the F1 of each under the rule."""
     names = [image] if image else representatives(results, rule, 1)
-    (sample,), maps, note = load(results, dataset, rule, names)
+    (sample,), answers, note = load(results, dataset, rule, names)
     rows = paired_rows(results, rule)
     red = {RED: marks(boxes(sample.mask), sample.mask.shape)}
     zoom = zoomed(sample.mask)
     corner = free_corner(sample.mask)
     pictures = [("Image", scaled(sample.image)), ("Truth", sample.mask)]
-    for spec, (score,) in maps.items():
+    for spec, (shown,) in answers.items():
         f1 = ratios(rows[spec].loc[[sample.name]])["f1"].iloc[0]
         text = f"{label_of(results.records[spec])}  {f1:.2f}"
-        pictures.append((text, scaled(score)))
+        if shown.score is None:
+            text += " (mask)"
+        pictures.append((text, shown.mask if shown.score is None else scaled(shown.score)))
     columns = min(len(pictures), 7 if len(pictures) > 18 else 5)
     width = WIDTH / columns
     wide, high = fit(sample.mask.shape, width - GAP, 1.2 * width)
@@ -296,9 +339,15 @@ def peaks(score: np.ndarray, cells: int = PEAKS) -> np.ndarray:
 def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = None) -> Figure:
     """The maps of one image as surfaces: x, y in pixels, height the map from 0 to 1."""
     names = [image] if image else representatives(results, rule, 1)
-    (sample,), maps, note = load(results, dataset, rule, names)
+    (sample,), answers, note = load(results, dataset, rule, names)
     panels = [("Image", sample.image)]
-    panels += [(label_of(results.records[spec]), score) for spec, (score,) in maps.items()]
+    panels += [
+        (label_of(results.records[spec]), shown.score)
+        for spec, (shown,) in answers.items()
+        if shown.score is not None
+    ]
+    if len(panels) == 1:
+        raise DataError(f"{results.folder}: no map of {sample.name} is stored, only masks")
     columns = min(len(panels), 4 if len(panels) <= 12 else 5)
     lines = -(-len(panels) // columns)
     side, foot = WIDTH / columns, 0.3

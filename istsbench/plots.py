@@ -12,12 +12,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from istsbench import charts, pictures
+from istsbench import charts, pdfa, pictures, tradeoff
 from istsbench.data import Dataset
 from istsbench.drawing import write_figure
 from istsbench.images import DataError
-from istsbench.registry import UnknownName
+from istsbench.registry import UnknownName, WrongUse
 from istsbench.results import Results
+from istsbench.runner import UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,19 @@ FIGURES = {
         lambda r: pictures.grid(r.results, r.dataset, r.rule, r.images),
         ("rule", "images"),
     ),
+    "pdfa": Kind(
+        "target detection probability against false alarm rate",
+        lambda r: pdfa.pdfa(r.results, r.dataset, r.rule),
+        ("rule",),
+    ),
     "pareto": Kind(
         "F1 against seconds per image",
-        lambda r: charts.pareto(r.results, r.rule, r.reduction),
+        lambda r: tradeoff.seconds(r.results, r.rule, r.reduction),
+        ("rule", "reduction"),
+    ),
+    "pareto-parameters": Kind(
+        "F1 against trained parameters",
+        lambda r: tradeoff.parameters(r.results, r.rule, r.reduction),
         ("rule", "reduction"),
     ),
     "gallery": Kind(
@@ -88,6 +99,7 @@ FIGURES = {
     ),
 }
 STANDARD = ("bars", "roc", "roc-log", "pr", "grid", "pareto")
+AGAINST = ("seconds", "parameters")  # what the Pareto figure can have below it
 
 
 def draw(name: str, request: Request) -> list[Path]:
@@ -105,6 +117,29 @@ def draw(name: str, request: Request) -> list[Path]:
     return write_figure(kind.make(request), request.results.folder / "figures", "-".join(parts))
 
 
+def draw_asked(
+    name: str, request: Request, against: str = "seconds"
+) -> tuple[list[Path], dict[str, str]]:
+    """Draw a figure, or every one by `all`; returns paths, and figure -> why it is left out.
+
+    Only of `all` is anything left out. `against`, one of `AGAINST`, is for pareto alone.
+    Raises as `draw`, and `WrongUse` if another figure is asked for `against` something.
+    """
+    if against not in AGAINST:
+        raise UnknownName("cost", against, list(AGAINST))
+    if against != "seconds" and name != "pareto":
+        raise WrongUse(f"--against {against} goes with the figure pareto, not with {name}")
+    if name != "all":
+        return draw(name if against == "seconds" else f"{name}-{against}", request), {}
+    paths, left_out = [], {}
+    for figure in FIGURES:
+        try:
+            paths += draw(figure, request)
+        except DataError as error:
+            left_out[figure] = str(error)
+    return paths, left_out
+
+
 def draw_all(
     out: Path,
     tag: str,
@@ -119,10 +154,14 @@ def draw_all(
     A figure is left out if what it draws is not there (no method is complete, say).
     """
     request = Request(Results.load(out / tag, methods), dataset, rule, reduction)
+    unfinished = out / tag / UNFINISHED
+    unfinished.parent.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
     paths = []
     for name in names:
         try:
             paths += draw(name, request)
         except DataError:
             continue
+    unfinished.unlink(missing_ok=True)
     return paths

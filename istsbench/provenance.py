@@ -8,6 +8,8 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
+import sys
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -128,19 +130,71 @@ def method_hash(method: Segmenter) -> str:
 
 
 def environment() -> dict[str, str]:
-    """Versions and hardware, for the record beside a result."""
+    """Versions and hardware, for the record beside a result.
+
+    `blas` is what numpy calls, with the kernels that it chose for this processor: they
+    decide the last bits. `threads` is how many score an image; networks use their own.
+    """
     found = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
+        "threads": "1",
     }
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        found["threads"] += f" (networks {torch.get_num_threads()})"
+        if torch.cuda.is_available():
+            found["gpu"] = torch.cuda.get_device_name()
+    for name, value in (("blas", _blas()), ("commit", commit())):
+        if value is not None:
+            found[name] = value
     for name in VERSIONS:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def _blas() -> str | None:
+    from threadpoolctl import threadpool_info
+
+    known = [one for one in threadpool_info() if one["user_api"] == "blas"]
+    known.sort(key=lambda one: "numpy" not in one["filepath"])  # scipy and OpenCV have theirs
+    if not known:
+        return None
+    return " ".join(
+        str(known[0].get(key, "")) for key in ("internal_api", "version", "architecture")
+    )
+
+
+@cache
+def commit(folder: Path = Path(__file__).parent) -> str | None:
+    """The commit of the checkout that a package lies in, and whether its code was changed.
+
+    None for an installed copy, even inside somebody's checkout, and where git cannot tell.
+    """
+    if _git(folder, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None
+    head = _git(folder, "rev-parse", "HEAD")
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ":(top)*.py")
+    return f"{head} with changes" if head and changed else head
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """What git answers, or None if it refuses or is not there; it takes no lock."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", folder, *words],
+            capture_output=True, text=True, timeout=10, env=plain,
+        )  # fmt: skip
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _cpu() -> str:

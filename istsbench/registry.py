@@ -74,19 +74,20 @@ def info(name: str) -> type[Segmenter]:
     """
     if name not in _entries():
         raise UnknownName("method", name, names())
-    entry = _entry(name)
+    return load(_entry(name))
+
+
+def load(entry: EntryPoint) -> type[Segmenter]:
+    """The class that an entry point names; raises `BrokenMethod` with the cause."""
+    what = f"method {entry.name!r} ({entry.value})"
     try:
         found = entry.load()
     except (Exception, SystemExit) as error:
-        raise BrokenMethod(
-            f"method {name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
+        raise BrokenMethod(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Segmenter)):
-        raise BrokenMethod(
-            f"method {name!r} ({entry.value}) is {found!r}, expected a subclass of Segmenter"
-        )
+        raise BrokenMethod(f"{what} is {found!r}, expected a subclass of Segmenter")
     if not isinstance(getattr(found, "card", None), Card):
-        raise BrokenMethod(f"method {name!r} ({entry.value}) has no card")
+        raise BrokenMethod(f"{what} has no card")
     return found
 
 

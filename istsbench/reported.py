@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -64,3 +65,27 @@ def published(dataset: str, reduction: str) -> pd.DataFrame:
     order = frame[keys].drop_duplicates()
     wide = frame.pivot(index=keys, columns="metric", values="value").reindex(columns=list(RATIOS))
     return order.join(wide, on=keys).reset_index(drop=True).rename_axis(columns=None)
+
+
+def with_published(
+    frame: pd.DataFrame, datasets: Iterable[str], reduction: str, same: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    """A table's rows with other papers' below them, and a numbered note for each source.
+
+    With `same`, only rows of methods that the table has.
+    """
+    rows, sources = [], dict[str, int]()
+    for dataset in datasets:
+        for line in published(dataset, reduction).to_dict("records"):
+            if same and line["method"] not in set(frame["label"]):
+                continue
+            source = f"{line['source']}; split {line['split']}"
+            mark = sources.setdefault(source, len(sources) + 1)
+            row = {"label": f"{line['method']} [{mark}]", "status": "published"}
+            rows.append(row | {f"{score}_{dataset}": line[score] for score in RATIOS})
+    if not rows:
+        return frame, []
+    added = pd.DataFrame(rows).reindex(columns=frame.columns)
+    kept = [column for column in added if added[column].notna().any()]
+    notes = [f"[{mark}] {source}; not run here." for source, mark in sources.items()]
+    return pd.concat([frame, added[kept]], ignore_index=True), notes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from istsbench.images import DataError
 from istsbench.metrics import summarise
+from istsbench.records import read_counts, read_record
 from istsbench.registry import WrongUse
 from istsbench.rules import RULES
 
@@ -43,19 +45,19 @@ class Results:
         wanted = None if methods is None else set(methods)
         for path in sorted(folder.glob("*.json")):
             try:
-                record = _read(path, lambda path: json.loads(path.read_bytes()))
+                record = _read(path, read_record)
             except DataError:
                 if wanted is None:
                     raise
                 continue  # it is for those who want all
-            if not isinstance(record, dict) or "method" not in record:
+            if not record:
                 continue
             if wanted is not None and record["method"] not in wanted:
                 continue
             records[record["method"]] = record
             rows = path.with_suffix(".csv")
             if "csv" in record and rows.is_file():
-                counts[record["method"]] = _read(rows, _counts)
+                counts[record["method"]] = _read(rows, partial(_counts, record))
         if not records:
             raise DataError(f"{folder}: no results; make some with `istsbench run`")
         first = next(iter(records.values()))
@@ -108,7 +110,7 @@ class Results:
                 line |= summarise(rows, reduction)
                 line |= {"seconds": rows["seconds"].mean()}
                 line |= {area: _number(record[area]) for area in ("auc", "average_precision")}
-                line |= {"rule": record["rules"][rule]}
+                line |= {"rule": record["rules"].get(rule, "")}
             lines.append(line)
         frame = pd.DataFrame(lines, columns=[*SUMMARY])
         frame["game"] = frame["group"] == "game"
@@ -129,10 +131,13 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
         ) from error
 
 
-def _counts(path: Path) -> pd.DataFrame:
+def _counts(record: dict, path: Path) -> pd.DataFrame:
     # Only times may be missing: an image may be called NA.
     frame = pd.read_csv(
-        path, dtype={"image": str}, keep_default_na=False, na_values={"seconds": [""]}
+        io.BytesIO(read_counts(path, record)),
+        dtype={"image": str},
+        keep_default_na=False,
+        na_values={"seconds": [""]},
     )
     missing = [
         column for column in ("image", "rule", "tp", "fp", "fn", "tn") if column not in frame

@@ -18,32 +18,33 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from istsbench import rules
-from istsbench.counting import Counted, count
+from istsbench.counting import Counted, count_each
 from istsbench.data import Dataset, fingerprint
 from istsbench.images import DataError
 from istsbench.maps import MapStore, write_atomic
 from istsbench.progress import progress
 from istsbench.provenance import environment, method_hash, parameters
-from istsbench.scoring import Work, one_line, score_all, settle
+from istsbench.records import read_record, sealed
+from istsbench.room import RunError as RunError
+from istsbench.room import check_folders, check_room
+from istsbench.scoring import Run, Work, contained, one_line, score_all
+from istsbench.seeds import training
 from istsbench.segmenter import MissingWeights, Segmenter, Trainable
 from istsbench.selection import Choice
+from istsbench.shards import Shard
+from istsbench.workers import Lost
 
 FORMAT = 1  # of the counts; a change makes stored counts stale, not stored maps
 DEFAULT_RULES = ("own", "half", "oracle")
+UNFINISHED = Path("figures", ".unfinished")  # there while figures are older than counts
 LOST = "its map is gone, or its image was changed meanwhile; run again"
-RESERVE = 50_000_000  # bytes that must be free beyond what the maps will take
-
-
-class RunError(RuntimeError):
-    """A run cannot start, or cannot go on; what was done before is kept."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,29 @@ class Images:
     bytes: int  # of one float32 map of each image
 
     @classmethod
-    def load(cls, dataset: Dataset, split: str, limit: int | None, wanted: Sequence[str]) -> Images:
+    def load(
+        cls,
+        dataset: Dataset,
+        split: str,
+        limit: int | None,
+        wanted: Sequence[str],
+        shard: Shard | None = None,
+    ) -> Images:
         """Decode every image once; raises `DataError` before any work is done."""
         names = dataset.names(split)[:limit]
         if not names:
             raise DataError(f"the split {split!r} of {dataset.name} has no image")
         tuning = dataset.tuning_names()[:limit] if "tuned" in wanted else ()
+        needed = tuple(dict.fromkeys((*names, *tuning)))
         pixels: dict[str, str] = {}
         notes: list[str] = []
         size = 0
-        for name in dict.fromkeys((*names, *tuning)):
+        for name in shard.of(needed) if shard else needed:
             sample = dataset.load(name)
             pixels[name] = sample.pixels
             notes += sample.notes
             size += 4 * sample.image.size
+        names, tuning = (tuple(n for n in part if n in pixels) for part in (names, tuning))
         return cls(dataset, split, names, tuning, pixels, tuple(notes), size)
 
     @property
@@ -127,23 +137,30 @@ def run(
     limit: int | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
+    timeout: float | None = None,
+    shard: Shard | None = None,
+    scheduler: str | None = None,
     show: bool = True,
 ) -> Outcome:
     """Score and count `choices` on a split; see the module for what is written where.
 
     A method that fails is recorded with its reason and the run goes on. `fresh` forgets
-    the stored maps of these images first, `retry_failed` that images failed.
+    the stored maps of these images first, `retry_failed` that images failed. `timeout` is in
+    seconds an image; a method that takes longer has failed on it. A `shard` is scored only:
+    nothing is counted, and of the images no other is looked at. `scheduler` is the address of
+    a Dask cluster that scores instead of `jobs` processes here.
     Raises `DataError`, `WrongUse` or `RunError` before any work is done, and `RunError`
     later only if the disk cannot be written any more.
     """
     wanted = rules.check(list(wanted))
-    images = Images.load(dataset, split, limit, wanted)
-    outcome = Outcome(out / images.tag)
+    images = Images.load(dataset, split, limit, wanted, shard)
+    outcome = Outcome(out / "maps" / dataset.name if shard else out / images.tag)
     plan: list[tuple[Work, dict]] = []
     broken: list[dict] = []
     for choice in choices:
         try:
-            method = _ready(choice.create(), dataset)
+            with contained():
+                method = _ready(choice.create(), dataset)
             record = _record(choice, method, images, wanted)
         except Exception as error:
             if isinstance(error, MissingWeights) and not choice.named:
@@ -157,19 +174,23 @@ def run(
             plan.append((work, record))
         else:
             outcome.settle(_read_record(outcome.folder, choice.file))
-    broken = [one for one in broken if one != _read_record(outcome.folder, one["file"])]
+    new = [one for one in broken if one != _read_record(outcome.folder, one["file"])]
+    broken = [] if shard else new
     if not (plan or broken):
         return outcome
-    _check_folders(out, outcome.folder, *(work.store.folder for work, _ in plan))
+    check_folders(out, outcome.folder, *(work.store.folder for work, _ in plan))
     todo = [_todo(work, fresh, retry_failed) for work, _ in plan]
     outcome.scored = sum(len(work.images) for work in todo)
-    _check_room(out, images, outcome.scored)
+    check_room(out, outcome.scored * images.bytes // max(len(images.pixels), 1))
     try:
         for one in broken:
             write_record(outcome.folder, one)
         with progress(f"scoring {dataset.name}", outcome.scored, show) as report:
-            score_all(todo, dataset, jobs, report)
-        _count_all(plan, images, wanted, jobs, outcome, show)
+            score_all(todo, dataset, jobs, report, timeout, _elsewhere(scheduler, out, timeout))
+        if shard:
+            _settle_shard(plan, outcome)
+        else:
+            _count_all(plan, images, wanted, jobs, outcome, show)
     except OSError as error:
         raise RunError(
             f"{out}: results cannot be written ({error.strerror or error}); what is done is "
@@ -203,7 +224,7 @@ def _record(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[
     return {
         "format": FORMAT,
         "method": choice.spec,
-        "label": _label(choice, type(method).card.label),
+        "label": choice.label(type(method).card.label),
         "group": type(method).card.group,
         "venue": type(method).card.venue,
         "year": type(method).card.year,
@@ -225,12 +246,8 @@ def _record(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[
         "tuning_hash": images.hash(images.tuning) if images.tuning else None,
         "wanted": list(wanted),
         "notes": list(images.notes),
+        **training(choice, method),
     }
-
-
-def _label(choice: Choice, label: str) -> str:
-    changes = ", ".join(f"{key}={value}" for key, value in choice.changes)
-    return f"{label} ({changes})" if changes else label
 
 
 def _broken(choice: Choice, images: Images, reason: str) -> dict:
@@ -255,8 +272,7 @@ def _broken(choice: Choice, images: Images, reason: str) -> dict:
 
 def _read_record(folder: Path, file: str) -> dict:
     try:
-        found = json.loads((folder / f"{file}.json").read_bytes())
-        return found if isinstance(found, dict) else {}
+        return read_record(folder / f"{file}.json")
     except (OSError, ValueError):
         return {}
 
@@ -268,7 +284,7 @@ def _number(value: float) -> float | None:
 
 def write_record(folder: Path, record: dict) -> None:
     """Write OUT/TAG/METHOD.json."""
-    text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(sealed(record), indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(folder / f"{record['file']}.json", f"{text}\n".encode())
 
 
@@ -306,29 +322,22 @@ def _todo(work: Work, fresh: bool, retry_failed: bool) -> Work:
     return replace(work, images=missing)
 
 
-def _check_folders(*folders: Path) -> None:
-    """Raise `RunError` if a folder cannot be made or written in."""
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
-                pass
-        except OSError as error:
-            raise RunError(
-                f"{folder}: results cannot be written ({error.strerror or error})"
-            ) from error
+def _elsewhere(scheduler: str | None, out: Path, timeout: float | None) -> Run | None:
+    if scheduler is None:
+        return None
+    from istsbench.distributed import on_cluster
+
+    return partial(on_cluster, address=scheduler, folder=out, timeout=timeout)
 
 
-def _check_room(out: Path, images: Images, maps: int) -> None:
-    """Raise `RunError` if so many maps will not fit on the disk."""
-    free = shutil.disk_usage(out).free
-    mean = images.bytes / len(images.pixels)
-    need = int(maps * mean) + RESERVE
-    if free < need:
-        raise RunError(
-            f"{out}: {free / 1e9:.2f} GB are free, this run needs about {need / 1e9:.2f} GB; "
-            "name another folder by --out"
-        )
+def _settle_shard(plan: Sequence[tuple[Work, dict]], outcome: Outcome) -> None:
+    for work, record in plan:
+        failed = {
+            name: work.store.failure(name, pixels) or LOST
+            for name, pixels in work.images.items()
+            if not work.store.has(name, pixels)
+        }
+        outcome.settle({**record, "images": len(work.images), "failed": failed})
 
 
 def _count_all(
@@ -341,19 +350,20 @@ def _count_all(
 ) -> None:
     if not plan:
         return
-    from joblib import Parallel, delayed
-
+    if (outcome.folder / UNFINISHED.parent).is_dir():
+        (outcome.folder / UNFINISHED).touch()
     needed = images.dataset.subset(images.pixels)
-    workers = min(jobs, len(plan))
-    parallel = Parallel(n_jobs=workers, return_as="generator")
-    counts = parallel(
-        delayed(count if workers == 1 else _count_in_worker)(
-            work.method.threshold, work.store, needed, images.names, images.tuning, wanted
-        )
-        for work, _ in plan
-    )
-    with progress(f"counting {images.dataset.name}", len(plan), show) as report:
-        for (work, record), counted in zip(plan, counts, strict=True):
+    methods = [(work.method.threshold, work.store) for work, _ in plan]
+    counts = count_each(methods, needed, images.names, images.tuning, wanted, jobs)
+    records: dict[int, dict] = {}
+    with closing(counts), progress(f"counting {images.dataset.name}", len(plan), show) as report:
+        for number, counted in counts:
+            work, record = plan[number]
+            if isinstance(counted, Lost):
+                raise RunError(
+                    f"the process died that counted {work.title} (out of memory?); "
+                    "what is done is kept, try fewer --jobs"
+                )
             there = set(counted.rows["image"])
             there |= {name for name in images.tuning if work.store.has(name, images.pixels[name])}
             failed = {
@@ -361,14 +371,11 @@ def _count_all(
                 for name, pixels in images.pixels.items()
                 if name not in there
             }
-            outcome.settle(write_counts(outcome.folder, record, counted, failed))
+            records[number] = write_counts(outcome.folder, record, counted, failed)
             outcome.counted += 1
-            report(record["method"])
-
-
-def _count_in_worker(*arguments: Any) -> Counted:
-    settle()
-    return count(*arguments)
+            report(work.title)
+    for number in sorted(records):
+        outcome.settle(records[number])
 
 
 def write_counts(

@@ -6,21 +6,22 @@ this process. Only `score` is timed; a first call on a tiny image keeps compilat
 lazy imports out of the times.
 
 Whatever goes wrong with one image is stored as its failure and the others go on, even if
-the process dies that scores it; only a disk that cannot be written ends the run.
+the process dies that scores it, or is ended because it takes too long; only a disk that
+cannot be written ends the run. With one job and no limit of time there is no such process:
+a method that kills it ends the run, and what is done is kept.
 """
 
 from __future__ import annotations
 
-import signal
-import tempfile
+import os
+import pickle
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cache
-from multiprocessing import current_process
-from pathlib import Path
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +30,14 @@ from istsbench.maps import MapStore, StoredMap
 from istsbench.progress import Progress
 from istsbench.segmenter import Segmenter
 from istsbench.testing import scene
+from istsbench.workers import Answers, Begin, Lost, in_processes
 
 BATCH = 64  # images handed to `score_many` at a time
 LONGEST = 500  # characters kept of a reason
-DEATHS = 3  # images of a method that may end their process before the others are left out
-DIED = "the process that scored this image died (out of memory?)"
+LOSSES = 3  # images that a method may lose by death or delay before its others are left out
+
+Call = tuple[int, str, str]  # number of the method, name of the image, hash of its pixels
+Run = Callable[[Callable[..., Any], Any, Iterable[tuple]], Answers]
 
 
 @dataclass(frozen=True)
@@ -80,42 +84,36 @@ def checked(score: object, image: np.ndarray) -> np.ndarray:
     return stored
 
 
+@contextmanager
+def contained() -> Iterator[None]:
+    """What a method sets inside (working folder, warnings, numpy's errors) ends with it."""
+    folder = os.getcwd()
+    try:
+        with np.errstate(), warnings.catch_warnings():
+            yield
+    finally:
+        if os.getcwd() != folder:
+            os.chdir(folder)
+
+
+@contextmanager
+def same_environment() -> Iterator[None]:
+    """The environment variables afterwards are those of before."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        if dict(os.environ) != before:
+            os.environ.clear()
+            os.environ.update(before)
+
+
 def _warm(method: Segmenter) -> None:
     try:
-        method.score(scene(64, 64))
+        with contained():
+            method.score(scene(64, 64))
     except (Exception, SystemExit):  # what is wrong shows on the first real image, with its name
         return
-
-
-@cache
-def settle() -> None:
-    """Once in each worker: one thread for what reads no environment variable.
-
-    Ctrl-C reaches workers too; it is for the process that started them to end them.
-    """
-    import cv2
-    from threadpoolctl import threadpool_limits
-
-    if current_process().name != "MainProcess":  # where joblib may not start any
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    threadpool_limits(1)
-
-
-_warmed: set[MapStore] = set()  # of the methods that this worker has called before
-
-
-def _in_worker(work: Work, dataset: Dataset, marker: Path) -> Path:
-    """Score the sample in `work`; the file `marker` is there as long as that takes."""
-    settle()
-    marker.touch()
-    if work.store not in _warmed:
-        _warmed.add(work.store)
-        _warm(work.method)
-    for name, pixels in work.images.items():
-        _score_one(work.method, work.store, dataset, name, pixels)
-    marker.unlink(missing_ok=True)
-    return marker
 
 
 def one_line(reason: str) -> str:
@@ -124,14 +122,21 @@ def one_line(reason: str) -> str:
 
 
 def _score_one(
-    method: Segmenter, store: MapStore, dataset: Dataset, name: str, pixels: str
+    method: Segmenter,
+    store: MapStore,
+    dataset: Dataset,
+    name: str,
+    pixels: str,
+    begin: Begin = lambda: None,
 ) -> None:
     """Score and store one sample, or store why that failed."""
     try:
         image = dataset.load(name).image
-        start = time.perf_counter()
-        score = method.score(image)
-        seconds = time.perf_counter() - start
+        begin()
+        with contained():
+            start = time.perf_counter()
+            score = method.score(image)
+            seconds = time.perf_counter() - start
         stored = StoredMap(checked(score, image), pixels, seconds)
     except (Exception, SystemExit) as error:
         store.fail(name, pixels, one_line(f"{type(error).__name__}: {error}"))
@@ -143,9 +148,10 @@ def _score_batch(work: Work, dataset: Dataset, names: Sequence[str]) -> None:
     """Score and store some samples at once, or one by one where that fails."""
     try:
         images = [dataset.load(name).image for name in names]
-        start = time.perf_counter()
-        scores = list(work.method.score_many(images))
-        seconds = (time.perf_counter() - start) / len(images)
+        with contained():
+            start = time.perf_counter()
+            scores = list(work.method.score_many(images))
+            seconds = (time.perf_counter() - start) / len(images)
         pairs = zip(scores, images, strict=True)
         stored = [
             StoredMap(checked(score, image), work.images[name], seconds)
@@ -159,8 +165,19 @@ def _score_batch(work: Work, dataset: Dataset, names: Sequence[str]) -> None:
         work.store.save(name, one)
 
 
-def score_all(plan: Sequence[Work], dataset: Dataset, jobs: int, report: Progress) -> None:
-    """Score everything in the plan; failures are kept in the stores."""
+def score_all(
+    plan: Sequence[Work],
+    dataset: Dataset,
+    jobs: int,
+    report: Progress,
+    timeout: float | None = None,
+    elsewhere: Run | None = None,
+) -> None:
+    """Score everything in the plan; failures are kept in the stores.
+
+    `timeout` is in seconds an image, of methods that score image by image; `elsewhere` takes
+    the place of `in_processes`.
+    """
     for work in plan:
         if work.method.batched:
             names = list(work.images)
@@ -169,70 +186,91 @@ def score_all(plan: Sequence[Work], dataset: Dataset, jobs: int, report: Progres
                 for _ in names[first : first + BATCH]:
                     report(work.title)
     single = [work for work in plan if not work.method.batched and work.images]
-    if jobs == 1 or sum(len(work.images) for work in single) < 2:
-        for work in single:
+    if jobs > 1 or timeout is not None or elsewhere is not None:
+        workers = min(jobs, sum(len(work.images) for work in single))
+        run = elsewhere or partial(in_processes, jobs=workers, timeout=timeout)
+        _score_apart(single, dataset, run, report)
+        return
+    for work in single:
+        with same_environment():
             _warm(work.method)  # before the limit, which reaches loaded libraries only
             with one_thread():
                 for name, pixels in work.images.items():
                     _score_one(work.method, work.store, dataset, name, pixels)
                     report(work.title)
+
+
+def _score_apart(plan: Sequence[Work], dataset: Dataset, run: Run, report: Progress) -> None:
+    """Score in other processes, which may die."""
+    packed = [_packed(work, report) for work in plan]
+    lost: list[list[str]] = [[] for _ in plan]  # reasons
+
+    def calls() -> Iterator[Call]:
+        for number, work in enumerate(plan):
+            if packed[number] is None:
+                continue
+            for name, pixels in work.images.items():
+                if len(lost[number]) < LOSSES:
+                    yield number, name, pixels
+                    continue
+                last = lost[number][-1]
+                reason = f"not tried after {len(lost[number])} other images; the last: {last}"
+                work.store.fail(name, pixels, reason)
+                report(work.title)
+
+    needed = dataset.subset({name: pixels for work in plan for name, pixels in work.images.items()})
+    shared = _Shared(needed, tuple(packed), tuple(work.store for work in plan))
+    if not any(packed):
         return
-    pieces = [(work, name) for work in single for name in work.images]
-    deaths: Counter[str] = Counter()
-    while pieces and (suspects := _score_parallel(pieces, dataset, jobs, report)) is not None:
-        for work, name in suspects:  # each by itself, so that it is clear which one it is
-            if _score_parallel([(work, name)], dataset, jobs, report) is not None:
-                work.store.fail(name, work.images[name], DIED)
-                deaths[work.title] += 1
-                report(work.title)
-        left = [(work, name) for work, name in pieces if not _settled(work, name)]
-        if len(left) == len(pieces):
-            raise RuntimeError("the processes die before they score anything; try --jobs 1")
-        pieces = []
-        for work, name in left:
-            if deaths[work.title] < DEATHS:
-                pieces.append((work, name))
-            else:
-                reason = f"not tried: {deaths[work.title]} other images ended their process"
-                work.store.fail(name, work.images[name], reason)
-                report(work.title)
+    with closing(run(_in_worker, shared, calls())) as answers:
+        for (number, name, pixels), answer in answers:
+            work = plan[number]
+            if isinstance(answer, Lost):
+                lost[number].append(answer.reason)
+                work.store.fail(name, pixels, answer.reason)
+            report(work.title)
 
 
-def _settled(work: Work, name: str) -> bool:
-    pixels = work.images[name]
-    return work.store.has(name, pixels) or work.store.failure(name, pixels) is not None
+def _packed(work: Work, report: Progress) -> bytes | None:
+    """The method as bytes; if that fails, so has each of its images."""
+    from cloudpickle import dumps
+
+    try:
+        return bytes(dumps(work.method))
+    except Exception as error:
+        reason = f"cannot be sent to another process: {type(error).__name__}: {error}"
+        for name, pixels in work.images.items():
+            work.store.fail(name, pixels, one_line(reason))
+            report(work.title)
+        return None
 
 
-def _score_parallel(
-    pieces: Sequence[tuple[Work, str]], dataset: Dataset, jobs: int, report: Progress
-) -> list[tuple[Work, str]] | None:
-    """Score in processes; if one of them dies, return what was being scored at that time."""
-    from joblib import Parallel, delayed
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+@dataclass(frozen=True)
+class _Shared:
+    """What each process needs of the plan."""
 
-    parallel = Parallel(
-        n_jobs=max(jobs, 2),  # 1 would be this process
-        backend="loky",
-        inner_max_num_threads=1,
-        return_as="generator_unordered",
-    )
-    unreported = dict(enumerate(pieces))
-    with tempfile.TemporaryDirectory(prefix="istsbench-", ignore_cleanup_errors=True) as flight:
-        calls = (
-            delayed(_in_worker)(
-                replace(work, images={name: work.images[name]}),
-                dataset.subset([name]),
-                Path(flight) / str(number),
-            )
-            for number, (work, name) in enumerate(pieces)
-        )
-        try:
-            for marker in parallel(calls):
-                report(unreported.pop(int(marker.name))[0].title)
-        except TerminatedWorkerError:
-            for number, (work, name) in list(unreported.items()):
-                if _settled(work, name):
-                    report(unreported.pop(number)[0].title)
-            flying = sorted(int(marker.name) for marker in Path(flight).iterdir())
-            return [pieces[number] for number in flying if number in unreported]
-    return None
+    dataset: Dataset
+    methods: tuple[bytes | None, ...]
+    stores: tuple[MapStore, ...]
+
+    def look(self) -> None:
+        """Raise `DataError` if the data cannot be read here."""
+        self.dataset.load(next(iter(self.dataset.names("all"))))
+
+
+@cache
+def _unpacked(packed: bytes) -> Segmenter:
+    """The method, called once before in this process."""
+    method: Segmenter = pickle.loads(packed)
+    _warm(method)
+    return method
+
+
+def _in_worker(shared: _Shared, number: int, name: str, pixels: str, begin: Begin) -> None:
+    packed, store = shared.methods[number], shared.stores[number]
+    try:
+        method = _unpacked(packed)
+    except Exception as error:
+        store.fail(name, pixels, one_line(f"{type(error).__name__}: {error}"))
+        return
+    _score_one(method, store, shared.dataset, name, pixels, begin)

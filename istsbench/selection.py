@@ -47,6 +47,11 @@ class Choice:
     def file(self) -> str:
         return file_name(self.spec)
 
+    def label(self, label: str) -> str:
+        """The label of the method with what was changed, as tables print it."""
+        changes = ", ".join(f"{key}={value}" for key, value in self.changes)
+        return f"{label} ({changes})" if changes else label
+
     def create(self) -> Segmenter:
         return registry.create(self.name, **dict(self.changes))
 

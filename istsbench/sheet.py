@@ -21,6 +21,7 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels, the last 
 INK = 200  # dots per inch of composed panels
 GAP = 0.03  # inches between panels
 SIZE = 7  # points, of labels
+PALE = 0.93  # grey level of a panel without a picture, 0..1
 INSET = 0.38  # side of the zoomed inset, in panel widths
 
 
@@ -65,6 +66,13 @@ class Sheet:
             return
         self._paste(pixels[zoom[0] : zoom[2], zoom[1] : zoom[3]], (left, top, side, side))
         self.lines.setdefault("white", []).append(_outline((0, 0, 1, 1), left, top, side))
+
+    def empty(self, place: tuple[float, float, float, float], text: str) -> None:
+        """A pale panel that says why nothing is in it."""
+        self._paste(np.full((1, 1), PALE), place)
+        x, y, width, height = place
+        size = min(5.5, fitted(text, width)[1])
+        self.text(x + width / 2, y + height / 2, text, fontsize=size, color=GREY, va="center")
 
     def _paste(self, pixels: np.ndarray, place: tuple[float, float, float, float]) -> None:
         left, top, right, bottom = (

@@ -16,12 +16,13 @@ from typing import Any
 
 import pandas as pd
 
-from istsbench import __version__, latex
+from istsbench import __version__, latex, seeds
+from istsbench.images import DataError
 from istsbench.maps import write_atomic
 from istsbench.metrics import RATIOS
 from istsbench.protocol import REDUCED, Protocol
 from istsbench.registry import WrongUse
-from istsbench.reported import PAPER_SETS, paper_scores, paper_table, published
+from istsbench.reported import PAPER_SETS, paper_scores, paper_table, with_published
 from istsbench.results import ProtocolMix, Results
 
 __all__ = ["PAPER_SETS", "RECONSTRUCTION", "Table", "console", "paper_table", "table_vi"]
@@ -48,8 +49,8 @@ class Table:
     """A table ready to be written; `frame` has one row a method and flat column names.
 
     The end of a column's name tells what it holds: `_paper` what the paper prints, `_diff`
-    ours less that, `_low` and `_high` an interval, `_alike` whether a score is not
-    distinguishable from the best.
+    ours less that, `_low` and `_high` an interval, `_sd` a standard deviation over seeds,
+    `_alike` whether a score is not distinguishable from the best.
     """
 
     title: str
@@ -79,8 +80,9 @@ class Table:
         return [column for _, columns in self.blocks for column, _ in columns]
 
     def numbers(self) -> list[str]:
-        """Every column of numbers that the table prints, the ends of intervals included."""
-        ends = [f"{column}{end}" for column in self._columns() for end in ("_low", "_high")]
+        """Every column of numbers that the table prints, intervals and deviations included."""
+        kinds = ("_low", "_high", "_sd")
+        ends = [f"{column}{end}" for column in self._columns() for end in kinds]
         return self._columns() + [column for column in ends if column in self.frame]
 
     def printed(self, row: Any, column: str) -> str:
@@ -106,6 +108,9 @@ class Table:
                 place = marks.get((row, column))
                 if place is not None and text:
                     text = mark[place].format(text)
+                spread = self.printed(row, f"{column}_sd") if f"{column}_sd" in record else ""
+                if text and spread:
+                    text += f" {escape('±')} {spread}"
                 if record.get(f"{column}_alike") is True and text:
                     text += escape(ALIKE)
                 if text and f"{column}_low" in record and not pd.isna(record[f"{column}_low"]):
@@ -212,19 +217,24 @@ def table_vi(
     beside: str = "paper",
     elsewhere: str = "none",
     intervals: bool = False,
+    over_seeds: bool = False,
 ) -> Table:
     """The paper's Table VI from one or more results folders, data sets side by side.
 
     `beside` is one of `BESIDE`: what stands next to our numbers. `elsewhere`, one of
     `ELSEWHERE`, adds what other papers print, below and with source and split.
     `intervals` adds 95 % bootstrap intervals and the mark of what is not distinguishable
-    from the best.
-    Raises `ProtocolMix` if a method was not counted under the rule.
+    from the best. `over_seeds` gives one row, mean and standard deviation, in place of those
+    that differ by the seed of their training alone.
+    Raises `ProtocolMix` if a method was not counted under the rule, `DataError` if there are
+    no such rows.
     """
     if beside not in BESIDE:
         raise WrongUse(f"beside is {beside!r}, expected one of {', '.join(BESIDE)}")
     if elsewhere not in ELSEWHERE:
         raise WrongUse(f"elsewhere is {elsewhere!r}, expected one of {', '.join(ELSEWHERE)}")
+    if intervals and over_seeds:
+        raise WrongUse("intervals are over images and of one training: not with means over seeds")
     frame, blocks, protocol, notes = None, [], [], []
     seen: list[str] = []
     for results in sets:
@@ -234,6 +244,9 @@ def table_vi(
             raise ProtocolMix(f"{results.folder}: {dataset} stands in this table already")
         seen.append(dataset)
         part = results.summary(rule, reduction)
+        if over_seeds:
+            part, found = seeds.averaged(part, results)
+            notes += found
         part = part[[*KEYS, *(c for c in part if c not in (*KEYS, "average_precision"))]]
         paper = paper_scores(dataset)
         for score in RATIOS:
@@ -257,6 +270,11 @@ def table_vi(
         frame = part if frame is None else _beside(frame, part)
         notes += _notes(results, rule)
     assert frame is not None, "at least one results folder"
+    if over_seeds and not frame.filter(regex="^seeds_").notna().any(axis=None):
+        raise DataError(
+            "no two rows differ by the seed of their training alone"
+            + "".join(f"; {note}" for note in notes if "not averaged" in note)
+        )
     if (frame["status"] == "reconstruction").any():
         notes.append(f"{RECONSTRUCTION} reconstructed: the source was not reachable.")
     if intervals:
@@ -266,8 +284,10 @@ def table_vi(
             "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
         )
     if elsewhere != "none":
-        frame, sources = _with_published(frame, sets, reduction, elsewhere == "same")
+        frame, sources = with_published(frame, seen, reduction, elsewhere == "same")
         notes += sources
+    if over_seeds:
+        frame = seeds.labelled(frame)
     title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
     return Table(title, frame, tuple(blocks), tuple(protocol), tuple(dict.fromkeys(notes)))
 
@@ -277,7 +297,7 @@ KEYS = ("method", "label", "group", "year", "status")
 
 def _named(column: str, dataset: str) -> str:
     """The data set's name goes before the ending."""
-    for ending in ("_paper", "_diff", "_low", "_high", "_alike"):
+    for ending in ("_paper", "_diff", "_low", "_high", "_sd", "_alike"):
         if column.endswith(ending):
             return f"{column.removesuffix(ending)}_{dataset}{ending}"
     return f"{column}_{dataset}"
@@ -305,28 +325,6 @@ def _beside(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     joined["game"] = joined["group"] == "game"
     joined = joined.sort_values(["game", "year", "label"], kind="stable")
     return joined.drop(columns="game").reset_index(drop=True)
-
-
-def _with_published(
-    frame: pd.DataFrame, sets: Sequence[Results], reduction: str, same: bool
-) -> tuple[pd.DataFrame, list[str]]:
-    """The frame with other papers' rows below it, and a numbered note for each source."""
-    rows, sources = [], dict[str, int]()
-    for results in sets:
-        dataset = results.any_record["dataset"]
-        for line in published(dataset, reduction).to_dict("records"):
-            if same and line["method"] not in set(frame["label"]):
-                continue
-            source = f"{line['source']}; split {line['split']}"
-            mark = sources.setdefault(source, len(sources) + 1)
-            row = {"label": f"{line['method']} [{mark}]", "status": "published"}
-            rows.append(row | {f"{score}_{dataset}": line[score] for score in RATIOS})
-    if not rows:
-        return frame, []
-    added = pd.DataFrame(rows).reindex(columns=frame.columns)
-    kept = [column for column in added if added[column].notna().any()]
-    notes = [f"[{mark}] {source}; not run here." for source, mark in sources.items()]
-    return pd.concat([frame, added[kept]], ignore_index=True), notes
 
 
 def _protocol(results: Results, rule: str, reduction: str) -> str:

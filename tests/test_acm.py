@@ -70,7 +70,7 @@ def test_it_starts_at_the_prior_and_every_weight_learns(kind):
     assert without == []
 
 
-@pytest.mark.parametrize("method", [ACM(), ACM(host="fpn"), ALCNet(blocks=1, stem="down4")])
+@pytest.mark.parametrize("method", [ACM(), ACM(host="fpn"), ALCNet(blocks=1)])
 def test_targets_of_a_few_images_are_learned_by_heart(method):
     images = np.stack([np.roll(scene(64, 64, seed), 5 * seed, 1) for seed in range(6)])
     masks = np.zeros((6, 1, 64, 64), np.float32)

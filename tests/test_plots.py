@@ -3,13 +3,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from istsbench import charts, pictures, plots, registry
+from istsbench import charts, pictures, plots, registry, tradeoff
 from istsbench.data import open_dataset
 from istsbench.difficulty import BINS, classes, describe
 from istsbench.drawing import looks, place_labels, write_figure
 from istsbench.images import DataError
 from istsbench.metrics import REDUCTIONS, target_counts
-from istsbench.registry import UnknownName
+from istsbench.packs import export_pack, import_pack
+from istsbench.registry import UnknownName, WrongUse
 from istsbench.results import Results
 from istsbench.runner import map_store, run
 from istsbench.selection import choose
@@ -130,8 +131,57 @@ def test_pareto_front_by_hand(results):
         dict.fromkeys(seconds, record),
         {spec: row.assign(tp=hits[spec], fp=1, fn=0, seconds=seconds[spec]) for spec in seconds},
     )
-    data = charts.pareto_data(made, "own", "image").set_index("method")
+    data = tradeoff.seconds_data(made, "own", "image").set_index("method")
     assert data["front"].to_dict() == {"quick": True, "waste": False, "slow": True, "equal": False}
+
+
+def test_trained_parameters_of_what_learns_and_what_does_not(toys):
+    cost = sum(weights.numel() for weights in registry.create("acm", blocks=1).build().parameters())
+    cnn, spatial = {"group": "cnn"}, {"group": "spatial"}
+    assert tradeoff.trained_parameters("acm(blocks=1)", cnn) == cost > 1000
+    assert tradeoff.trained_parameters("acm(blocks=1, weights='none.safetensors')", cnn) == cost
+    assert tradeoff.trained_parameters("tophat(size=7)", spatial) == 0
+    assert tradeoff.trained_parameters("theirs", {"group": "lowrank"}) == 0
+    for spec, group in (
+        ("theirs", "cnn"), ("acm(no=1)", "cnn"), ("learner", "toys"), ("My net", "submitted"),
+        ("tophat", "cnn"),
+    ):  # fmt: skip
+        assert tradeoff.trained_parameters(spec, {"group": group}) is None, spec
+
+
+def with_networks(results, weights):
+    """The results with rows of networks, spec -> (parameters, hits of 10)."""
+    row = results.counts["tophat"].query("rule == 'own'")
+    for spec, (_, hits) in weights.items():
+        record = {**results.records["tophat"], "label": spec, "group": "cnn"}
+        results.records[spec] = record
+        results.counts[spec] = row.assign(tp=hits, fp=10 - hits, fn=10 - hits)
+    return results
+
+
+def test_what_learns_nothing_counts_as_the_cheapest(results, monkeypatch):
+    weights = {"small": (100, 2), "middle": (5000, 9), "equal": (6000, 9), "large": (10**6, 10),
+               "unknown": (None, 10)}  # fmt: skip
+    for spec, rows in results.counts.items():
+        results.counts[spec] = rows.assign(tp=4, fp=6, fn=6)
+    made = with_networks(results, weights)
+    monkeypatch.setattr(
+        tradeoff, "trained_parameters", lambda spec, record: weights.get(spec, (0,))[0]
+    )
+    data, unknown = tradeoff.parameters_data(made, "own", "image")
+    assert unknown == ["unknown"]
+    assert list(data["parameters"]) == [0, 0, 100, 5000, 6000, 10**6]
+    # "small" is beaten by a method without any parameter.
+    assert set(data["method"][data["front"]]) - {"tophat", "maxmean"} == {"middle", "large"}
+    figure = tradeoff.parameters(made, "own", "image")
+    assert "parameters not known: unknown" in figure.get_supxlabel()
+    left, right = ({text.get_text() for text in axes.texts} for axes in figure.axes)
+    assert left == {"Top-Hat", "Max-Mean"} and right == {"small", "middle", "equal", "large"}
+
+
+def test_without_networks_there_is_nothing_to_compare(results, dataset):
+    with pytest.raises(DataError, match="no network"):
+        plots.draw_asked("pareto", plots.Request(results, dataset), "parameters")
 
 
 # ------------------------------------------------------------------ difficulty
@@ -270,11 +320,47 @@ def test_a_method_without_maps_is_left_out_and_named(results, dataset):
     samples, maps, note = pictures.load(results, dataset, "own", [name])
     assert list(maps) == ["tophat"] and "Max-Mean" in note
     stored = map_store(results.folder.parent, results.records["tophat"]).load(name)
-    np.testing.assert_array_equal(maps["tophat"][0], stored.score)
+    np.testing.assert_array_equal(maps["tophat"][0].score, stored.score)
+
+
+def test_rows_of_a_pack_show_their_masks(out, results, dataset, tmp_path):
+    export_pack(results.folder, tmp_path / "pack.zip", ["maxmean"])
+    theirs = tmp_path / "out"
+    run(choose("tophat"), dataset, theirs, limit=8, show=False)
+    import_pack(tmp_path / "pack.zip", theirs)
+    joined = Results.load(theirs / results.folder.name)
+    name = joined.counts["tophat"]["image"].iloc[0]
+    _, mine, _ = pictures.load(results, dataset, "own", [name])
+    _, shown, note = pictures.load(joined, dataset, "own", [name])
+    assert "masks only, from a pack: Max-Mean" in note and "not stored" not in note
+    assert shown["maxmean"][0].score is None and shown["tophat"][0].score is not None
+    for spec in ("tophat", "maxmean"):
+        np.testing.assert_array_equal(shown[spec][0].mask, mine[spec][0].mask)
+    texts = {text.get_text() for text in pictures.grid(joined, dataset, "own").axes[0].texts}
+    assert {"Max-Mean", "Top-Hat", "mask only"} <= texts
+    texts = [t.get_text() for t in pictures.gallery(joined, dataset, "own", name).axes[0].texts]
+    assert [text.startswith("Max-Mean") for text in texts if "(mask)" in text] == [True]
+    alone = Results.load(joined.folder, ["maxmean"])
+    with pytest.raises(DataError, match="only masks"):
+        pictures.surfaces(alone, dataset, "own", name)
+    with pytest.raises(DataError, match="no map"):  # a pack has masks of the own rule alone
+        pictures.grid(alone, dataset, "half", [name])
+
+
+def test_all_draws_what_it_can(results, dataset, monkeypatch):
+    few = {name: plots.FIGURES[name] for name in ("roc", "cd", "pareto-parameters", "pareto")}
+    monkeypatch.setattr(plots, "FIGURES", few)
+    paths, left_out = plots.draw_asked("all", plots.Request(results, dataset))
+    assert {path.stem for path in paths} == {"roc", "pareto-own-image"}
+    assert list(left_out) == ["cd", "pareto-parameters"] and "three methods" in left_out["cd"]
 
 
 def test_errors_name_what_was_asked_for(results, dataset):
     request = plots.Request(results, dataset)
+    with pytest.raises(WrongUse, match="--against parameters goes with the figure pareto, not"):
+        plots.draw_asked("roc", request, "parameters")
+    with pytest.raises(UnknownName, match="cost 'size'"):
+        plots.draw_asked("pareto", request, "size")
     with pytest.raises(UnknownName, match="did you mean pareto"):
         plots.draw("paretto", request)
     with pytest.raises(UnknownName, match="test_999"):

@@ -1,5 +1,7 @@
 import importlib
 import json
+import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 from toys import Bad, Toy
 
 from istsbench import create
-from istsbench.provenance import code_hash, environment, method_hash, parameters
+from istsbench.provenance import code_hash, commit, environment, method_hash, parameters
 from istsbench.segmenter import Card, Segmenter
 
 
@@ -118,3 +120,50 @@ def test_environment_is_json_and_names_the_versions():
     assert {"python", "system", "cpu", "cores", "numpy", "scipy"} <= set(found)
     assert any(name.startswith("opencv") for name in found)
     json.dumps(found)
+    assert found["threads"].startswith("1")
+    assert len(found["blas"].split()) == 3
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A git checkout with a package that is tracked and one that is only there."""
+
+    def git(*words):
+        done = subprocess.run(
+            ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=b", *words],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    for name in ("tracked", "installed"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("x = 1\n")
+    (tmp_path / "notes.txt").write_text("a")
+    git("init", "-q")
+    git("add", "tracked", "notes.txt")
+    git("commit", "-qm", "first")
+    commit.cache_clear()
+    yield tmp_path, git("rev-parse", "HEAD")
+    commit.cache_clear()
+
+
+def test_the_commit_of_a_checkout_and_whether_its_code_was_changed(checkout):
+    folder, head = checkout
+    assert commit(folder / "tracked") == head
+    (folder / "notes.txt").write_text("b")
+    commit.cache_clear()
+    assert commit(folder / "tracked") == head
+    (folder / "tracked" / "__init__.py").write_text("x = 2\n")
+    commit.cache_clear()
+    assert commit(folder / "tracked") == f"{head} with changes"
+
+
+def test_an_installed_copy_in_somebodys_checkout_has_no_commit(checkout):
+    assert commit(checkout[0] / "installed") is None
+
+
+def test_without_git_there_is_no_commit(checkout, monkeypatch):
+    monkeypatch.setenv("PATH", str(checkout[0]))
+    assert commit(checkout[0] / "tracked") is None

@@ -1,17 +1,21 @@
+import multiprocessing
 import os
+import re
 import signal
 import threading
+from contextlib import closing
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
 from toys import MARKED, SHAPE, Bad, Batch, Toy, scored
 
-from istsbench import scoring
+from istsbench import scoring, workers
 from istsbench.data import open_dataset
 from istsbench.maps import MapStore
-from istsbench.scoring import DIED, LONGEST, Work, checked, one_thread, score_all
+from istsbench.scoring import LONGEST, LOSSES, Work, checked, one_thread, score_all
+from istsbench.workers import DIED, STARTS, in_processes
 
 IMAGE = np.zeros((2, 3))
 
@@ -224,13 +228,14 @@ def test_parallel_is_serial_bit_for_bit(dataset, tmp_path):
     assert len(scored()) == 36
 
 
-def _settled_worker():
-    scoring.settle()
-    return signal.getsignal(signal.SIGINT), cv2.getNumThreads()
+def _settings(shared, begin):
+    return signal.getsignal(signal.SIGINT), cv2.getNumThreads(), os.environ["OMP_NUM_THREADS"]
 
 
-def test_ctrl_c_is_for_the_process_that_started_the_others():
-    assert Parallel(n_jobs=2)([delayed(_settled_worker)()] * 2) == [(signal.SIG_IGN, 1)] * 2
+def test_ctrl_c_is_for_the_process_that_started_the_others(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    with closing(in_processes(_settings, None, [()], 1)) as answers:
+        assert list(answers) == [((), (signal.SIG_IGN, 1, "1"))]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -251,24 +256,98 @@ def test_a_process_that_dies_costs_its_image_only(dataset, tmp_path):
     assert max(counts.values()) <= 3  # each method once, and one that was in flight
 
 
-def test_a_method_that_always_kills_its_process_is_given_up(dataset, tmp_path, monkeypatch):
-    rounds = []
+@dataclass(frozen=True)
+class Deadly(Toy):
+    """Ends its process, the way C code does."""
 
-    def deadly(pieces, dataset, jobs, report):
-        rounds.append(len(pieces))
-        return list(pieces[:jobs])
+    def score(self, image):
+        super().score(image)
+        if image.shape == SHAPE:
+            os.abort()
 
-    monkeypatch.setattr(scoring, "_score_parallel", deadly)
-    plan = work(Toy(), dataset, tmp_path / "maps")
+
+def test_a_method_that_always_kills_its_process_is_given_up(dataset, tmp_path):
+    deadly, good = work(Deadly(), dataset, tmp_path / "a"), work(Toy(), dataset, tmp_path / "b")
     said = []
-    score_all([plan], dataset, 2, said.append)
-    reasons = [plan.store.failure(name, pixels) for name, pixels in plan.images.items()]
-    assert reasons == [DIED] * 4 + ["not tried: 4 other images ended their process"] * 2
-    assert len(said) == 6
-    assert rounds == [6, 1, 1, 4, 1, 1]
+    score_all([deadly, good], dataset, 2, said.append)
+    reasons = [deadly.store.failure(name, pixels) for name, pixels in deadly.images.items()]
+    died = reasons.count(DIED)
+    assert LOSSES <= died <= LOSSES + 1  # one may have been on its way
+    left = [reason for reason in reasons if reason != DIED]
+    assert all(re.fullmatch(r"not tried after [34] other images; the last: .+", r) for r in left)
+    assert all(good.store.has(name, pixels) for name, pixels in good.images.items())
+    assert len(said) == 12
+    assert len(scored()) == 6 + 2 * died  # each of them once more, alone
 
 
 def test_processes_that_cannot_even_start_end_the_run(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "_score_parallel", lambda *_: [])
-    with pytest.raises(RuntimeError, match="die before they score anything"):
+    monkeypatch.setitem(workers.ONE_THREAD, "PYTHONHOME", str(tmp_path))
+    with pytest.raises(RuntimeError, match=f"{STARTS} processes ended before they did anything"):
         score_all([work(Toy(), dataset, tmp_path / "maps")], dataset, 2, quiet)
+
+
+def test_a_method_that_cannot_be_sent_fails_alone(dataset, tmp_path):
+    bad = work(Toy(note=threading.Lock()), dataset, tmp_path / "bad")
+    good = work(Toy(), dataset, tmp_path / "good")
+    said = []
+    score_all([bad, good], dataset, 2, said.append)
+    reason = bad.store.failure(MARKED, bad.images[MARKED])
+    assert reason.startswith("cannot be sent to another process: TypeError: cannot pickle")
+    assert all(good.store.has(name, pixels) for name, pixels in good.images.items())
+    assert len(said) == 12
+
+
+@dataclass(frozen=True)
+class Stranger(Toy):
+    """Cannot be made again in another process."""
+
+    def __setstate__(self, state):
+        raise ImportError("no such library there")
+
+
+def test_a_method_that_cannot_be_received_fails_with_its_reason(dataset, tmp_path):
+    plan = work(Stranger(), dataset, tmp_path)
+    score_all([plan], dataset, 2, quiet)
+    for name, pixels in plan.images.items():
+        assert plan.store.failure(name, pixels) == "ImportError: no such library there"
+
+
+def _act(shared, what, begin):
+    if what == "full":
+        raise OSError(28, "No space left on device")
+    if what == "bug":
+        raise ZeroDivisionError("of ours")
+    return shared + what
+
+
+@pytest.mark.parametrize(
+    "what, kind, message",
+    [("full", OSError, "No space left"), ("bug", RuntimeError, "in _act\n(.|\n)*of ours")],
+)
+def test_an_error_that_is_no_image_s_ends_the_run(what, kind, message):
+    with pytest.raises(kind, match=message), closing(in_processes(_act, 1, [(what,)], 1)) as found:
+        list(found)
+
+
+def test_calls_are_taken_when_somebody_is_free_and_answered_with_their_values():
+    taken = []
+
+    def calls():
+        for number in range(20):
+            taken.append(number)
+            yield (number,)
+
+    with closing(in_processes(_act, 100, calls(), 2)) as answers:
+        first = next(answers)
+        assert len(taken) <= 3
+        found = dict([first, *answers])
+    assert found == {(number,): 100 + number for number in range(20)}
+
+
+def test_processes_are_gone_when_the_calls_are_given_up():
+    before = set(multiprocessing.active_children())
+    answers = in_processes(_act, 1, [(number,) for number in range(9)], 2)
+    next(answers)
+    assert len(set(multiprocessing.active_children()) - before) == 2
+    answers.close()
+    assert set(multiprocessing.active_children()) == before

@@ -1,14 +1,22 @@
 """Wrong methods are caught by the conformance suite, each by the check meant for it."""
 
+import os
+import random
+import sys
+import warnings
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 import pytest
-from toys import Toy
+import torch
+from toys import Learner, Toy
 
+from istsbench import create, testing
+from istsbench.registry import WrongUse
 from istsbench.segmenter import Card, Segmenter
-from istsbench.testing import CHECKS, scene
-from istsbench.threshold import Fixed, MeanStd
+from istsbench.testing import CHECKS, conformance, left_out, prepared, scene
+from istsbench.threshold import Fixed, MeanStd, Threshold
 
 CHECK = {check.__name__: check for check in CHECKS}
 
@@ -69,6 +77,23 @@ def seeds(image):
     return right(image)
 
 
+def draws_elsewhere(image):
+    return right(image) + 1e-9 * random.random()
+
+
+def seeds_torch(image):
+    torch.manual_seed(3)
+    return right(image)
+
+
+def leaves(change):
+    def score(image):
+        change()
+        return right(image)
+
+    return score
+
+
 def with_one_pixel(value):
     def score(image):
         found = right(image)
@@ -90,6 +115,17 @@ def scaled(image):
 
 def overflows(image):
     return right(image) if len(np.unique(image)) > 2 else np.full(image.shape, np.inf)
+
+
+def busy(image, seconds):
+    Clock.now += seconds
+    return right(image)
+
+
+class Clock:
+    """Stands still but while a busy method scores."""
+
+    now = 0.0
 
 
 class Nameless(Right):
@@ -132,11 +168,35 @@ class Numbers(Fixed):
         return 1.0 * super().__call__(score)
 
 
+class Inclusive(Fixed):
+    def __call__(self, score):
+        return score >= self.value
+
+
+class Scaling(MeanStd):
+    def level(self, score):
+        score /= max(score.max(), 1)
+        return super().level(score)
+
+
+class Anonymous(Threshold):
+    """Prints as an address, compares by identity."""
+
+    __repr__ = object.__repr__
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def level(self, score):
+        return 9.0
+
+
 WRONG = {
     "card_is_complete": [
         wrong(right, card=None),
         Nameless(),
         wrong(right, card=Card("L", "toys", "V", 0, "d", "paper")),
+        wrong(right, excused={"finds_a_bright_traget": "misspelt"}),
+        wrong(right, excused={"finds_a_bright_target": ""}),
     ],
     "map_has_the_promised_form": [
         wrong(lambda image: right(image).astype(np.uint8)),
@@ -148,11 +208,31 @@ WRONG = {
         wrong(with_one_pixel(np.nan)),
         wrong(with_one_pixel(np.inf)),
         wrong(with_one_pixel(-1e-9)),
+        wrong(with_one_pixel(1e300)),
     ],
     "leaves_the_image_alone": [wrong(in_place)],
     "accepts_a_read_only_image": [wrong(in_place), wrong(clipped)],
     "repeats_after_another_image": [wrong(remembers()), wrong(one_buffer())],
-    "leaves_global_random_state_alone": [wrong(draws), wrong(seeds)],
+    "leaves_global_random_state_alone": [
+        wrong(draws),
+        wrong(seeds),
+        wrong(draws_elsewhere),
+        wrong(seeds_torch),
+    ],
+    "leaves_the_process_as_it_was": [
+        wrong(leaves(lambda: np.seterr(all="ignore"))),
+        wrong(leaves(lambda: warnings.simplefilter("ignore"))),
+        wrong(leaves(lambda: os.environ.update(OMP_NUM_THREADS="7"))),
+        wrong(leaves(lambda: os.chdir("/"))),
+        wrong(leaves(lambda: cv2.setNumThreads(3))),
+    ],
+    "prints_nothing": [
+        wrong(leaves(lambda: print("here"))),
+        wrong(leaves(lambda: print("here", file=sys.stderr))),
+        wrong(leaves(lambda: os.write(1, b"here"))),
+        wrong(lambda image: right(image) * (np.ones(1) / image.max())),
+        wrong(leaves(lambda: warnings.warn("here", stacklevel=1))),
+    ],
     "many_equals_one_by_one": [Drops(), Swaps()],
     "accepts_odd_and_tiny_sizes": [wrong(needs_nine)],
     "flat_images_have_no_target": [
@@ -166,6 +246,17 @@ WRONG = {
         wrong(np.zeros_like),
     ],
     "is_a_value": [Itself(), Unhashable(), Other()],
+    "rule_is_a_value": [
+        wrong(right, threshold=9.0),
+        wrong(right, threshold=Anonymous()),
+        wrong(right, threshold=Fixed(float("inf"))),
+        wrong(right, threshold=Inclusive(9.0)),
+        wrong(right, threshold=Scaling(4)),
+    ],
+    "time_grows_moderately": [
+        wrong(lambda image: busy(image, 0.05 * (image.size / 96**2) ** 3.1)),
+        wrong(lambda image: busy(image, 2e-3 * image.size)),
+    ],
     "rule_makes_a_mask": [
         wrong(right, threshold=Fixed(-1)),
         wrong(right, threshold=Numbers(9)),
@@ -188,9 +279,13 @@ def test_a_right_method_passes(name, method):
     [(name, method) for name, methods in WRONG.items() for method in methods],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_wrong_method_is_caught_by_the_check_meant_for_it(name, method):
+def test_a_wrong_method_is_caught_by_the_check_meant_for_it(name, method, monkeypatch):
+    monkeypatch.setattr(testing, "process_time", lambda: Clock.now)
     own = {"accepts_a_read_only_image": ValueError}.get(name, AssertionError)  # numpy's own error
-    with pytest.raises(TypeError if isinstance(method, Unhashable) else own):
+    with (
+        torch.random.fork_rng(devices=[]),
+        pytest.raises(TypeError if isinstance(method, Unhashable) else own),
+    ):
         CHECK[name](method)
 
 
@@ -214,3 +309,55 @@ def test_a_check_says_what_it_saw():
         CHECK["map_has_the_promised_form"](WRONG["map_has_the_promised_form"][0])
     with pytest.raises(AssertionError, match="yielded 2 maps for 3 images"):
         CHECK["many_equals_one_by_one"](Drops())
+
+
+def test_growth_is_measured_between_the_two_sizes(monkeypatch):
+    monkeypatch.setattr(testing, "process_time", lambda: Clock.now)
+    for power in (1, 2, 2.9):  # of the number of pixels
+        CHECK["time_grows_moderately"](
+            wrong(lambda image, power=power: busy(image, 0.05 * (image.size / 96**2) ** power))
+        )
+    with pytest.raises(AssertionError, match="74 times the time for 4 times the pixels"):
+        CHECK["time_grows_moderately"](WRONG["time_grows_moderately"][0])
+    with pytest.raises(AssertionError, match="2 ms a pixel on a 96x96 image, expected at most 1"):
+        CHECK["time_grows_moderately"](WRONG["time_grows_moderately"][1])
+
+
+# ---- methods that learn
+
+
+def test_random_weights_are_held_to_no_skill(tmp_path):
+    network = create("pixelgame-slim", width=4)
+    assert set(left_out(network)) <= set(CHECK)
+    ready = prepared(network, tmp_path)
+    assert ready.weights.is_file() and left_out(ready) == {}
+    assert prepared(ready, tmp_path) is ready
+    assert left_out(Right()) == {} and prepared(Right(), tmp_path) == Right()
+    with pytest.raises(WrongUse, match="Learner has no weights; give a file as weights=FILE"):
+        prepared(Learner(), tmp_path)
+
+
+# ---- the parametrizer
+
+
+class Excused(Right):
+    excused = {"prints_nothing": "it must"}
+
+
+def test_the_parametrizer_marks_what_is_excused_or_left_out():
+    network = create("pixelgame-slim", width=4)
+    cases = conformance(Right(), Excused(), network).mark.args[1]
+    assert [case.values for case in cases] == [
+        (method, check) for method in (Right(), Excused(), network) for check in CHECKS
+    ]
+    marked = {case.id: case.marks[0] for case in cases if case.marks}
+    excused = marked.pop("Excused()-prints_nothing")
+    assert (excused.name, excused.kwargs) == ("xfail", {"reason": "it must", "strict": True})
+    assert {mark.name for mark in marked.values()} == {"skip"}
+    assert set(marked) == {f"{network!r}-{name}" for name in left_out(network)}
+
+
+def test_cases_are_named_by_method_and_check():
+    names = [case.id for case in conformance(Toy(gain=2.0)).mark.args[1]]
+    assert names[0] == "Toy(gain=2.0, seconds=0.0, note='')-card_is_complete"
+    assert len(names) == len(CHECKS)

@@ -5,6 +5,7 @@ the file that TOY_LOG names, whatever process it happens in.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -99,6 +100,8 @@ class Bad(Segmenter):
             raise MemoryError
         if self.how == "exit":
             sys.exit(3)
+        if self.how == "hang":  # in C code that lets no other thread run
+            re.match("(a+)+$", "a" * 60 + "b")
         if self.how == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.how == "complex":
@@ -124,6 +127,16 @@ class Batch(Segmenter):
 
     def score_many(self, images):
         return [self.score(image) for image in images]
+
+
+@dataclass(frozen=True)
+class SlowStart(Toy):
+    """Takes a second where it is not measured: on the first, small image."""
+
+    def score(self, image):
+        if image.shape != SHAPE:
+            time.sleep(1)
+        return super().score(image)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,139 @@
+"""The speed book: from `sizes.csv` and `speed.csv` the table, the figure and the cost model.
+
+    python benchmarks/speed_book.py
+
+Reads what rows there are beside this file, prints the table and writes `sizes.md`,
+`figures/sizes.png` and `.pdf` (crosses: the reference codes at 256x320, from `speed.csv`),
+and istsbench/costs.csv, from which `istsbench plan` forecasts.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from istsbench import plan, registry
+from istsbench.drawing import (
+    WIDTH,
+    foot,
+    group_order,
+    group_title,
+    house_style,
+    looks,
+    write_figure,
+)
+from istsbench.maps import write_atomic
+from istsbench.segmenter import Card
+
+HERE = Path(__file__).parent
+COSTS = HERE.parent / "istsbench" / "costs.csv"
+
+
+def table(sizes: pd.DataFrame, costs: dict[str, plan.Cost]) -> str:
+    """Markdown: a row a method, seconds and MiB by side, the exponent of the pixels."""
+    sides = sorted(sizes["side"].unique())
+    heads = ["method", *(f"{side} s" for side in sides), "exponent"]
+    heads += [f"{side} MiB" for side in sides]
+    lines = [f"| {' | '.join(heads)} |", f"|---{'|---:' * (len(heads) - 1)}|"]
+    for method, part in sizes.groupby("method", sort=True):
+        rows = part.set_index("side")
+        cells = [str(method)]
+        cells += [cell(rows, side, "cpu", "{:.3g}") for side in sides]
+        cells.append(exponent(costs.get(str(method))))
+        cells += [cell(rows, side, "memory", "{:.0f}") for side in sides]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def cell(rows: pd.DataFrame, side: int, column: str, form: str) -> str:
+    if side not in rows.index:
+        return ""
+    row = rows.loc[side]
+    if pd.notna(row[column]):
+        return form.format(row[column])
+    note = str(row["note"])
+    return "left out" if note.startswith("left out") else "failed"
+
+
+def exponent(cost: plan.Cost | None) -> str:
+    if cost is None:
+        return ""
+    return f"{cost.exponent:.2f}" if cost.sizes > 1 else "(1)"
+
+
+@house_style()
+def draw(
+    sizes: pd.DataFrame, costs: dict[str, plan.Cost], reference: dict[str, tuple[int, float]]
+) -> Figure:
+    """Seconds above, memory below, against the side; a column a group of methods."""
+    cards = {name: card for name, card in registry.cards().items() if isinstance(card, Card)}
+    drawn = sizes[sizes["cpu"].notna() & sizes["method"].isin(cards)]
+    names = sorted(drawn["method"].unique())
+    groups = sorted({cards[name].group for name in names}, key=group_order)
+    styles = looks({name: vars(cards[name]) for name in names})
+    figure = Figure(figsize=(WIDTH, WIDTH * 0.75), layout="constrained")
+    axes = figure.subplots(2, len(groups), sharex=True, sharey="row", squeeze=False)
+    for (upper, lower), group in zip(axes.T, groups, strict=True):
+        upper.set_title(group_title(group))
+        for name in [name for name in names if cards[name].group == group]:
+            part, look = drawn[drawn["method"] == name].sort_values("side"), styles[name]
+            fitted = [costs[name].of(side**2) for side in part["side"]]
+            points = {"ls": "", "marker": look.marker, "ms": 3}
+            upper.plot(part["side"], part["cpu"], color=look.colour, **points)
+            upper.plot(part["side"], fitted, color=look.colour, ls=look.line, label=look.label)
+            lower.plot(
+                part["side"], part["memory"].clip(lower=0.1), color=look.colour, ls=look.line,
+                marker=look.marker, ms=3,
+            )  # fmt: skip
+            if name in reference:
+                pixels, seconds = reference[name]
+                upper.plot(pixels**0.5, seconds, color=look.colour, marker="x", ms=4, ls="")
+        finish(upper, lower, sorted(drawn["side"].unique()))
+    axes[0, 0].set_ylabel("seconds")
+    axes[1, 0].set_ylabel("memory, MiB")
+    machines = " and ".join(sorted(drawn["machine"].unique()))
+    foot(figure, f"one thread of {machines}; lines: a * pixels^b; crosses: reference codes")
+    return figure
+
+
+def finish(upper: Axes, lower: Axes, sides: list[int]) -> None:
+    for axes in (upper, lower):
+        axes.set(xscale="log", yscale="log")
+        axes.set_xticks(sides, [str(side) for side in sides], minor=False)
+        axes.set_xticks([], minor=True)
+    upper.legend(fontsize=5, ncols=2)
+    lower.set_xlabel("side, pixels")
+
+
+def references(path: Path) -> dict[str, tuple[int, float]]:
+    """Pixels and seconds of the reference codes, as far as `speed.csv` has them."""
+    if not path.is_file():
+        return {}
+    rows = pd.read_csv(path).dropna(subset="reference")
+    pixels = (rows["height"] * rows["width"]).astype(int)
+    return dict(zip(rows["method"], zip(pixels, rows["reference"], strict=True), strict=True))
+
+
+def main(
+    sizes: Annotated[Path, typer.Option(help="what speed.py --sizes wrote")] = HERE / "sizes.csv",
+    speed: Annotated[Path, typer.Option(help="what speed.py wrote")] = HERE / "speed.csv",
+    out: Annotated[Path, typer.Option(help="folder of sizes.md and figures/")] = HERE,
+    costs: Annotated[Path, typer.Option(help="the cost model to write")] = COSTS,
+) -> None:
+    measured = pd.read_csv(sizes)
+    known = {cost.method: cost for cost in plan.fit(measured)}
+    if not known:
+        raise SystemExit(f"{sizes} holds no time")
+    write_atomic(costs, plan.as_csv(known.values()).encode())
+    text = table(measured, known)
+    write_atomic(out / "sizes.md", text.encode())
+    print(text)
+    paths = write_figure(draw(measured, known, references(speed)), out / "figures", "sizes")
+    print("written: " + ", ".join(map(str, [costs, out / "sizes.md", *paths])))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,127 @@
+"""Runs on a Dask cluster of processes on this machine."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+from test_shard import files
+from toys import MARKED, install
+
+from istsbench import distributed as ours
+from istsbench import runner
+from istsbench.data import FolderDataset, open_dataset
+from istsbench.room import RunError
+from istsbench.selection import choose
+from istsbench.workers import DIED
+
+dask = pytest.importorskip("dask", reason="needs Dask: pip install 'istsbench[cluster]'")
+LocalCluster = pytest.importorskip("distributed").LocalCluster
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """Two workers of one thread that see the toy methods."""
+    folder = tmp_path_factory.mktemp("cluster")
+    environment = {key: value for key, value in install(folder).items() if key != "TOY_LOG"}
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.nanny.pre-spawn-environ": {"PYTHONPATH": environment["PYTHONPATH"]},
+        "temporary-directory": str(folder),
+    }
+    with (
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+        ) as cluster,
+    ):
+        yield cluster
+
+
+@pytest.fixture
+def go(toys, toy_folder, tmp_path, cluster):
+    def go(out, methods, scheduler=cluster.scheduler_address, **options):
+        dataset = open_dataset(f"folder:{toy_folder}")
+        chosen = choose(methods)
+        return runner.run(
+            chosen, dataset, tmp_path / out, scheduler=scheduler, show=False, **options
+        )
+
+    return go
+
+
+def test_a_run_on_a_cluster_that_loses_a_worker_equals_a_serial_run(go, cluster, tmp_path):
+    methods = "toy(seconds=0.2),bad,batch"
+    victim = cluster.workers[0].pid
+
+    def kill():
+        while len(list((tmp_path / "cluster").rglob("toy_*/*.npy"))) < 2:
+            time.sleep(0.01)
+        os.kill(victim, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    outcome = go("cluster", methods)
+    killer.join(1)
+    assert not killer.is_alive() and outcome.scored == 18
+    assert go("serial", methods, scheduler=None).failed == outcome.failed
+    assert files(tmp_path / "cluster") == files(tmp_path / "serial")
+    assert go("cluster", methods).scored == 0
+
+
+def test_a_method_that_hangs_or_dies_loses_its_image_only(go):
+    outcome = go("out", "bad(how=hang),bad(how=die),toy", timeout=1.0)
+    assert outcome.done == ["toy"]
+    assert outcome.failed == {
+        "bad(how='hang')": f"1 of 6 images failed, the first is {MARKED}: took longer than 1 s",
+        "bad(how='die')": f"1 of 6 images failed, the first is {MARKED}: {DIED}",
+    }
+
+
+def test_a_folder_that_the_workers_do_not_see_ends_the_run(go, monkeypatch, tmp_path):
+    monkeypatch.setattr(ours, "write_atomic", lambda *_: None)
+    with pytest.raises(RunError, match="does not see what the run wrote .*--out must lie on"):
+        go("out", "toy")
+    assert not list((tmp_path / "out").rglob("*.failed.json"))
+
+
+def test_data_that_the_workers_cannot_read_end_the_run(go, monkeypatch, tmp_path):
+    subset = FolderDataset.subset
+
+    def elsewhere(self, names):
+        other = {name: (tmp_path / "absent.png",) * 2 for name in names}
+        return runner.replace(subset(self, names), pairs=other)
+
+    monkeypatch.setattr(FolderDataset, "subset", elsewhere)
+    with pytest.raises(RunError, match=r"the worker tcp://.* cannot read the data: .*absent\.png"):
+        go("out", "toy")
+    assert not list((tmp_path / "out").rglob("*.failed.json"))
+    assert not list((tmp_path / "out").rglob(".*"))
+
+
+def test_workers_of_several_threads_are_refused(go):
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
+        ) as wide,
+        pytest.raises(RunError, match="has 2 threads, expected one.*--nthreads 1"),
+    ):
+        go("out", "toy", scheduler=wide.scheduler_address)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense:x:y"])
+def test_a_scheduler_that_does_not_answer_is_named(go, monkeypatch, address):
+    monkeypatch.setattr(ours, "WAIT", 0.5)
+    with pytest.raises(RunError, match=f"no Dask scheduler answers at '{address}'"):
+        go("out", "toy", scheduler=address)
+
+
+def test_without_dask_the_error_says_what_to_install(go, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(RunError, match=r'pip install "istsbench\[cluster\]"'):
+        go("out", "toy")

@@ -1,0 +1,225 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from test_tables import COUNTS, write
+from typer.testing import CliRunner
+
+from baselines.cnn.acm import ACM
+from istsbench import latex
+from istsbench.checkpoint import save_weights
+from istsbench.cli import app
+from istsbench.data import open_dataset
+from istsbench.images import DataError
+from istsbench.metrics import RATIOS
+from istsbench.registry import WrongUse
+from istsbench.results import Results
+from istsbench.runner import run
+from istsbench.seeds import averaged, training
+from istsbench.segmenter import Segmenter
+from istsbench.selection import choose
+from istsbench.tables import table_vi
+from istsbench.training import train
+
+NOTE = "mean ± sample standard deviation over n = 3 trainings that differ by their seed alone"
+
+
+def row(folder, seed, hits, plan="p1", base="net", **changes):
+    """A row of a network with `hits` of 10 pixels right in both images."""
+    counts = COUNTS.assign(tp=hits, fp=10 - hits, fn=10 - hits)
+    name = f"{base}-{plan}-{seed}-{hits}"
+    record = {"label": f"Net ({name})", "group": "cnn", "method_hash": name}
+    record |= {"trained": {"method": base, "label": "Net", "seed": seed, "plan": plan}}
+    write(folder, name, counts, **{**record, **changes})
+    return name
+
+
+@pytest.fixture
+def three(tmp_path):
+    folder = tmp_path / "nuaa"
+    for seed, hits in enumerate((5, 6, 10)):
+        row(folder, seed, hits)
+    write(folder, "other")
+    return folder
+
+
+# ------------------------------------------------------------------ the mean
+
+
+def test_mean_and_sample_standard_deviation_by_hand(three):
+    table = table_vi([Results.load(three)], over_seeds=True)
+    frame = table.frame.set_index("method")
+    assert list(frame.index) == ["net over seeds", "other"]
+    found = frame.loc["net over seeds"]
+    assert found["label"] == "Net (3 seeds)" and found["seeds_nuaa"] == 3
+    for ratio in ("precision", "recall", "f1"):
+        assert found[f"{ratio}_nuaa"] == pytest.approx(0.7)
+        assert found[f"{ratio}_nuaa_sd"] == pytest.approx(np.sqrt((0.04 + 0.01 + 0.09) / 2))
+    iou = [5 / 15, 6 / 14, 1]
+    assert found["iou_nuaa"] == pytest.approx(np.mean(iou))
+    assert found["iou_nuaa_sd"] == pytest.approx(np.std(iou, ddof=1))
+    assert frame.loc["other"][["seeds_nuaa", "f1_nuaa_sd"]].isna().all()
+    assert any(NOTE in note and "(0, 1, 2)" in note for note in table.notes)
+
+
+def test_every_form_states_the_spread(three):
+    table = table_vi([Results.load(three)], over_seeds=True)
+    assert "| Net (3 seeds) | <u>0.700</u> ± 0.265 | " in table.markdown()
+    assert r"Net (3 seeds) & \underline{0.700} $\pm$ 0.265 &" in table.latex()
+    assert "<u>0.700</u> ± 0.265" in table.html()
+    assert "f1_nuaa_sd" in table.csv() and "net over seeds,Net (3 seeds)" in table.csv()
+    macros = latex.macros(table)
+    assert macros["istsNuaaNetOverSeedsFone"] == "0.700"
+    assert macros["istsNuaaNetOverSeedsFoneSd"] == "0.265"
+    assert "istsNuaaOtherFoneSd" not in macros
+    for text in (table.markdown(), table.csv()):
+        assert NOTE in text
+
+
+def test_by_itself_a_table_puts_nothing_together(three):
+    table = table_vi([Results.load(three)])
+    assert len(table.frame) == 4 and "±" not in table.markdown()
+
+
+def test_data_sets_with_other_numbers_of_seeds_share_the_row(three):
+    nust = three.parent / "nust"
+    for seed in (0, 4):
+        row(nust, seed, 5 + seed, plan="p2", dataset="nust", title="NUST-SIRST")
+    table = table_vi([Results.load(three), Results.load(nust)], over_seeds=True)
+    found = table.frame.set_index("method").loc["net over seeds"]
+    assert found["label"] == "Net (3 and 2 seeds)" and found["f1_nust"] == pytest.approx(0.7)
+    assert found[["seeds_nuaa", "seeds_nust"]].tolist() == [3, 2]
+
+
+def test_the_papers_numbers_stand_beside_the_mean(three):
+    for seed in (0, 1):
+        trained = {"method": "acm", "label": "ACM", "seed": seed, "plan": "a"}
+        row(three, seed, 6, base="acm", trained=trained)
+    frame = table_vi([Results.load(three)], over_seeds=True).frame.set_index("method")
+    paper = frame.loc["acm over seeds", [f"{ratio}_nuaa_paper" for ratio in RATIOS]]
+    assert paper.notna().all()
+
+
+# ------------------------------------------------------------------ what is no sample of seeds
+
+
+def specs(folder):
+    results = Results.load(folder)
+    return averaged(results.summary("own", "image"), results)
+
+
+def test_other_plans_are_other_rows(three):
+    for seed in (0, 1):
+        row(three, seed, 8, plan="p2")
+    frame, notes = specs(three)
+    assert sorted(frame["method"]) == [
+        "net over seeds, plan p1", "net over seeds, plan p2", "other",
+    ]  # fmt: skip
+    assert sorted(frame["seeds"].dropna()) == [2, 3] and len(notes) == 2
+    assert set(frame["label"]) == {"Net, plan p1", "Net, plan p2", "other"}
+
+
+def test_the_same_weights_under_two_names_count_once(three):
+    first = Results.load(three).records["net-p1-0-5"]["method_hash"]
+    counts = COUNTS.assign(tp=5, fp=5, fn=5)
+    trained = {"method": "net", "label": "Net", "seed": 0, "plan": "p1"}
+    write(three, "again", counts, group="cnn", method_hash=first, trained=trained)
+    frame, _ = specs(three)
+    assert sorted(frame["method"]) == ["net over seeds", "other"]
+    assert frame["seeds"].max() == 3 and frame["f1"][frame["seeds"] == 3].item() == (
+        pytest.approx(0.7)
+    )
+
+
+def test_two_trainings_with_one_seed_are_not_averaged(three):
+    row(three, 0, 9)
+    frame, notes = specs(three)
+    assert len(frame) == 5 and frame["seeds"].isna().all()
+    assert "not averaged, net-p1-0-5 and net-p1-0-9 were trained with one seed" in notes[0]
+    with pytest.raises(DataError, match="no two rows differ.*not averaged"):
+        table_vi([Results.load(three)], over_seeds=True)
+
+
+def test_an_incomplete_row_stays_and_does_not_count(three):
+    name = row(three, 7, 1, failed={"NA": "no way"})
+    path = three / f"{name}.csv"
+    path.write_text("\n".join(path.read_text().splitlines()[:2]) + "\n")
+    frame, _ = specs(three)
+    assert name in set(frame["method"]) and frame["seeds"].max() == 3
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [None, 3, {}, {"seed": "1"}, {"seed": 1}, {"seed": True, "method": "a", "label": "b",
+     "plan": "c"}, {"seed": 1, "method": "a", "label": "b\x1b", "plan": "c"},
+     {"seed": 1, "method": "a", "label": "b" * 501, "plan": "c"}],
+)  # fmt: skip
+def test_what_strangers_write_in_a_record_does_no_harm(tmp_path, trained):
+    for seed in (0, 1):
+        row(tmp_path, seed, 5 + seed, trained=trained)
+    frame, notes = specs(tmp_path)
+    assert len(frame) == 2 and not notes
+
+
+def test_it_does_not_go_with_intervals(three):
+    with pytest.raises(WrongUse, match="not with means over seeds"):
+        table_vi([Results.load(three)], over_seeds=True, intervals=True)
+
+
+# ------------------------------------------------------------------ from weights to records
+
+
+def told(choice, **plan):
+    return training(choice, choice.create()).get("trained")
+
+
+def test_the_plan_of_other_seeds_is_the_same(tmp_path):
+    plan = {"method": "acm", "recipe": {"lr": 0.1}, "fingerprint": "f", "stop": 3, "epoch": 2}
+    changed = [{"seed": 0}, {"seed": 1, "epoch": 3, "stop": 4}, {"seed": 2, "fingerprint": "g"}]
+    found = []
+    for change in changed:
+        path = tmp_path / f"{len(found)}.safetensors"
+        save_weights(path, {"a": np.zeros(1, np.float32)}, {"plan": {**plan, **change}})
+        (choice,) = choose(f"acm(blocks=1, weights='{path}')")
+        found.append(told(choice))
+    assert [one["seed"] for one in found] == [0, 1, 2]
+    assert found[0]["plan"] == found[1]["plan"] != found[2]["plan"]
+    assert {(one["method"], one["label"]) for one in found} == {("acm(blocks=1)", "ACM (blocks=1)")}
+
+
+def test_weights_that_do_not_say_have_no_seed(tmp_path):
+    path = tmp_path / "w.safetensors"
+    (choice,) = choose(f"acm(weights='{path}')")
+    assert told(choice) is None  # no such file
+    path.write_bytes(b"nonsense")
+    assert told(choice) is None
+    for header in ({}, {"plan": None}, {"plan": {"seed": "0"}}, {"plan": {}}):
+        save_weights(path, {"a": np.zeros(1, np.float32)}, header)
+        assert told(choice) is None
+    (choice,) = choose("tophat")
+    assert isinstance(choice.create(), Segmenter) and training(choice, choice.create()) == {}
+
+
+def test_from_training_to_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr("istsbench.plots.draw_all", lambda *_, **__: [])
+    whole = open_dataset("synthetic")
+    parts = {"train": whole.splits["train"][:3], "val": whole.splits["val"][:1], "test": ()}
+    few = dataclasses.replace(whole, splits=parts)
+    methods = ["tophat"]
+    for seed in (3, 8):
+        net = train(
+            ACM(blocks=1), few, tmp_path / str(seed), epochs=1, patch=32, batch=2, seed=seed
+        )
+        methods.append(f"acm(blocks=1, weights='{net.weights}')")
+    out = tmp_path / "out"
+    chosen = choose(",".join(methods))
+    folder = run(chosen, whole, out, limit=2, show=False).folder
+    records = Results.load(folder).records
+    assert [r["trained"]["seed"] for r in records.values() if "trained" in r] == [3, 8]
+    assert "trained" not in records["tophat"]
+    assert run(chosen, whole, out, limit=2, show=False).counted == 0
+    arguments = ["table", "VI", "--dataset", folder.name, "--out", str(out), "--seeds"]
+    result = CliRunner().invoke(app, [*arguments, "--format", "md"])
+    assert result.exit_code == 0, result.output
+    assert "| ACM (blocks=1) (2 seeds) | " in result.output.replace("\\", "")
+    assert "differ by their seed alone (3, 8)" in result.output
