@@ -24,6 +24,7 @@ LocalCluster = pytest.importorskip("distributed").LocalCluster
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Two workers of one thread that see the toy methods."""
+    before = dict(os.environ)
     folder = tmp_path_factory.mktemp("cluster")
     environment = {key: value for key, value in install(folder).items() if key != "TOY_LOG"}
     settings = {
@@ -41,6 +42,9 @@ def cluster(tmp_path_factory):
         ) as cluster,
     ):
         yield cluster
+    for name in set(os.environ) - set(before):  # a nanny sets them in this process too
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from istsbench.data import Sample, open_dataset
 from istsbench.failures import Picture, extremes, marks, ordered, path
 from istsbench.report import write_report
 from istsbench.results import Results
-from istsbench.runner import run
+from istsbench.runner import run, write_record
 from istsbench.selection import choose
 
 TAG = "synthetic-first4"
@@ -169,7 +169,7 @@ def test_without_the_data_the_page_says_so(out, page, tmp_path):
     shutil.copytree(out / TAG, tmp_path / TAG)
     for file in (tmp_path / TAG).glob("*.json"):
         record = json.loads(file.read_text()) | {"dataset": "nuaa", "data_hash": "0" * 16}
-        file.write_text(json.dumps(record))
+        write_record(file.parent, record)
     text = write_report(tmp_path / TAG, tmp_path).read_text("utf-8")
     assert "not at hand: NUAA-SIRST is not here" in text and "<image" not in text
 
@@ -177,7 +177,7 @@ def test_without_the_data_the_page_says_so(out, page, tmp_path):
 def test_other_images_than_those_counted_are_not_shown(out, page, tmp_path):
     shutil.copytree(out / TAG, tmp_path / TAG)
     for file in (tmp_path / TAG).glob("*.json"):
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"data_hash": "0" * 16}))
+        write_record(file.parent, json.loads(file.read_text()) | {"data_hash": "0" * 16})
     text = write_report(tmp_path / TAG).read_text("utf-8")
     assert "other images than those counted" in text and "<image" not in text
 
@@ -196,7 +196,7 @@ def test_what_failed_is_told(out, page, tmp_path):
     (folder / "admd.csv").write_text(rest)
     record |= {"failed": {name: "out of luck"}, "csv": hashlib.sha256(rest.encode()).hexdigest()}
     record.pop("seal", None)
-    (folder / "admd.json").write_text(json.dumps(record))
+    write_record(folder, record)
     text = write_report(folder).read_text("utf-8")
     assert 'class="warning">it was not there' in text
     assert 'class="warning">1 of 4 images failed: out of luck' in text
@@ -302,7 +302,7 @@ def test_names_from_strangers_stay_names(out, figures, tmp_path, chromium):
     hostile = dict.fromkeys(("label", "venue", "group", "status"), HOSTILE)
     record |= {**hostile, "parameters": {HOSTILE: HOSTILE}, "notes": [HOSTILE]}
     record["environment"] = {HOSTILE: HOSTILE}
-    (folder / "admd.json").write_text(json.dumps(record))
+    write_record(folder, record)
     shutil.rmtree(folder / "figures", ignore_errors=True)
     file = write_report(folder)
     chromium.errors.clear()
