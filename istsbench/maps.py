@@ -141,14 +141,16 @@ class MapStore:
         return stored is not None
 
     def fail(self, name: str, pixels: str, reason: str) -> None:
-        data = json.dumps({"pixels": pixels, "reason": reason}).encode()
-        write_atomic(self._failure(name), data)
+        record = {"pixels": pixels, "reason": reason, "crc": _crc(pixels, reason)}
+        write_atomic(self._failure(name), json.dumps(record).encode())
 
     def failure(self, name: str, pixels: str) -> str | None:
         """Why the image failed, or None if it has not failed on these pixels."""
         try:
             record = json.loads(self._failure(name).read_bytes())
-            return str(record["reason"]) if record["pixels"] == pixels else None
+            reason = str(record["reason"])
+            whole = record.get("crc") in (None, _crc(pixels, reason))  # older ones have none
+            return reason if whole and record["pixels"] == pixels else None
         except (FileNotFoundError, KeyError, ValueError, TypeError, RecursionError):
             return None
 
@@ -156,3 +158,7 @@ class MapStore:
         """Remove what is stored of an image, so that it is made again."""
         self._path(name).unlink(missing_ok=True)
         self._failure(name).unlink(missing_ok=True)
+
+
+def _crc(*texts: str) -> int:
+    return crc32(json.dumps(texts).encode())

@@ -45,10 +45,13 @@ def read_record(path: Path) -> dict[str, Any]:
         record = json.loads(path.read_bytes())
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not isinstance(record, dict) or "method" not in record:
-        return {}
-    if SEAL in record and sealed(record) != record:
+    whole = isinstance(record, dict)
+    if whole and SEAL in record and sealed(record) != record:
         raise ValueError("it is not as it was written")
+    if not whole or "method" not in record:
+        if (path.parent / "curves" / f"{path.stem}.csv").is_file():
+            raise ValueError("no record of a method, but its curve is there")
+        return {}
     record.pop(SEAL, None)
     for key in _COUNTED if record.get("csv") else ():
         if key not in record:
@@ -62,7 +65,7 @@ def read_record(path: Path) -> dict[str, Any]:
             raise ValueError(f"{key} holds something else than texts")
     if record.get("file", path.stem) != path.stem:
         raise ValueError(f"it is the record of {record['file']}")
-    return record
+    return dict(record)
 
 
 def read_counts(path: Path, record: dict[str, Any]) -> bytes:

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -96,12 +97,26 @@ def contained() -> Iterator[None]:
             os.chdir(folder)
 
 
+class _Kept:
+    """A stream that a method cannot close."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def close(self) -> None:
+        self.stream.flush()
+
+
 @contextmanager
 def same_environment() -> Iterator[None]:
-    """The environment variables afterwards are those of before."""
+    """The environment variables afterwards are those of before, both streams still open."""
     before = dict(os.environ)
     try:
-        yield
+        with redirect_stdout(_Kept(sys.stdout)), redirect_stderr(_Kept(sys.stderr)):  # type: ignore[type-var]
+            yield
     finally:
         if dict(os.environ) != before:
             os.environ.clear()
