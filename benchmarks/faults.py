@@ -6,7 +6,7 @@
 
 Each try disturbs the command line in processes of its own, then gives the same command
 again and compares everything with an undisturbed run (`campaign/ground.py` says what).
-Without --short the lines are written into benchmarks/faults.md, in place of those of the same
+Without --short the lines are written into benchmarks/README.md, in place of those of the same
 faults. Exit code 1 if a map was lost, a result differs, or a run did not survive.
 """
 
@@ -24,7 +24,7 @@ from campaign.ground import Fault, Ground, Skipped, Trial
 
 from istsbench.maps import write_atomic
 
-PAGE = Path(__file__).with_name("faults.md")
+PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- faults: begin -->\n", "<!-- faults: end -->\n"
 HEAD = """\
 | fault | tried | survived | maps lost | equal to an undisturbed run |
