@@ -4,8 +4,8 @@
 
 Each method by itself, and all in one run, score the same images into an empty folder with one
 job and with N, each several times in turn; the best time of each is kept. Times are from the
-call to the last map, so they include the start of the processes. Prints a Markdown table. Run it on a machine that does
-nothing else, with as many real cores as jobs.
+call to the last map, so they include the start of the processes. Prints a Markdown table.
+Run it on a machine that does nothing else, with as many real cores as jobs.
 """
 
 import os
