@@ -18,10 +18,10 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from istsbench.course import scores
 from istsbench.data import Dataset, open_dataset
+from istsbench.learning.course import scores
+from istsbench.paper.reported import PAPER_SETS, paper_scores, paper_table
 from istsbench.registry import create
-from istsbench.reported import PAPER_SETS, paper_scores, paper_table
 from istsbench.tables import Table
 from istsbench.training import LAST, train
 

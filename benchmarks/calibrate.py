@@ -13,10 +13,10 @@ import pandas as pd
 import typer
 
 from istsbench.data import open_dataset
-from istsbench.maps import write_atomic
 from istsbench.metrics import summarise
 from istsbench.results import Results
 from istsbench.runner import run
+from istsbench.runs.maps import write_atomic
 from istsbench.selection import choose
 
 

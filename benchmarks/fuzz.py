@@ -28,8 +28,8 @@ import hostile
 import numpy as np
 import typer
 
-from istsbench.checkpoint import WeightsError
-from istsbench.images import DataError
+from istsbench.datasets.images import DataError
+from istsbench.learning.checkpoint import WeightsError
 from istsbench.registry import WrongUse
 
 DOCUMENTED = (DataError, WrongUse, WeightsError)

@@ -20,17 +20,22 @@ import numpy as np
 from PIL import Image
 from spoiling import Rng, drawn_picture, pictures, spoilt, spoilt_json
 
-from istsbench.checkpoint import read_checkpoint, read_weights, save_checkpoint, save_weights
 from istsbench.data import open_dataset
-from istsbench.images import DataError, decode
-from istsbench.layouts import read_list
-from istsbench.lint import lint
-from istsbench.maps import MapStore, StoredMap
-from istsbench.masks import Masks
-from istsbench.packs import export_pack, import_pack
-from istsbench.predictions import submit
+from istsbench.datasets.images import DataError, decode
+from istsbench.datasets.layouts import read_list
+from istsbench.exchange.masks import Masks
+from istsbench.exchange.packs import export_pack, import_pack
+from istsbench.exchange.predictions import submit
+from istsbench.learning.checkpoint import (
+    read_checkpoint,
+    read_weights,
+    save_checkpoint,
+    save_weights,
+)
+from istsbench.paper.lint import lint
 from istsbench.results import Results
 from istsbench.runner import run
+from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.selection import choose
 from istsbench.testing import scene
 

@@ -22,8 +22,8 @@ import typer
 
 from istsbench import Segmenter, create
 from istsbench.data import Dataset, open_dataset
-from istsbench.maps import MapStore
-from istsbench.scoring import Work, one_thread, score_all
+from istsbench.runs.maps import MapStore
+from istsbench.runs.scoring import Work, one_thread, score_all
 
 
 def bare(method: Segmenter, dataset: Dataset, names: tuple[str, ...], folder: Path) -> None:

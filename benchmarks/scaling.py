@@ -20,8 +20,8 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 import typer
 
 from istsbench.data import Dataset, open_dataset
-from istsbench.maps import MapStore
-from istsbench.scoring import Work, score_all
+from istsbench.runs.maps import MapStore
+from istsbench.runs.scoring import Work, score_all
 from istsbench.selection import Choice, choose
 
 

@@ -4,7 +4,7 @@
 
 Reads what rows there are beside this file, prints the table and writes `sizes.md`,
 `figures/sizes.png` and `.pdf` (crosses: the reference codes at 256x320, from `speed.csv`),
-and istsbench/costs.csv, from which `istsbench plan` forecasts.
+and istsbench/runs/costs.csv, from which `istsbench plan` forecasts.
 """
 
 from pathlib import Path
@@ -15,8 +15,8 @@ import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from istsbench import plan, registry
-from istsbench.drawing import (
+from istsbench import registry
+from istsbench.figures.drawing import (
     WIDTH,
     foot,
     group_order,
@@ -25,11 +25,12 @@ from istsbench.drawing import (
     looks,
     write_figure,
 )
-from istsbench.maps import write_atomic
+from istsbench.runs import plan
+from istsbench.runs.maps import write_atomic
 from istsbench.segmenter import Card
 
 HERE = Path(__file__).parent
-COSTS = HERE.parent / "istsbench" / "costs.csv"
+COSTS = HERE.parent / "istsbench" / "runs" / "costs.csv"
 
 
 def table(sizes: pd.DataFrame, costs: dict[str, plan.Cost]) -> str:

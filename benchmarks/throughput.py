@@ -20,8 +20,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from istsbench.maps import MapStore, StoredMap
 from istsbench.provenance import environment
+from istsbench.runs.maps import MapStore, StoredMap
 
 SHAPE = (256, 320)
 PIXELS = "0" * 32  # a hash of the image

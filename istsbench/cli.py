@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from istsbench.cli_data import data
-from istsbench.cli_merge import merging
-from istsbench.cli_paper import Out, Reduction, Rule, paper
-from istsbench.cli_plugin import plugin
-from istsbench.cli_scale import rerun, scale
-from istsbench.cli_train import train
-from istsbench.guard import guarded as _guarded
-from istsbench.guard import say as _say
+from istsbench.commands.data import data
+from istsbench.commands.guard import guarded as _guarded
+from istsbench.commands.guard import say as _say
+from istsbench.commands.merge import merging
+from istsbench.commands.paper import Out, Reduction, Rule, paper
+from istsbench.commands.plugin import plugin
+from istsbench.commands.scale import rerun, scale
+from istsbench.commands.train import train
 
 app = typer.Typer(
     help="Benchmark of infrared small target segmentation under one stated protocol.",
@@ -106,8 +106,8 @@ def run(
     from istsbench.data import open_dataset
     from istsbench.registry import WrongUse
     from istsbench.rules import check
+    from istsbench.runs.shards import Shard
     from istsbench.selection import choose
-    from istsbench.shards import Shard
 
     if not dataset:
         raise WrongUse("--dataset is missing: say what to run on, or --protocol FILE")
@@ -170,10 +170,10 @@ def _present(
     out: Path, dataset: Any, outcome: Any, specs: list[str], rule: str, reduction: str
 ) -> Any:
     """Print one data set's table; write it and the figures where anything is new."""
-    from istsbench.images import DataError
-    from istsbench.recipe import write_recipe
+    from istsbench.datasets.images import DataError
     from istsbench.results import ProtocolMix, Results
     from istsbench.runner import UNFINISHED
+    from istsbench.runs.recipe import write_recipe
     from istsbench.tables import console, table_vi
 
     folder = outcome.folder
@@ -207,7 +207,7 @@ def _write_together(out: Path, sets: list[Any], rule: str, reduction: str) -> No
 @_guarded
 def list_(what: Annotated[Listing, typer.Argument()] = Listing.methods) -> None:
     """List methods, data sets, threshold rules or groups."""
-    from istsbench import listings
+    from istsbench.commands import listings
 
     listings.show(what.value)
 
@@ -216,7 +216,7 @@ def list_(what: Annotated[Listing, typer.Argument()] = Listing.methods) -> None:
 @_guarded
 def info(method: Annotated[str, typer.Argument(help="A name from `istsbench list`.")]) -> None:
     """Show a method: citation, parameters with meaning, status, rule, the paper's row."""
-    from istsbench import listings
+    from istsbench.commands import listings
 
     listings.show_method(method)
 
@@ -267,7 +267,7 @@ def score(
 ) -> None:
     """Score a folder of anyone's prediction images; it becomes a row of the table."""
     from istsbench.data import open_dataset
-    from istsbench.predictions import submit
+    from istsbench.exchange.predictions import submit
     from istsbench.results import Results
     from istsbench.tables import console
 
@@ -304,7 +304,7 @@ def export(
     out: Out = Path("results"),
 ) -> None:
     """Write a results pack: rows with counts and masks that others can import."""
-    from istsbench.packs import export_pack, named_rows
+    from istsbench.exchange.packs import export_pack, named_rows
 
     done = export_pack(out / dataset, pack, named_rows(methods))
     size = pack.stat().st_size / 1e6
@@ -319,7 +319,7 @@ def import_(
     data_root: DataRoot = None,
 ) -> None:
     """Check a results pack and enter its rows, or refuse it with the reason."""
-    from istsbench.packs import import_pack
+    from istsbench.exchange.packs import import_pack
 
     done = import_pack(pack, out, data_root)
     print(f"{done.folder}: new: {', '.join(done.methods) or 'none'}", end="")

@@ -27,8 +27,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from istsbench.network import Network, autocast, best_device, place
+from istsbench.paper.reported import paper_table
 from istsbench.registry import create
-from istsbench.reported import paper_table
 from istsbench.tables import Table
 
 SIZE = 480  # pixels a side, as in the paper's table

@@ -22,8 +22,8 @@ from typing import Self
 
 import numpy as np
 
-from istsbench.images import DataError, pixel_hash, read_grey
-from istsbench.layouts import list_files, nust_training, pair, picture_folders, read_list
+from istsbench.datasets.images import DataError, pixel_hash, read_grey
+from istsbench.datasets.layouts import list_files, nust_training, pair, picture_folders, read_list
 from istsbench.registry import UnknownName
 
 HALF = 127  # a mask pixel is foreground above half of full scale
@@ -293,7 +293,7 @@ def open_dataset(name: str, data_root: Path | None = None) -> Dataset:
     Raises `UnknownName`, or `DataError` if its files are missing or do not fit together.
     """
     if name == "synthetic":
-        from istsbench.synthetic import synthetic
+        from istsbench.datasets.synthetic import synthetic
 
         return synthetic()
     root = locate(name, data_root)

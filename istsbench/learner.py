@@ -36,6 +36,12 @@ class Ranks:
             torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(torch.distributed.get_rank(), torch.distributed.get_world_size())
 
+    @staticmethod
+    def leave() -> None:
+        """End the group that `join` began; a process that exits in one may be aborted."""
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
     def average(self, tensors: Iterable[Tensor]) -> None:
         """Replace each tensor by its mean over the ranks, in one exchange."""
         if self.count == 1:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import cv2
 import numpy as np
 
-from istsbench.checkpoint import WeightsError, read_weights, save_weights
+from istsbench.learning.checkpoint import WeightsError, read_weights, save_weights
 from istsbench.segmenter import Image, Map, MissingWeights, Trainable, weight_folders
 from istsbench.threshold import Fixed
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from istsbench import charts, pdfa, pictures, tradeoff
 from istsbench.data import Dataset
-from istsbench.drawing import write_figure
-from istsbench.images import DataError
+from istsbench.datasets.images import DataError
+from istsbench.figures import charts, pdfa, pictures, tradeoff
+from istsbench.figures.drawing import write_figure
 from istsbench.registry import UnknownName, WrongUse
 from istsbench.results import Results
 from istsbench.runner import UNFINISHED

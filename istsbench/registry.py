@@ -146,7 +146,7 @@ def groups() -> dict[str, list[str]]:
     for name, card in known.items():
         found.setdefault(card.group, []).append(name)
     found["traditional"] = [name for group in TRADITIONAL for name in found.get(group, [])]
-    with files("istsbench").joinpath("paper/table_vi.csv").open() as file:
+    with files("istsbench.paper").joinpath("table_vi.csv").open() as file:
         rows = {line["label"] for line in csv.DictReader(file)}
     found["table-vi"] = [name for name, card in known.items() if card.label in rows]
     return found

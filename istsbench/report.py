@@ -24,18 +24,18 @@ from PIL import Image
 
 from istsbench import __version__
 from istsbench.data import Dataset, open_dataset
-from istsbench.failures import Picture, explore, extremes, ordered, scores
-from istsbench.images import DataError
-from istsbench.maps import write_atomic
-from istsbench.masks import Masks
+from istsbench.datasets.images import DataError
+from istsbench.exchange.masks import Masks
 from istsbench.metrics import REDUCTIONS
 from istsbench.plots import FIGURES, Request, draw
-from istsbench.protocol import REDUCED, Protocol
 from istsbench.registry import UnknownName
+from istsbench.reporting.failures import Picture, explore, extremes, ordered, scores
+from istsbench.reporting.sections import environments, heading, section, year
 from istsbench.results import Results
 from istsbench.rules import RULES
 from istsbench.runner import Images
-from istsbench.sections import environments, heading, section, year
+from istsbench.runs.maps import write_atomic
+from istsbench.runs.protocol import REDUCED, Protocol
 from istsbench.tables import ALIKE, table_vi
 
 PICTURES = 150  # embedded images at most, those of most disagreement and each method's own
@@ -119,11 +119,11 @@ def render(folder: Path, dataset: Dataset | None, problem: str, rule: str, reduc
     if dataset is not None:
         pictures, cells = explore(results, masks, rule, dataset, _chosen(f1, masks))
     script, style = (
-        files("istsbench").joinpath(f"templates/report.{kind}").read_text("utf-8")
+        files("istsbench.reporting").joinpath(f"templates/report.{kind}").read_text("utf-8")
         for kind in ("js", "css")
     )
     environment = Environment(
-        loader=PackageLoader("istsbench", "templates"),
+        loader=PackageLoader("istsbench.reporting", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

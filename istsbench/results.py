@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from istsbench.images import DataError
+from istsbench.datasets.images import DataError
 from istsbench.metrics import summarise
-from istsbench.records import read_counts, read_record
 from istsbench.registry import WrongUse
 from istsbench.rules import RULES
+from istsbench.runs.records import read_counts, read_record
 
 PROTOCOL = ("format", "dataset", "split", "data_hash")
 """What the records of one table must agree in, besides the rule and the reduction."""

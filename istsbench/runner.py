@@ -25,21 +25,21 @@ from functools import partial
 from pathlib import Path
 
 from istsbench import rules
-from istsbench.counting import Counted, count_each
 from istsbench.data import Dataset, fingerprint
-from istsbench.images import DataError
-from istsbench.maps import MapStore, write_atomic
+from istsbench.datasets.images import DataError
+from istsbench.paper.seeds import training
 from istsbench.progress import progress
 from istsbench.provenance import environment, method_hash, parameters
-from istsbench.records import read_record, sealed
-from istsbench.room import RunError as RunError
-from istsbench.room import check_folders, check_room
-from istsbench.scoring import Run, Work, contained, one_line, score_all
-from istsbench.seeds import training
+from istsbench.runs.counting import Counted, count_each
+from istsbench.runs.maps import MapStore, write_atomic
+from istsbench.runs.records import read_record, sealed
+from istsbench.runs.room import RunError as RunError
+from istsbench.runs.room import check_folders, check_room
+from istsbench.runs.scoring import Run, Work, contained, one_line, score_all
+from istsbench.runs.shards import Shard
+from istsbench.runs.workers import Lost
 from istsbench.segmenter import MissingWeights, Segmenter, Trainable
 from istsbench.selection import Choice
-from istsbench.shards import Shard
-from istsbench.workers import Lost
 
 FORMAT = 1  # of the counts; a change makes stored counts stale, not stored maps
 DEFAULT_RULES = ("own", "half", "oracle")
@@ -325,7 +325,7 @@ def _todo(work: Work, fresh: bool, retry_failed: bool) -> Work:
 def _elsewhere(scheduler: str | None, out: Path, timeout: float | None) -> Run | None:
     if scheduler is None:
         return None
-    from istsbench.distributed import on_cluster
+    from istsbench.runs.distributed import on_cluster
 
     return partial(on_cluster, address=scheduler, folder=out, timeout=timeout)
 

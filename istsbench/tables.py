@@ -16,14 +16,15 @@ from typing import Any
 
 import pandas as pd
 
-from istsbench import __version__, latex, seeds
-from istsbench.images import DataError
-from istsbench.maps import write_atomic
+from istsbench import __version__
+from istsbench.datasets.images import DataError
 from istsbench.metrics import RATIOS
-from istsbench.protocol import REDUCED, Protocol
+from istsbench.paper import latex, seeds
+from istsbench.paper.reported import PAPER_SETS, paper_scores, paper_table, with_published
 from istsbench.registry import WrongUse
-from istsbench.reported import PAPER_SETS, paper_scores, paper_table, with_published
 from istsbench.results import ProtocolMix, Results
+from istsbench.runs.maps import write_atomic
+from istsbench.runs.protocol import REDUCED, Protocol
 
 __all__ = ["PAPER_SETS", "RECONSTRUCTION", "Table", "console", "paper_table", "table_vi"]
 
@@ -306,7 +307,7 @@ def _named(column: str, dataset: str) -> str:
 def _with_intervals(
     part: pd.DataFrame, results: Results, rule: str, reduction: str
 ) -> pd.DataFrame:
-    from istsbench import uncertainty
+    from istsbench.paper import uncertainty
 
     if not any(results.complete(spec, rule) for spec in results.records):
         return part

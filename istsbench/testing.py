@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from istsbench.leftovers import changed_settings, printed, random_state
 from istsbench.registry import WrongUse
+from istsbench.runs.leftovers import changed_settings, printed, random_state
 from istsbench.segmenter import Card, Segmenter, Trainable
 from istsbench.threshold import Threshold
 
@@ -216,7 +216,7 @@ def rule_is_a_value(method: Segmenter) -> None:
 @_check
 def time_grows_moderately(method: Segmenter) -> None:
     """The time of the processor, one thread; a busy machine does not lengthen it much."""
-    from istsbench.scoring import one_thread
+    from istsbench.runs.scoring import one_thread
 
     seconds = []
     with one_thread():

@@ -24,20 +24,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from istsbench.checkpoint import (
+from istsbench.data import Dataset, open_dataset
+from istsbench.learning.checkpoint import (
     read_checkpoint,
     read_weights,
     save_checkpoint,
     save_weights,
 )
-from istsbench.course import Course, draw, line, scores
-from istsbench.crops import Memory, epoch_batches, steps_in_epoch
-from istsbench.data import Dataset, open_dataset
-from istsbench.maps import write_atomic
+from istsbench.learning.course import Course, draw, line, scores
+from istsbench.learning.crops import Memory, epoch_batches, steps_in_epoch
 from istsbench.network import Network, Preparation, Recipe, best_device, place
 from istsbench.progress import progress
 from istsbench.provenance import environment
 from istsbench.registry import WrongUse
+from istsbench.runs.maps import write_atomic
 from istsbench.selection import choose
 
 if TYPE_CHECKING:
@@ -365,6 +365,8 @@ def train_command(
     METHOD may carry parameters, as in "acm(blocks=4)". Run it again with --final to train
     on training and validation images up to the chosen epoch.
     """
+    from istsbench.learner import Ranks
+
     chosen = choose(method)
     network = chosen[0].create()
     if len(chosen) > 1 or not isinstance(network, Network):
@@ -374,6 +376,7 @@ def train_command(
         precision=precision, compile=compile, max_minutes=max_minutes, resume=resume,
         final=final, show=True, epochs=epochs, batch=batch, lr=lr, patch=patch, loss=loss,
     )  # fmt: skip
+    Ranks.leave()
     folder = out / "final" if final else out
     state = "done" if (folder / LAST).is_file() else "time is over, the same command goes on"
     print(f"{state}: {trained.weights or 'no weights yet'}", file=sys.stderr)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from istsbench.synthetic import synthetic
+from istsbench.datasets.synthetic import synthetic
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "ablations.py"
 

@@ -10,13 +10,13 @@ from toys import ENTRIES
 from typer.testing import CliRunner
 
 from istsbench import registry
-from istsbench.bundle import bundle, protocol_text, thresholds
 from istsbench.cli import app
 from istsbench.data import open_dataset
-from istsbench.protocol import Protocol
-from istsbench.references import bibliography, of_card, of_dataset, of_method
+from istsbench.paper.bundle import bundle, protocol_text, thresholds
+from istsbench.paper.references import bibliography, of_card, of_dataset, of_method
 from istsbench.results import Results
 from istsbench.runner import run
+from istsbench.runs.protocol import Protocol
 from istsbench.segmenter import Card
 from istsbench.selection import choose
 

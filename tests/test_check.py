@@ -9,9 +9,9 @@ import pytest
 from toys import Toy
 from typer.testing import CliRunner
 
-from istsbench.checking import check_method
 from istsbench.cli import app
-from istsbench.leftovers import changed_settings, printed
+from istsbench.plugins.checking import check_method
+from istsbench.runs.leftovers import changed_settings, printed
 from istsbench.testing import CHECKS
 
 

@@ -183,7 +183,7 @@ def test_an_error_of_our_own_is_not_called_wrong_use(cli, monkeypatch):
     def broken(what):
         raise ValueError("a bug")
 
-    monkeypatch.setattr("istsbench.listings.show", broken)
+    monkeypatch.setattr("istsbench.commands.listings.show", broken)
     done = cli("list")
     assert done.exit_code == 1 and isinstance(done.exception, ValueError)
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from istsbench.data import DataError, fingerprint, open_dataset, set_aside
-from istsbench.images import pixel_hash, read_grey
-from istsbench.layouts import NUST_DAMAGED
-from istsbench.manifest import read_manifest
+from istsbench.datasets.images import pixel_hash, read_grey
+from istsbench.datasets.layouts import NUST_DAMAGED
+from istsbench.datasets.manifest import read_manifest
 from istsbench.registry import UnknownName
 
 GREY = np.arange(20, dtype=np.uint8).reshape(4, 5)

@@ -10,12 +10,12 @@ import pytest
 from test_shard import files
 from toys import MARKED, install
 
-from istsbench import distributed as ours
 from istsbench import runner
 from istsbench.data import FolderDataset, open_dataset
-from istsbench.room import RunError
+from istsbench.runs import distributed as ours
+from istsbench.runs.room import RunError
+from istsbench.runs.workers import DIED
 from istsbench.selection import choose
-from istsbench.workers import DIED
 
 dask = pytest.importorskip("dask", reason="needs Dask: pip install 'istsbench[cluster]'")
 LocalCluster = pytest.importorskip("distributed").LocalCluster

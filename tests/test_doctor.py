@@ -8,11 +8,11 @@ from PIL import Image
 from rich.console import Console
 
 from istsbench.data import DataError, open_dataset
-from istsbench.doctor import verify
-from istsbench.duplicates import BLOCK, nearest, thumbnail
-from istsbench.findings import Finding, Report
-from istsbench.layouts import NUST_DAMAGED
-from istsbench.manifest import read_manifest, write_manifest
+from istsbench.datasets.doctor import verify
+from istsbench.datasets.duplicates import BLOCK, nearest, thumbnail
+from istsbench.datasets.findings import Finding, Report
+from istsbench.datasets.layouts import NUST_DAMAGED
+from istsbench.datasets.manifest import read_manifest, write_manifest
 
 NAMES = [f"Misc_{number}" for number in range(1, 7)]
 
@@ -61,7 +61,7 @@ def nuaa(folder, tmp_path, monkeypatch):
     write_manifest(
         open_dataset("nuaa", root.parent), tmp_path / "package" / "manifests" / "nuaa.csv"
     )
-    monkeypatch.setattr("istsbench.manifest.files", lambda _: tmp_path / "package")
+    monkeypatch.setattr("istsbench.datasets.manifest.files", lambda _: tmp_path / "package")
     return root
 
 

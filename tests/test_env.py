@@ -4,8 +4,8 @@ import os
 import pytest
 from typer.testing import CliRunner
 
-from istsbench import env
 from istsbench.cli import app
+from istsbench.runs import env
 
 
 @pytest.fixture

@@ -14,16 +14,16 @@ import faults  # noqa: E402 (benchmarks/ is no package)
 from campaign import corruption  # noqa: E402
 from campaign.ground import METHODS, Ground, Skipped, difference, make_data, stamps  # noqa: E402
 
-from istsbench.checkpoint import (  # noqa: E402
+from istsbench.datasets.images import DataError, decode  # noqa: E402
+from istsbench.learning.checkpoint import (  # noqa: E402
     WeightsError,
     read_checkpoint,
     read_weights,
     save_checkpoint,
     save_weights,
 )
-from istsbench.images import DataError, decode  # noqa: E402
-from istsbench.maps import DAY, MapStore, StoredMap, tidy  # noqa: E402
-from istsbench.records import read_record, sealed  # noqa: E402
+from istsbench.runs.maps import DAY, MapStore, StoredMap, tidy  # noqa: E402
+from istsbench.runs.records import read_record, sealed  # noqa: E402
 
 SHORT = ("kill-run", "disk-full", "damaged-counts")
 

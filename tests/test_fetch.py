@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from istsbench import fetch as module
 from istsbench.data import open_dataset
-from istsbench.fetch import fetch, nuaa_members
-from istsbench.images import DataError
-from istsbench.layouts import list_files
-from istsbench.manifest import Entry, read_manifest, write_manifest
+from istsbench.datasets import fetch as module
+from istsbench.datasets.fetch import fetch, nuaa_members
+from istsbench.datasets.images import DataError
+from istsbench.datasets.layouts import list_files
+from istsbench.datasets.manifest import Entry, read_manifest, write_manifest
 from istsbench.registry import UnknownName
 
 NAMES = ("Misc_1", "Misc_2", "Misc_3")
@@ -57,7 +57,7 @@ def home(tmp_path):
 @pytest.fixture
 def server(home, monkeypatch, tmp_path):
     write_manifest(open_dataset("nuaa", home.parent), tmp_path / "small.csv")
-    monkeypatch.setattr("istsbench.manifest.files", lambda _: tmp_path / "package")
+    monkeypatch.setattr("istsbench.datasets.manifest.files", lambda _: tmp_path / "package")
     (tmp_path / "package" / "manifests").mkdir(parents=True)
     (tmp_path / "small.csv").rename(tmp_path / "package" / "manifests" / "nuaa.csv")
     monkeypatch.setattr(module, "PAUSE", 0)

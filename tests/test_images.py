@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from istsbench import images
-from istsbench.images import DataError, decode, picture_mode, pixel_hash, read_grey
+from istsbench.datasets import images
+from istsbench.datasets.images import DataError, decode, picture_mode, pixel_hash, read_grey
 
 GREY = np.array([[0, 1, 127], [128, 200, 255]], np.uint8)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from istsbench import latex
-from istsbench.counterparts import measured, paper_beside
-from istsbench.reported import published
+from istsbench.paper import latex
+from istsbench.paper.counterparts import measured, paper_beside
+from istsbench.paper.reported import published
 from istsbench.results import Results
 from istsbench.tables import Table, table_vi
 

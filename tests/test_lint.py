@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.images import DataError
-from istsbench.lint import lint
+from istsbench.datasets.images import DataError
+from istsbench.paper.lint import lint
+from istsbench.paper.reported import paper_table
 from istsbench.registry import WrongUse
-from istsbench.reported import paper_table
 
 IOU_ABOVE_F1 = {
     ("MDWCM", "nust"), ("MDWCM", "nuaa"), ("Top-Hat", "nuaa"), ("MNWTH", "nuaa"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from baselines.cnn.acm import ACM
-from istsbench.checkpoint import WeightsError, read_weights, save_weights
+from istsbench.learning.checkpoint import WeightsError, read_weights, save_weights
 from istsbench.network import Preparation
 from istsbench.segmenter import MissingWeights
 from pixelgame.segmenter import PixelGame, PixelGameWithoutMIM

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from istsbench import packcheck, packs
 from istsbench.cli import app
 from istsbench.data import open_dataset
-from istsbench.images import DataError
-from istsbench.masks import Masks, decode, encode
-from istsbench.packcheck import PackError
-from istsbench.packs import export_pack, import_pack
-from istsbench.predictions import submit
+from istsbench.datasets.images import DataError
+from istsbench.exchange import packcheck, packs
+from istsbench.exchange.masks import Masks, decode, encode
+from istsbench.exchange.packcheck import PackError
+from istsbench.exchange.packs import export_pack, import_pack
+from istsbench.exchange.predictions import submit
 from istsbench.results import Results
 from istsbench.runner import run
 from istsbench.selection import choose

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from istsbench import pdfa, plots
-from istsbench.counting import scaled
+from istsbench import plots
 from istsbench.data import open_dataset
-from istsbench.images import DataError
+from istsbench.datasets.images import DataError
+from istsbench.figures import pdfa
+from istsbench.figures.pdfa import SHARES, area, levels, points, reached, sweep
 from istsbench.metrics import Regions, target_counts
-from istsbench.pdfa import SHARES, area, levels, points, reached, sweep
 from istsbench.results import Results
 from istsbench.runner import map_store, run
+from istsbench.runs.counting import scaled
 from istsbench.selection import choose
 from istsbench.threshold import Fixed, MeanStd
 

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from toys import SHAPE, Toy
 from typer.testing import CliRunner
 
-from istsbench import plan, registry, runner
+from istsbench import registry, runner
 from istsbench.cli import app
 from istsbench.data import open_dataset
-from istsbench.images import DataError
-from istsbench.plan import BASE, Cost, fit, forecast
+from istsbench.datasets.images import DataError
 from istsbench.registry import UnknownName, WrongUse
+from istsbench.runs import plan
+from istsbench.runs.plan import BASE, Cost, fit, forecast
 from istsbench.selection import choose
 
 SPEED = Path(__file__).resolve().parents[1] / "benchmarks" / "speed.py"

@@ -3,18 +3,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from istsbench import charts, pictures, plots, registry, tradeoff
+from istsbench import plots, registry
 from istsbench.data import open_dataset
-from istsbench.difficulty import BINS, classes, describe
-from istsbench.drawing import looks, place_labels, write_figure
-from istsbench.images import DataError
+from istsbench.datasets.difficulty import BINS, classes, describe
+from istsbench.datasets.images import DataError
+from istsbench.exchange.packs import export_pack, import_pack
+from istsbench.figures import charts, pictures, tradeoff
+from istsbench.figures.drawing import looks, place_labels, write_figure
+from istsbench.figures.sheet import fitted
 from istsbench.metrics import REDUCTIONS, target_counts
-from istsbench.packs import export_pack, import_pack
 from istsbench.registry import UnknownName, WrongUse
 from istsbench.results import Results
 from istsbench.runner import map_store, run
 from istsbench.selection import choose
-from istsbench.sheet import fitted
 
 
 @pytest.fixture(scope="module")

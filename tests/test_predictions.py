@@ -10,8 +10,8 @@ import pytest
 
 from istsbench import runner
 from istsbench.data import open_dataset
-from istsbench.images import DataError
-from istsbench.predictions import submit
+from istsbench.datasets.images import DataError
+from istsbench.exchange.predictions import submit
 from istsbench.registry import WrongUse
 from istsbench.results import Results
 from istsbench.selection import choose

@@ -13,8 +13,8 @@ import pytest
 from istsbench import report
 from istsbench.cli import app
 from istsbench.data import Sample, open_dataset
-from istsbench.failures import Picture, extremes, marks, ordered, path
 from istsbench.report import write_report
+from istsbench.reporting.failures import Picture, extremes, marks, ordered, path
 from istsbench.results import Results
 from istsbench.runner import run, write_record
 from istsbench.selection import choose

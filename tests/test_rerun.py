@@ -11,18 +11,19 @@ from hypothesis import strategies as st
 from toys import scored
 from typer.testing import CliRunner
 
-from istsbench import recipe, runner
-from istsbench import rerun as again
+from istsbench import runner
 from istsbench.cli import app
 from istsbench.data import open_dataset
-from istsbench.images import DataError
-from istsbench.predictions import submit
+from istsbench.datasets.images import DataError
+from istsbench.exchange.predictions import submit
 from istsbench.provenance import environment
-from istsbench.recipe import counts_hash, read_recipe, toml, write_recipe
 from istsbench.registry import UnknownName, WrongUse
-from istsbench.rerun import TOLERANCE, rerun
 from istsbench.results import Results
 from istsbench.runner import RunError, write_record
+from istsbench.runs import recipe
+from istsbench.runs import rerun as again
+from istsbench.runs.recipe import counts_hash, read_recipe, toml, write_recipe
+from istsbench.runs.rerun import TOLERANCE, rerun
 from istsbench.selection import choose
 
 TAG = "folder-toyset"

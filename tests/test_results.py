@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from test_tables import COUNTS, RECORD, write
 
-from istsbench.images import DataError
+from istsbench.datasets.images import DataError
 from istsbench.registry import WrongUse
 from istsbench.results import ProtocolMix, Results
 

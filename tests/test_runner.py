@@ -14,16 +14,17 @@ import pandas as pd
 import pytest
 from toys import MARKED, Toy, install, scored
 
-from istsbench import room, runner
-from istsbench.counting import COLUMNS, count_image, resolve
+from istsbench import runner
 from istsbench.data import open_dataset
-from istsbench.images import DataError
-from istsbench.maps import MapStore, StoredMap
+from istsbench.datasets.images import DataError
 from istsbench.metrics import best_rule, pixel_counts, summarise
 from istsbench.registry import UnknownName
 from istsbench.results import Results
 from istsbench.rules import candidates
 from istsbench.runner import LOST, RunError
+from istsbench.runs import room
+from istsbench.runs.counting import COLUMNS, count_image, resolve
+from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.selection import choose
 from istsbench.threshold import Fixed
 

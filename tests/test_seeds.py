@@ -6,16 +6,16 @@ from test_tables import COUNTS, write
 from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
-from istsbench import latex
-from istsbench.checkpoint import save_weights
 from istsbench.cli import app
 from istsbench.data import open_dataset
-from istsbench.images import DataError
+from istsbench.datasets.images import DataError
+from istsbench.learning.checkpoint import save_weights
 from istsbench.metrics import RATIOS
+from istsbench.paper import latex
+from istsbench.paper.seeds import averaged, training
 from istsbench.registry import WrongUse
 from istsbench.results import Results
 from istsbench.runner import run
-from istsbench.seeds import averaged, training
 from istsbench.segmenter import Segmenter
 from istsbench.selection import choose
 from istsbench.tables import table_vi

@@ -7,16 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.counting import count
 from istsbench.data import Dataset, Sample, open_dataset
-from istsbench.images import DataError
-from istsbench.maps import MapStore, StoredMap
-from istsbench.protocol import Protocol
-from istsbench.registry import WrongUse
-from istsbench.results import ProtocolMix, Results
-from istsbench.runner import run
-from istsbench.selection import choose
-from istsbench.sensitivity import (
+from istsbench.datasets.images import DataError
+from istsbench.paper.sensitivity import (
     AXES,
     Sensitivity,
     draw,
@@ -25,6 +18,13 @@ from istsbench.sensitivity import (
     resized_counts,
     sensitivity,
 )
+from istsbench.registry import WrongUse
+from istsbench.results import ProtocolMix, Results
+from istsbench.runner import run
+from istsbench.runs.counting import count
+from istsbench.runs.maps import MapStore, StoredMap
+from istsbench.runs.protocol import Protocol
+from istsbench.selection import choose
 from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio
 
 RULES = ("own", "half", "tuned", "oracle")

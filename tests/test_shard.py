@@ -9,11 +9,11 @@ from toys import MARKED, Bad, Toy, scored
 
 from istsbench import runner
 from istsbench.data import FolderDataset, open_dataset
-from istsbench.images import DataError
-from istsbench.maps import MapStore
+from istsbench.datasets.images import DataError
 from istsbench.registry import WrongUse
+from istsbench.runs.maps import MapStore
+from istsbench.runs.shards import Shard, merge
 from istsbench.selection import choose
-from istsbench.shards import Shard, merge
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from istsbench.data import Dataset, Sample, open_dataset
-from istsbench.statistics import measure, plot, save, statistics, summary
+from istsbench.datasets.statistics import measure, plot, save, statistics, summary
 
 
 def only(sample, margin=None):

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from toys import MARKED, Bad, SlowStart, Toy, scored
 
-from istsbench import runner, workers
+from istsbench import runner
 from istsbench.data import open_dataset
-from istsbench.maps import MapStore
-from istsbench.scoring import LOSSES, Work, score_all
+from istsbench.runs import workers
+from istsbench.runs.maps import MapStore
+from istsbench.runs.scoring import LOSSES, Work, score_all
 from istsbench.selection import choose
 
 LATE = "took longer than 0.5 s"

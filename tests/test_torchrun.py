@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from istsbench.checkpoint import read_weights
+from istsbench.learning.checkpoint import read_weights
 
 SCRIPT = """
 import dataclasses, sys
@@ -17,7 +17,7 @@ import numpy as np, torch
 from baselines.cnn.acm import ACM
 from istsbench.learner import Descent, Ranks
 from istsbench.network import Recipe
-from istsbench.synthetic import synthetic
+from istsbench.datasets.synthetic import synthetic
 from istsbench.training import train
 
 out = Path(sys.argv[1])
@@ -39,6 +39,7 @@ mine = slice(learner.ranks.rank, None, learner.ranks.count)
 for _ in range(5):
     learner.step(images[mine], masks[mine], 0.0)
 np.save(out / f"plain{learner.ranks.rank}.npy", network.weight.detach().numpy())
+Ranks.leave()
 """
 
 

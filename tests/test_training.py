@@ -6,11 +6,11 @@ import pytest
 
 from baselines.cnn.acm import ACM
 from baselines.cnn.mdvsfa import MDvsFA
-from istsbench.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
-from istsbench.crops import Memory, cut, epoch_batches, steps_in_epoch
+from istsbench.datasets.synthetic import synthetic
+from istsbench.learning.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
+from istsbench.learning.crops import Memory, cut, epoch_batches, steps_in_epoch
 from istsbench.network import Network, Preparation, Recipe
 from istsbench.registry import info, names
-from istsbench.synthetic import synthetic
 from istsbench.training import Stopped, fit_recipe, train
 from pixelgame.segmenter import PixelGame
 
@@ -134,7 +134,7 @@ def test_a_checkpoint_comes_in_small_pieces_and_replaces_the_last(tmp_path):
 
 
 def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    import istsbench.checkpoint as module
+    import istsbench.learning.checkpoint as module
 
     save_checkpoint(tmp_path, {"a": np.ones(3)}, {"epoch": 1})
     write = module.write_atomic

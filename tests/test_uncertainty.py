@@ -3,10 +3,9 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 
-from istsbench.images import DataError
+from istsbench.datasets.images import DataError
 from istsbench.metrics import REDUCTIONS, ratios, summarise
-from istsbench.results import Results
-from istsbench.uncertainty import (
+from istsbench.paper.uncertainty import (
     SCORES,
     against_best,
     holm,
@@ -15,6 +14,7 @@ from istsbench.uncertainty import (
     per_image,
     ranking,
 )
+from istsbench.results import Results
 
 PIXELS = 1000
 

@@ -1,0 +1,1 @@
+"""The commands of `istsbench`; a command calls one library function and prints."""

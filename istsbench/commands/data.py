@@ -1,0 +1,88 @@
+"""`istsbench data`: list, fetch, verify, stats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from istsbench.commands.guard import guarded, say
+
+data = typer.Typer(help="The data sets: what is here, fetch, verify, statistics.")
+
+Name = Annotated[str, typer.Argument(help="nuaa, nust, nudt, irstd1k or folder:PATH.")]
+Root = Annotated[
+    Path | None,
+    typer.Option("--data-root", help="Folder above the data sets; else $ISTSBENCH_DATA."),
+]
+
+
+@data.command("list", epilog="Example: `istsbench data list`")
+@guarded
+def list_(data_root: Root = None) -> None:
+    """Say which data sets are here, with their splits, and where the others are looked for."""
+    from istsbench.data import NAMES, open_dataset
+    from istsbench.datasets.images import DataError
+
+    for name in NAMES:
+        try:
+            found = open_dataset(name, data_root)
+        except DataError as error:
+            print(f"{name}: {error}")
+        else:
+            parts = ", ".join(f"{split} {len(names)}" for split, names in found.splits.items())
+            print(f"{name}: {found.title}; {parts}")
+
+
+@data.command(epilog="Example: `istsbench data fetch nuaa`")
+@guarded
+def fetch(name: Name, data_root: Root = None) -> None:
+    """Download a data set, verified file by file, or say how to get it by hand."""
+    from istsbench.datasets import fetch as download
+
+    print(f"complete and verified: {download.fetch(name, data_root)}")
+
+
+@data.command(epilog="Example: `istsbench data verify nuaa`")
+@guarded
+def verify(name: Name, data_root: Root = None) -> None:
+    """Look for everything that is wrong with a data set; exit code 1 on an error."""
+    from rich.console import Console
+
+    from istsbench.datasets.doctor import verify as examine
+
+    report = examine(name, data_root)
+    if Console().is_terminal:
+        Console().print(report.table())
+        print(report.verdict())
+    else:
+        print(report.text())
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@data.command(epilog="Example: `istsbench data stats nuaa,nust --out results/statistics`")
+@guarded
+def stats(
+    name: Annotated[str, typer.Argument(help="One or several data sets by comma.")],
+    split: Annotated[str, typer.Option(help="all, test, train, ...")] = "all",
+    margin: Annotated[
+        int | None,
+        typer.Option(help="Pixels around a target for its SCR; else three times the target."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for CSV and picture.")] = Path(
+        "results/statistics"
+    ),
+    data_root: Root = None,
+) -> None:
+    """Measure targets: the paper's Table I and Fig. 4 as CSV and picture."""
+    from istsbench.data import open_dataset
+    from istsbench.datasets.statistics import save, statistics, summary
+
+    measured = []
+    for one in name.split(","):
+        say(f"measuring {one.strip()}")
+        measured.append(statistics(open_dataset(one.strip(), data_root), split, margin))
+    print(summary(measured).T.to_string())
+    print("written: " + ", ".join(map(str, save(measured, out))))

@@ -1,0 +1,40 @@
+"""Errors of a command as one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import typer
+
+
+def say(text: str) -> None:
+    """Print to standard error, where it does not mix with a table."""
+    print(text, file=sys.stderr)
+
+
+def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the errors that a user can mend into one line and an exit code."""
+
+    @wraps(command)
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        from istsbench.datasets.images import DataError
+        from istsbench.registry import WrongUse
+
+        try:
+            return command(*args, **kwargs)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            say("stopped; what is done is kept, the same command continues from there")
+            raise typer.Exit(1) from None
+        except WrongUse as error:
+            say(f"error: {error}")
+            raise typer.Exit(2) from None
+        except (DataError, OSError, RuntimeError, ImportError) as error:
+            say(f"error: {error}")
+            raise typer.Exit(1) from None
+
+    return inner

@@ -1,0 +1,211 @@
+"""`istsbench table`, `lint`, `sensitivity`, `bundle`: what goes into a paper."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from istsbench.commands.guard import guarded, say
+
+paper = typer.Typer()
+
+Out = Annotated[Path, typer.Option(help="Results folder.")]
+Tags = Annotated[str, typer.Option(help="Results to show by comma: names of folders below OUT.")]
+
+
+class Rule(StrEnum):
+    own = "own"
+    half = "half"
+    tuned = "tuned"
+    oracle = "oracle"
+
+
+class Reduction(StrEnum):
+    image = "image"
+    pooled = "pooled"
+
+
+class Format(StrEnum):
+    csv = "csv"
+    md = "md"
+    tex = "tex"
+    html = "html"
+    macros = "macros"
+
+
+class Beside(StrEnum):
+    nothing = "nothing"
+    paper = "paper"
+    difference = "difference"
+
+
+class Elsewhere(StrEnum):
+    none = "none"
+    same = "same"
+    all = "all"
+
+
+class Claim(StrEnum):
+    unknown = "unknown"
+    image = "image"
+    pooled = "pooled"
+
+
+class Scale(StrEnum):
+    auto = "auto"
+    fraction = "fraction"
+    percent = "percent"
+
+
+class Score(StrEnum):
+    precision = "precision"
+    recall = "recall"
+    f1 = "f1"
+    iou = "iou"
+
+
+@paper.command(epilog="Example: `istsbench table VI --dataset nuaa,nust --format tex`")
+@guarded
+def table(
+    number: Annotated[str, typer.Argument(help="IV, V, VI, VII or VIII.")],
+    dataset: Tags = "nuaa",
+    rule: Annotated[Rule, typer.Option()] = Rule.own,
+    reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
+    format: Annotated[Format, typer.Option(help="macros: a LaTeX macro a number.")] = Format.md,
+    beside: Annotated[
+        Beside | None,
+        typer.Option(help="What stands beside our numbers; else the difference to the paper."),
+    ] = None,
+    published: Annotated[
+        Elsewhere, typer.Option(help="Rows from other papers: of the same methods, or all.")
+    ] = Elsewhere.none,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="95 % intervals, and what equals the best.")
+    ] = False,
+    over_seeds: Annotated[
+        bool, typer.Option("--seeds", help="One row, mean and spread, for runs of several seeds.")
+    ] = False,
+    out: Out = Path("results"),
+) -> None:
+    """Print a table of the paper from stored results, with the paper's numbers beside."""
+    from istsbench.paper import latex
+    from istsbench.paper.counterparts import NAMES, measured, paper_beside
+    from istsbench.registry import WrongUse
+    from istsbench.results import Results
+    from istsbench.tables import table_vi
+
+    if number.upper() == "VI":
+        made = table_vi(
+            [Results.load(out / name.strip()) for name in dataset.split(",")],
+            rule.value,
+            reduction.value,
+            beside=beside.value if beside else "nothing" if intervals else "difference",
+            elsewhere=published.value,
+            intervals=intervals,
+            over_seeds=over_seeds,
+        )
+    elif number.upper() in NAMES:
+        name = NAMES[number.upper()]
+        ours, protocol = measured(name, out, reduction.value)
+        if ours is None:
+            say(f"note: {out} has no measurements for it: the paper's numbers stand alone")
+        made = paper_beside(name, ours, protocol=protocol)
+    else:
+        raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII or VIII")
+    print(latex.macro_file(latex.macros(made)) if format == "macros" else made.text(format.value))
+
+
+@paper.command(epilog="Example: `istsbench lint table.csv`")
+@guarded
+def lint(
+    files: Annotated[list[Path], typer.Argument(help="CSV files of results, wide or long.")],
+    columns: Annotated[
+        str, typer.Option(help='Columns that are not guessed: "f1=F-measure,iou=mIoU".')
+    ] = "",
+    claim: Annotated[
+        Claim, typer.Option(help="The reduction that the table says it has.")
+    ] = Claim.unknown,
+    scale: Annotated[Scale, typer.Option(help="Of the numbers.")] = Scale.auto,
+) -> None:
+    """Find the rows of a results table that no masks can produce; exit code 1 if any."""
+    from istsbench.paper import lint as linter
+    from istsbench.registry import WrongUse
+
+    pairs = [pair.partition("=") for pair in columns.split(",") if pair.strip()]
+    if any(not column for _, _, column in pairs):
+        raise WrongUse(f"--columns {columns!r} cannot be read, expected score=column by comma")
+    named = {score.strip(): column.strip() for score, _, column in pairs}
+    wrong = 0
+    for path in files:
+        report = linter.lint(path, columns=named, claim=claim.value, scale=scale.value)
+        for finding in report.findings:
+            print(f"{path}:{finding.row.line}: {finding.row.title}: {finding.text}")
+        rows = len({(f.row.line, f.row.title) for f in report.findings})
+        wrong += rows
+        print(
+            f"{path}: {len(report.rows)} rows, {rows} impossible, "
+            f"{len(report.pooled)} fit scores pooled over pixels"
+        )
+    if wrong:
+        raise typer.Exit(1)
+
+
+@paper.command(epilog="Example: `istsbench sensitivity --dataset nuaa`")
+@guarded
+def sensitivity(
+    dataset: Annotated[str, typer.Option("--dataset", help="The data set of the results.")],
+    score: Annotated[Score, typer.Option(help="What is ranked by.")] = Score.iou,
+    sizes: Annotated[
+        str, typer.Option(help="native and 512 (maps and masks resized), by comma.")
+    ] = "native,512",
+    tag: Annotated[
+        str | None, typer.Option(help="Folder below OUT, if it is not the data set's name.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Out = Path("results"),
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder above the data sets; else $ISTSBENCH_DATA.")
+    ] = None,
+) -> None:
+    """Rank the methods under every rule, reduction and size; write tables and a figure."""
+    from istsbench.data import open_dataset
+    from istsbench.figures.drawing import write_figure
+    from istsbench.paper.sensitivity import draw
+    from istsbench.paper.sensitivity import sensitivity as examine
+    from istsbench.registry import UnknownName
+    from istsbench.results import Results
+    from istsbench.runs.protocol import SIZES
+
+    wanted = [size.strip() for size in sizes.split(",")]
+    for size in wanted:
+        if size not in SIZES:
+            raise UnknownName("size", size, list(SIZES))
+    opened = open_dataset(dataset, data_root)
+    folder = out / (tag or opened.name)
+    found = examine(Results.load(folder), opened, out, score=score.value, sizes=wanted, jobs=jobs)
+    paths = found.write(folder / "sensitivity")
+    paths += write_figure(draw(found), folder / "figures", "sensitivity")
+    print(found.markdown())
+    print("written: " + ", ".join(map(str, paths)))
+
+
+@paper.command(epilog="Example: `istsbench bundle --dataset nuaa,nust --to paper`")
+@guarded
+def bundle(
+    to: Annotated[Path, typer.Option(help="Folder to write.")],
+    dataset: Tags = "nuaa",
+    rule: Annotated[Rule, typer.Option(help="Of the main table.")] = Rule.own,
+    reduction: Annotated[Reduction, typer.Option(help="Of the main table.")] = Reduction.image,
+    out: Out = Path("results"),
+) -> None:
+    """Write tables, LaTeX macros, figures, a protocol paragraph and references for a paper."""
+    from istsbench.paper.bundle import bundle as write
+    from istsbench.results import Results
+
+    sets = [Results.load(out / name.strip()) for name in dataset.split(",")]
+    paths = write(sets, out, to, rule.value, reduction.value)
+    print((to / "protocol.md").read_text(encoding="utf-8"))
+    print(f"written: {len(paths)} files in {to}")

@@ -1,0 +1,1 @@
+"""Results of others: prediction images and packs, checked before they join a table."""

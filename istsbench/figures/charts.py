@@ -1,0 +1,304 @@
+"""Figures of scores, each a pure function of stored results.
+
+What a figure draws is prepared by a `..._data` function that returns a frame; the
+figure itself decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from istsbench.data import Dataset
+from istsbench.datasets.difficulty import BINS, classes, describe
+from istsbench.datasets.images import DataError
+from istsbench.figures.drawing import (
+    GREY,
+    WIDTH,
+    foot,
+    group_colour,
+    group_order,
+    group_title,
+    house_style,
+    label_of,
+    looks,
+    stamp,
+)
+from istsbench.paper.reported import paper_scores
+from istsbench.paper.uncertainty import intervals, paired_rows, per_image, ranking
+from istsbench.results import Results
+
+SHORT = {"precision": "Precision", "recall": "Recall", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
+REDUCED = {"image": "means over images", "pooled": "pooled over all pixels"}
+BAR = 0.17  # inches a method
+
+
+def _complete(results: Results, rule: str) -> list[str]:
+    specs = list(paired_rows(results, rule))
+    if not specs:
+        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    return specs
+
+
+# ------------------------------------------------------------------ scores
+
+
+def bars_data(
+    results: Results, rule: str, reduction: str, scores: Sequence[str] = ("f1", "iou")
+) -> pd.DataFrame:
+    """A row per method and score: value, 95 % interval and the paper's value (or nan).
+
+    Methods stand group by group, in the order of publication.
+    """
+    printed = paper_scores(results.any_record["dataset"]).stack()
+    specs = sorted(_complete(results, rule), key=lambda s: group_order(results.records[s]["group"]))
+    lines = []
+    for score in scores:
+        found = intervals(results, rule, score, reduction)
+        for spec in specs:
+            record = results.records[spec]
+            line = {"method": spec, "label": label_of(record), "group": record["group"]}
+            value, low, high = found.loc[spec, ["value", "low", "high"]]
+            line |= {"score": score, "value": value, "low": low, "high": high}
+            lines.append(line | {"paper": printed.get((record["label"], score), np.nan)})
+    return pd.DataFrame(lines)
+
+
+@house_style()
+def bars(
+    results: Results, rule: str, reduction: str, scores: Sequence[str] = ("f1", "iou")
+) -> Figure:
+    """Scores of all methods as bars with 95 % bootstrap intervals, and the paper's values."""
+    data = bars_data(results, rule, reduction, scores)
+    first = data[data["score"] == scores[0]].reset_index(drop=True)
+    starts = first["group"] != first["group"].shift()
+    rows = np.arange(len(first)) + starts.cumsum()  # a free line above each group for its title
+    titles = {row - 1: group_title(group) for row, group in zip(rows, first["group"], strict=True)}
+    titles = {row: title for row, title in titles.items() if row not in set(rows)}
+    height = BAR * (rows.max() + 1) + 0.9
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    panels = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
+    for axes, score in zip(panels, scores, strict=True):
+        part = data[data["score"] == score]
+        colours = [group_colour(group) for group in part["group"]]
+        axes.barh(rows, part["value"], height=0.72, color=colours, alpha=0.75)
+        spans = [part["value"] - part["low"], part["high"] - part["value"]]
+        whisker = axes.errorbar(
+            part["value"], rows, xerr=np.maximum(spans, 0), fmt="none", ecolor="black",
+            elinewidth=0.8, capsize=1.6,
+        )  # fmt: skip
+        axes.scatter(
+            part["paper"], rows, marker="D", s=13, facecolor="white", edgecolor="black",
+            linewidth=0.7, zorder=3, label="paper",
+        )  # fmt: skip
+        axes.set(xlim=(0, 1), xlabel=SHORT.get(score, score))
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+        whisker.set_label("95 % interval over images")
+    ticks = [*zip(rows, first["label"], strict=True), *titles.items()]
+    panels[0].set_yticks([row for row, _ in ticks], [text for _, text in ticks])
+    for text, (row, _) in zip(panels[0].get_yticklabels(), ticks, strict=True):
+        if row in titles:
+            text.set(fontweight="bold")
+    panels[0].set_ylim(rows.max() + 0.6, -0.6)
+    handles, names = panels[0].get_legend_handles_labels()
+    if data["paper"].isna().all():
+        handles, names = zip(*[(h, n) for h, n in zip(handles, names, strict=True) if n != "paper"],
+                             strict=True)  # fmt: skip
+    figure.legend(handles, names, loc="outside upper right", ncols=2)
+    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction]))
+    return figure
+
+
+# ------------------------------------------------------------------ curves
+
+
+def curve_data(results: Results, spec: str) -> pd.DataFrame:
+    """The stored operating points of a method: fpr, tpr, precision, from the highest level."""
+    path = results.folder / "curves" / f"{results.records[spec]['file']}.csv"
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no curve; rerun {spec} with `istsbench run`") from None
+
+
+def roc_data(results: Results, spec: str, start: float = 0.0) -> pd.DataFrame:
+    """The ROC as a line: fpr, tpr from (0, 0) to (1, 1).
+
+    With `start` > 0 it begins at that fpr, and long straight pieces get points between,
+    so that they are true to the linear curve on a logarithmic axis.
+    """
+    points = curve_data(results, spec)[["fpr", "tpr"]]
+    ends = pd.DataFrame({"fpr": [0.0, 1.0], "tpr": [0.0, 1.0]})
+    line = pd.concat([ends[:1], points, ends[1:]], ignore_index=True)
+    if not start:
+        return line
+    highest = line.groupby("fpr")["tpr"].max()
+    fine = np.geomspace(start, 1, 200)
+    kept = line[line["fpr"] >= start]
+    between = pd.DataFrame({"fpr": fine, "tpr": np.interp(fine, highest.index, highest)})
+    return pd.concat([between, kept]).sort_values(["fpr", "tpr"], ignore_index=True)
+
+
+def _ranked(results: Results, score: str) -> list[str]:
+    """Methods with a curve, the best first."""
+    area = {spec: record.get(score) for spec, record in results.records.items()}
+    known = [spec for spec, value in area.items() if value is not None and np.isfinite(value)]
+    if not known:
+        raise DataError(f"{results.folder}: no method with a curve")
+    return sorted(known, key=lambda spec: (-area[spec], spec))  # type: ignore[operator]
+
+
+def _curves(results: Results, score: str, name: str, lines: dict[str, pd.DataFrame]) -> Figure:
+    """Curves with a legend at their right that is ordered by the area below them."""
+    height = max(3.4, 0.145 * len(lines) + 0.8)
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots()
+    drawn = looks(results.records)
+    for number, (spec, line) in enumerate(lines.items()):
+        look = drawn[spec]
+        axes.plot(
+            line.iloc[:, 0], line.iloc[:, 1], color=look.colour, linestyle=look.line,
+            marker=look.marker, markersize=3, markeredgewidth=0.4, markeredgecolor="white",
+            markevery=(0.02 + 0.008 * (number % 12), 0.11), zorder=3 - number / len(lines),
+            drawstyle="steps-pre" if name == "AP" else "default",
+            label=f"{look.label}  {results.records[spec][score]:.3f}",
+        )  # fmt: skip
+    figure.legend(
+        loc="outside right upper", title=f"Method  {name}", handlelength=3.2, alignment="left"
+    )
+    return figure
+
+
+@house_style()
+def roc(results: Results, log: bool = False) -> Figure:
+    """ROC curves over all pixels with their AUC; `log` spreads low false alarm rates."""
+    specs = _ranked(results, "auc")
+    rates = pd.concat([curve_data(results, spec)["fpr"] for spec in specs])
+    start = 10 ** np.floor(np.log10(rates[rates > 0].min())) if log else 0.0
+    figure = _curves(
+        results, "auc", "AUC", {spec: roc_data(results, spec, start) for spec in specs}
+    )
+    axes = figure.axes[0]
+    if log:
+        axes.set(xscale="log", xlim=(start, 1))
+    else:
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=":")
+        axes.set(xlim=(-0.01, 1.01))
+    axes.set(ylim=(-0.01, 1.02), xlabel="False positive rate", ylabel="True positive rate")
+    foot(figure, stamp(results, "all pixels, maps scaled per image unless probabilities"))
+    return figure
+
+
+@house_style()
+def pr(results: Results) -> Figure:
+    """Precision against recall over all pixels with the average precision (the area below)."""
+    specs = _ranked(results, "average_precision")
+    lines = {}
+    for spec in specs:
+        points = curve_data(results, spec)
+        first = pd.DataFrame({"tpr": [0.0], "precision": points["precision"][:1]})
+        lines[spec] = pd.concat([first, points[["tpr", "precision"]]], ignore_index=True)
+    figure = _curves(results, "average_precision", "AP", lines)
+    figure.axes[0].set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), xlabel="Recall", ylabel="Precision")
+    foot(figure, stamp(results, "all pixels, maps scaled per image unless probabilities"))
+    return figure
+
+
+# ------------------------------------------------------------------ score by difficulty
+
+
+def difficulty_data(
+    results: Results, dataset: Dataset, rule: str, score: str = "f1"
+) -> dict[str, pd.DataFrame]:
+    """For `size`, `scr` and `targets`: the image mean of the score, methods x classes.
+
+    Column names carry the number of images; images without a target are left out.
+    """
+    scores = per_image(results, rule, score)
+    facts = describe(dataset, scores.index)
+    facts = facts[facts["targets"] > 0]
+    found = {}
+    for fact in ("size", "scr", "targets"):
+        groups = classes(facts[fact], BINS[fact]).dropna()
+        part = scores.loc[groups.index].groupby(groups, observed=True)
+        table = part.mean().T
+        table.columns = [f"{name}\n({count})" for name, count in part.size().items()]
+        found[fact] = table
+    return found
+
+
+@house_style()
+def difficulty(results: Results, dataset: Dataset, rule: str, score: str = "f1") -> Figure:
+    """Image mean of a score by size, local contrast and number of targets, as a heat map."""
+    data = difficulty_data(results, dataset, rule, score)
+    titles = {"size": "Target size, pixels", "scr": "Local SCR", "targets": "Targets"}
+    specs = list(data["size"].index)
+    widths = [max(len(table.columns), 1) for table in data.values()]
+    figure = Figure(figsize=(WIDTH, BAR * len(specs) + 1.3), layout="constrained")
+    panels = figure.subplots(1, 3, width_ratios=widths, squeeze=False)[0]
+    for axes, (fact, table) in zip(panels, data.items(), strict=True):
+        axes.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        for (row, column), value in np.ndenumerate(table.to_numpy()):
+            colour = "white" if value < 0.5 else "black"
+            axes.text(
+                column, row, f"{value:.2f}", color=colour, fontsize=6, ha="center", va="center"
+            )
+        axes.set_xticks(range(len(table.columns)), table.columns)
+        axes.set_yticks([])
+        axes.set_title(titles[fact])
+        axes.grid(visible=False)
+        axes.tick_params(length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    labels = [label_of(results.records[spec]) for spec in specs]
+    panels[0].set_yticks(range(len(specs)), labels)
+    text = f"rule {rule}, mean {SHORT.get(score, score)} of the images in each class (their number)"
+    foot(figure, stamp(results, text))
+    return figure
+
+
+# ------------------------------------------------------------------ ranks
+
+
+@house_style()
+def critical_difference(results: Results, rule: str, score: str = "f1") -> Figure:
+    """Mean ranks over images; bars join methods that Nemenyi's test does not tell apart."""
+    found = ranking(results, rule, score)
+    ranks, number = found.ranks.to_numpy(), len(found.ranks)
+    labels = [label_of(results.records[spec]) for spec in found.ranks.index]
+    colours = [group_colour(results.records[spec]["group"]) for spec in found.ranks.index]
+    half = (number + 1) // 2
+    ties = found.ties
+    top = 0.6 + 0.16 * len(ties)
+    figure = Figure(figsize=(WIDTH, 0.17 * (half + len(ties)) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    low, high = np.floor(ranks.min()), np.ceil(ranks.max())
+    span = max(high - low, 1)
+    axes.hlines(0, low, high, color="black", linewidth=0.8)
+    for tick in np.arange(low, high + 1, 1 + span // 15):
+        axes.vlines(tick, -0.12, 0, color="black", linewidth=0.8)
+        axes.text(tick, -0.18, f"{tick:.0f}", ha="center", va="bottom", fontsize=7)
+    for index, (rank, label, colour) in enumerate(zip(ranks, labels, colours, strict=True)):
+        left = index < half
+        depth = top + 0.28 * (index if left else number - 1 - index)
+        end = low - 0.04 * span if left else high + 0.04 * span
+        axes.plot([rank, rank, end], [0, depth, depth], color=colour, linewidth=0.9)
+        side = "right" if left else "left"
+        shift = -0.01 * span if left else 0.01 * span
+        text = f"{label}  {rank:.2f}" if left else f"{rank:.2f}  {label}"
+        axes.text(end + shift, depth, text, ha=side, va="center", fontsize=7)
+    for level, (first, last) in enumerate(ties):
+        depth = 0.25 + 0.16 * level
+        axes.hlines(depth, ranks[first], ranks[last], color="black", linewidth=2.4)
+    axes.hlines(-0.75, low, low + found.critical, color="black", linewidth=1.6)
+    axes.text(low, -0.82, f"CD {found.critical:.2f}", va="bottom", fontsize=7)
+    axes.set(xlim=(low - 0.35 * span, high + 0.35 * span))
+    axes.set_ylim(top + 0.28 * half, -1.3)
+    axes.set_axis_off()
+    test = f"Friedman p = {found.p:.2g}, Nemenyi CD at 0.05"
+    foot(figure, stamp(results, f"rule {rule}, ranks of {SHORT[score]} on each image", test))
+    return figure

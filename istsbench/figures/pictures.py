@@ -1,0 +1,389 @@
+"""Figures of images, maps and masks, each a pure function of stored results.
+
+Targets are boxed red and errors yellow, as in the paper's Figs. 11 and 12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from scipy.ndimage import find_objects, label
+from scipy.spatial.distance import cdist
+
+from istsbench.data import Dataset, Sample
+from istsbench.datasets.images import DataError
+from istsbench.exchange.masks import Masks
+from istsbench.figures.drawing import (
+    GREY,
+    RED,
+    WIDTH,
+    YELLOW,
+    group_order,
+    house_style,
+    label_of,
+    stamp,
+)
+from istsbench.figures.sheet import GAP, INSET, Box, Sheet, fit, fitted
+from istsbench.metrics import REACH, Regions, ratios
+from istsbench.paper.uncertainty import paired_rows
+from istsbench.registry import UnknownName
+from istsbench.results import Results
+from istsbench.runner import map_store
+
+PANEL = 0.8  # inches, width of a panel in the grid
+TALL = 1.35  # height over width that the grid stays below if it can
+MARGIN = 3  # pixels between a region and its box
+LEAST = 15  # pixels, least side of what the inset shows
+PEAKS = 48  # cells along the longer side of a surface
+_EIGHT = np.ones((3, 3), dtype=int)
+
+
+# ------------------------------------------------------------------ what is shown
+
+
+def representatives(results: Results, rule: str, number: int = 4) -> list[str]:
+    """Images spread evenly over the number of targets and their mean size, small to large.
+
+    Chosen by the truth alone, never by how well a method does.
+    """
+    rows = next(iter(paired_rows(results, rule).values()), None)
+    if rows is None:
+        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    rows = rows[rows["targets"] > 0]
+    if rows.empty:
+        raise DataError(f"{results.folder}: no image has a target; name one to draw")
+    size = (rows["tp"] + rows["fn"]) / rows["targets"]
+    order = np.lexsort((rows.index, size, rows["targets"]))
+    places = (np.arange(number) + 0.5) / number * len(order)
+    return list(rows.index[order[np.unique(places.astype(int))]])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Boxes around what a mask found, missed and invented."""
+
+    found: list[Box]
+    missed: list[Box]
+    false: list[Box]
+
+
+def boxes(mask: np.ndarray) -> list[Box]:
+    """The bounding boxes of the 8-connected regions, in raster order."""
+    labels, _ = label(mask, structure=_EIGHT)
+    return [(r.start, c.start, r.stop, c.stop) for r, c in find_objects(labels)]
+
+
+def outcome(mask: np.ndarray, truth: np.ndarray) -> Outcome:
+    """Targets found and missed, and false regions, by the rule "first" of `metrics`."""
+    predicted, true = boxes(mask), boxes(truth)
+    found: list[Box] = []
+    missed: list[Box] = []
+    free = np.ones(len(predicted), dtype=bool)
+    near = np.zeros((len(true), len(predicted)), dtype=bool)
+    if predicted and true:
+        near = cdist(Regions.of(truth).centroids, Regions.of(mask).centroids) < REACH
+    for box, row in zip(true, near, strict=True):
+        first = np.flatnonzero(row & free)[:1]
+        free[first] = False
+        (found if len(first) else missed).append(box)
+    return Outcome(found, missed, [box for box, left in zip(predicted, free, strict=True) if left])
+
+
+def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
+    top, left, bottom, right = box
+    return (
+        max(top - margin, 0),
+        max(left - margin, 0),
+        min(bottom + margin, shape[0]),
+        min(right + margin, shape[1]),
+    )
+
+
+def joined(found: Iterable[Box]) -> list[Box]:
+    """One box in place of several that overlap or touch, until none do."""
+    merged = list(found)
+    while merged:
+        covered = np.zeros(np.max([box[2:] for box in merged], axis=0), dtype=bool)
+        for top, left, bottom, right in merged:
+            covered[top:bottom, left:right] = True
+        before, merged = len(merged), boxes(covered)
+        if len(merged) == before:
+            break
+    return merged
+
+
+def marks(found: Iterable[Box], shape: tuple[int, ...]) -> list[Box]:
+    """The boxes to draw around regions, clear of each other."""
+    return joined(widened(box, MARGIN, shape) for box in found)
+
+
+def zoomed(mask: np.ndarray) -> Box | None:
+    """A square around the first target (twice its longer side), within the image."""
+    first = next(iter(boxes(mask)), None)
+    if first is None:
+        return None
+    top, left, bottom, right = first
+    side = min(max(2 * max(bottom - top, right - left), LEAST), *mask.shape)
+    start = [(low + high - side) // 2 for low, high in ((top, bottom), (left, right))]
+    start = [min(max(low, 0), size - side) for low, size in zip(start, mask.shape, strict=True)]
+    return start[0], start[1], start[0] + side, start[1] + side
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one method answered to one image."""
+
+    score: np.ndarray | None  # the map (H, W); None for a row of a pack, which has none
+    mask: np.ndarray  # bool (H, W)
+
+
+def load(
+    results: Results, dataset: Dataset, rule: str, names: Sequence[str]
+) -> tuple[list[Sample], dict[str, list[Shown]], str]:
+    """Samples, spec -> its maps and masks group by group, and a note on what is missing.
+
+    Rows from a pack have masks of their own rule alone. Methods with neither all these maps
+    nor all these masks are left out. Raises `UnknownName` for an image that was not counted,
+    `DataError` if no method is left.
+    """
+    rows = paired_rows(results, rule)
+    if not rows:
+        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    for name in names:
+        if name not in next(iter(rows.values())).index:
+            raise UnknownName("image", name, list(next(iter(rows.values())).index))
+    samples = [dataset.load(name) for name in names]
+    found: dict[str, list[Shown]] = {}
+    missing: list[str] = []
+    packed: list[str] = []
+    for spec in sorted(rows, key=lambda spec: group_order(results.records[spec]["group"])):
+        label = label_of(results.records[spec])
+        shown = _maps(results, spec, samples, rows[spec])
+        if shown is None:
+            shown = _masks(results, spec, samples, rule)
+            (missing if shown is None else packed).append(label)
+        if shown is not None:
+            found[spec] = shown
+    if not found:
+        raise DataError(f"{results.folder}: no map of {', '.join(names)} is stored; rerun a method")
+    note = f"; masks only, from a pack: {', '.join(packed)}" if packed else ""
+    note += f"; maps not stored: {', '.join(missing)}" if missing else ""
+    return samples, found, note
+
+
+def _maps(
+    results: Results, spec: str, samples: Sequence[Sample], rows: pd.DataFrame
+) -> list[Shown] | None:
+    """From stored maps, all or none."""
+    store = map_store(results.folder.parent, results.records[spec])
+    shown = []
+    for sample in samples:
+        stored = store.load(sample.name)
+        if stored is None or stored.pixels != sample.pixels:
+            return None
+        level = float(rows["level"][sample.name])
+        shown.append(Shown(stored.score, stored.score.astype(np.float64) > level))
+    return shown
+
+
+def _masks(results: Results, spec: str, samples: Sequence[Sample], rule: str) -> list[Shown] | None:
+    """From the run lengths of a pack, all or none."""
+    stored = Masks.of(results.folder.parent, results, spec, rule)
+    found = [stored(sample.name) for sample in samples]
+    shown = [
+        Shown(None, mask)
+        for mask, sample in zip(found, samples, strict=True)
+        if mask is not None and mask.shape == sample.mask.shape
+    ]
+    return shown if len(shown) == len(samples) else None
+
+
+def scaled(score: np.ndarray) -> np.ndarray:
+    """A map or image from its minimum to its maximum as 0..1; zeros if flat."""
+    low, high = float(score.min()), float(score.max())
+    return (score - low) / (high - low) if high > low else np.zeros(score.shape)
+
+
+def free_corner(mask: np.ndarray) -> tuple[int, int]:
+    """The corner whose inset would hide the fewest targets, then farthest from the first.
+
+    (0, 0) is the upper left, (1, 1) the lower right.
+    """
+    centres = Regions.of(mask).centroids / mask.shape
+    if not len(centres):
+        return (0, 0)
+
+    def hidden(corner: tuple[int, int]) -> tuple[int, float]:
+        away = np.abs(centres - corner)
+        return int((away < INSET).all(axis=1).sum()), -float(np.hypot(*away[0]))
+
+    return min(((0, 0), (0, 1), (1, 0), (1, 1)), key=hidden)
+
+
+# ------------------------------------------------------------------ figures
+
+
+def blocks(methods: Sequence[str], heights: Sequence[float]) -> list[list[str]]:
+    """Methods wrapped into blocks so that the grid is no taller than a page.
+
+    `heights` are those of the images' rows in panel widths.
+    """
+    for number in range(len(methods), 0, -1):
+        columns = -(-len(methods) // number)
+        used = -(-len(methods) // columns)
+        tall = used * sum(2 * height + 0.1 for height in heights)
+        if tall <= TALL * (columns + 1) or number == 1:
+            break
+    return [list(methods[start : start + columns]) for start in range(0, len(methods), columns)]
+
+
+@house_style()
+def grid(
+    results: Results, dataset: Dataset, rule: str, images: Sequence[str] | None = None
+) -> Figure:
+    """Maps over masks of all methods for a few images, targets red, errors yellow."""
+    names = images or representatives(results, rule)
+    samples, answers, note = load(results, dataset, rule, names)
+    methods = list(answers)
+    heights = [min(sample.mask.shape[0] / sample.mask.shape[1], 1) for sample in samples]
+    parts = blocks(methods, heights)
+    labels = {spec: fitted(label_of(results.records[spec]), PANEL) for spec in methods}
+    lines = 2 if any("\n" in text for text, _ in labels.values()) else 1
+    cell, side, head = PANEL + GAP, 0.22, 0.08 + 0.12 * lines
+    block = head + sum(2 * (PANEL * height + GAP) + GAP for height in heights)
+    sheet = Sheet(side + cell * (len(parts[0]) + 1), len(parts) * block)
+    for number, part in enumerate(parts):
+        y = number * block + head
+        sheet.text(side + PANEL / 2, y - 0.04, "Image, truth", fontweight="bold")
+        for column, spec in enumerate(part, start=1):
+            text, size = labels[spec]
+            sheet.text(side + cell * column + PANEL / 2, y - 0.04, text, fontsize=size)
+        for index, (sample, height) in enumerate(zip(samples, heights, strict=True)):
+            tall = PANEL * height
+            sheet.text(
+                side / 2, y + tall + GAP / 2, sample.name, rotation=90, va="center", fontsize=6
+            )
+            shape = sample.mask.shape
+            wide, high = fit(shape, PANEL, tall)
+            zoom = zoomed(sample.mask)
+            corner = free_corner(sample.mask)
+            red = {RED: marks(boxes(sample.mask), shape)}
+            pairs: list[tuple[np.ndarray | None, dict, np.ndarray, dict]]
+            pairs = [(scaled(sample.image), red, sample.mask, red)]
+            for spec in part:
+                shown = answers[spec][index]
+                seen = outcome(shown.mask, sample.mask)
+                verdict = {
+                    RED: marks(seen.found, shape),
+                    YELLOW: marks([*seen.missed, *seen.false], shape),
+                }
+                upper = None if shown.score is None else scaled(shown.score)
+                pairs.append((upper, red, shown.mask, verdict))
+            for column, (above, above_marks, lower, lower_marks) in enumerate(pairs):
+                x = side + cell * column + (PANEL - wide) / 2
+                if above is None:
+                    sheet.empty((x, y, wide, high), "mask only")
+                else:
+                    sheet.panel(above, (x, y, wide, high), above_marks, zoom, corner)
+                below = y + tall + GAP
+                sheet.panel(lower, (x, below, wide, high), lower_marks, zoom, corner)
+            y += 2 * (tall + GAP) + GAP
+    text = "map over mask, each from its minimum to its maximum; "
+    text += "boxes: red = target, yellow = missed or false; inset: first target" + note
+    sheet.foot(stamp(results, f"rule {rule}"), text)
+    return sheet.figure()
+
+
+@house_style()
+def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = None) -> Figure:
+    """The maps of all methods for one image, with the F1 of each under the rule."""
+    names = [image] if image else representatives(results, rule, 1)
+    (sample,), answers, note = load(results, dataset, rule, names)
+    rows = paired_rows(results, rule)
+    red = {RED: marks(boxes(sample.mask), sample.mask.shape)}
+    zoom = zoomed(sample.mask)
+    corner = free_corner(sample.mask)
+    pictures = [("Image", scaled(sample.image)), ("Truth", sample.mask)]
+    for spec, (shown,) in answers.items():
+        f1 = ratios(rows[spec].loc[[sample.name]])["f1"].iloc[0]
+        text = f"{label_of(results.records[spec])}  {f1:.2f}"
+        if shown.score is None:
+            text += " (mask)"
+        pictures.append((text, shown.mask if shown.score is None else scaled(shown.score)))
+    columns = min(len(pictures), 7 if len(pictures) > 18 else 5)
+    width = WIDTH / columns
+    wide, high = fit(sample.mask.shape, width - GAP, 1.2 * width)
+    labels = [fitted(text, width) for text, _ in pictures]
+    head = 0.08 + 0.12 * (2 if any("\n" in text for text, _ in labels) else 1)
+    step = high + head
+    sheet = Sheet(WIDTH, step * -(-len(pictures) // columns))
+    for index, ((text, size), (_, pixels)) in enumerate(zip(labels, pictures, strict=True)):
+        x, y = (index % columns) * width, (index // columns) * step + head
+        sheet.text(x + width / 2, y - 0.03, text, fontsize=size)
+        place = (x + (width - wide) / 2, y, wide, high)
+        sheet.panel(pixels, place, red, zoom, corner)
+    text = f"{sample.name}; beside each name F1 under rule {rule}; maps from minimum to maximum"
+    sheet.foot(stamp(results), text + note)
+    return sheet.figure()
+
+
+def peaks(score: np.ndarray, cells: int = PEAKS) -> np.ndarray:
+    """The map from 0 to 1 reduced to blocks of pixels, each by its maximum."""
+    block = max(1, -(-max(score.shape) // cells))
+    short = [-side % block for side in score.shape]
+    values = np.pad(scaled(score), [(0, pad) for pad in short], mode="edge")
+    rows, columns = values.shape
+    tiles = values.reshape(rows // block, block, columns // block, block)
+    highest: np.ndarray = tiles.max(axis=(1, 3))
+    return highest
+
+
+@house_style()
+def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = None) -> Figure:
+    """The maps of one image as surfaces: x, y in pixels, height the map from 0 to 1."""
+    names = [image] if image else representatives(results, rule, 1)
+    (sample,), answers, note = load(results, dataset, rule, names)
+    panels = [("Image", sample.image)]
+    panels += [
+        (label_of(results.records[spec]), shown.score)
+        for spec, (shown,) in answers.items()
+        if shown.score is not None
+    ]
+    if len(panels) == 1:
+        raise DataError(f"{results.folder}: no map of {sample.name} is stored, only masks")
+    columns = min(len(panels), 4 if len(panels) <= 12 else 5)
+    lines = -(-len(panels) // columns)
+    side, foot = WIDTH / columns, 0.3
+    height = lines * (0.82 * side + 0.05) + foot
+    figure = Figure(figsize=(WIDTH, height))
+    tall = (1 - foot / height) / lines
+    shades = colormaps["viridis"]
+    for index, (text, score) in enumerate(panels):
+        left, top = (index % columns) / columns, 1 - (index // columns) * tall
+        axes: Any = figure.add_axes((left, top - tall, 1 / columns, tall), projection="3d")
+        values = peaks(score)
+        rows = np.linspace(0, score.shape[0], values.shape[0])
+        across = np.linspace(0, score.shape[1], values.shape[1])
+        corners = [values[:-1, :-1], values[1:, :-1], values[:-1, 1:], values[1:, 1:]]
+        axes.plot_surface(
+            *np.meshgrid(across, rows), values, facecolors=shades(np.max(corners, axis=0)),
+            rcount=PEAKS, ccount=PEAKS, linewidth=0, antialiased=False, shade=False,
+            rasterized=True,
+        )  # fmt: skip
+        axes.set(zlim=(0, 1), zticks=(0, 0.5, 1), ylim=(score.shape[0], 0))
+        axes.tick_params(labelsize=4.5, pad=-4)
+        axes.set_xlabel("x", fontsize=5, labelpad=-11)
+        axes.set_ylabel("y", fontsize=5, labelpad=-11)
+        axes.set_box_aspect((score.shape[1], score.shape[0], 0.6 * max(score.shape)), zoom=0.95)
+        figure.text(left + 0.5 / columns, top - 0.01 * tall, text, ha="center", va="top")
+        axes.locator_params(axis="x", nbins=4)
+        axes.locator_params(axis="y", nbins=4)
+    text = f"{sample.name}; each map from its minimum to its maximum, blocks by their maximum"
+    figure.text(0.01, 0.08 / height, f"{stamp(results)}\n{text}{note}", fontsize=5.5, color=GREY)
+    return figure

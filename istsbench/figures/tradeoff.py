@@ -1,0 +1,206 @@
+"""Score against what it costs: seconds per image, or trained parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from istsbench.datasets.images import DataError
+from istsbench.figures.charts import REDUCED, SHORT
+from istsbench.figures.drawing import (
+    GREY,
+    WIDTH,
+    foot,
+    group_colour,
+    group_marker,
+    group_order,
+    group_title,
+    house_style,
+    label_of,
+    stamp,
+    write_labels,
+)
+from istsbench.metrics import summarise
+from istsbench.network import Network
+from istsbench.paper.uncertainty import paired_rows
+from istsbench.registry import TRADITIONAL, BrokenMethod, WrongUse
+from istsbench.results import Results
+from istsbench.segmenter import Segmenter, Trainable
+from istsbench.selection import choose
+
+HEIGHT = 4.2  # inches
+
+
+def _valued(results: Results, rule: str, reduction: str, score: str) -> pd.DataFrame:
+    """A row a complete method: method, label, group, seconds (or nan), value."""
+    lines = []
+    for spec, rows in paired_rows(results, rule).items():
+        record = results.records[spec]
+        line = {"method": spec, "label": label_of(record), "group": record["group"]}
+        value = summarise(rows, reduction)[score]
+        lines.append(line | {"seconds": rows["seconds"].mean(), "value": value})
+    return pd.DataFrame(lines, columns=["method", "label", "group", "seconds", "value"])
+
+
+def _with_front(frame: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """Sorted by cost; on the `front` are those that no other beats in one and equals in the
+    other."""
+    frame = frame.sort_values([cost, "value"], ascending=[True, False], ignore_index=True)
+    before = frame["value"].cummax().shift(fill_value=-np.inf)
+    return frame.assign(front=frame["value"] > before)
+
+
+def _staircase(x: Iterable[float], y: Iterable[float], end: float) -> np.ndarray:
+    """Corners (n, 2) of a line that keeps each y until the next x, up to `end`."""
+    xs, ys = np.repeat([*x, end], 2)[1:], np.repeat([*y], 2)
+    return np.column_stack([xs[: len(ys)], ys])
+
+
+def _scatter(axes: Axes, x: np.ndarray, data: pd.DataFrame) -> None:
+    """The methods as points, group by group, those on the front with a black edge."""
+    for group in sorted(data["group"].unique(), key=group_order):
+        member = (data["group"] == group).to_numpy()
+        edges = np.where(data["front"][member], "black", "white")
+        axes.scatter(
+            x[member], data["value"][member], s=26, marker=group_marker(group),
+            color=group_colour(group), edgecolor=edges, linewidth=0.7, zorder=3,
+            label=group_title(group),
+        )  # fmt: skip
+
+
+def _logarithmic(axes: Axes, values: np.ndarray) -> None:
+    """Whole decades around the values, with room for a label behind the last."""
+    low, high = np.floor(np.log10(values.min() / 1.3)), np.ceil(np.log10(1.6 * values.max()))
+    axes.set(xscale="log", xlim=(10**low, 10**high))
+    axes.xaxis.set_minor_locator(LogLocator(subs=tuple(range(2, 10))))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _top(data: pd.DataFrame) -> float:
+    return min(1.02, float(1.12 * data["value"].max() + 0.02))
+
+
+# ------------------------------------------------------------------ seconds
+
+
+def seconds_data(results: Results, rule: str, reduction: str, score: str = "f1") -> pd.DataFrame:
+    """A row a method with known time, fastest first: seconds, value, `front`.
+
+    On the front are the methods that no other beats in one and equals in the other.
+    """
+    frame = _valued(results, rule, reduction, score).dropna(subset=["seconds"])
+    if frame.empty:
+        raise DataError(f"{results.folder}: no complete method with a measured time")
+    return _with_front(frame, "seconds")
+
+
+@house_style()
+def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
+    """Score against seconds per image; a line joins the methods that none surpasses in both."""
+    data = seconds_data(results, rule, reduction, score)
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    axes = figure.subplots()
+    x = data["seconds"].clip(lower=1e-7).to_numpy()
+    front = data["front"].to_numpy()
+    _logarithmic(axes, x)
+    axes.set_ylim(0, _top(data))
+    path = _staircase(x[front], data["value"][front], axes.get_xlim()[1])
+    axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
+    _scatter(axes, x, data)
+    axes.set(xlabel="Seconds per image", ylabel=SHORT.get(score, score))
+    figure.legend(loc="outside upper center", ncols=6)
+    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction]))
+    write_labels(axes, np.column_stack([x, data["value"]]), list(data["label"]), path)
+    return figure
+
+
+# ------------------------------------------------------------------ parameters
+
+
+def trained_parameters(spec: str, record: dict) -> int | None:
+    """How many numbers the method behind a row learnt: 0 for one that learns nothing, None
+    if it is not known here (a stranger's network, or predictions)."""
+    try:
+        (choice,) = choose(spec)
+        method: Segmenter | None = choice.create()
+    except (WrongUse, BrokenMethod, TypeError, ValueError):
+        method = None
+    if method is None or method.card.group != record["group"]:  # unknown, or only called alike
+        return 0 if record["group"] in TRADITIONAL else None
+    if not isinstance(method, Trainable):
+        return 0
+    if not isinstance(method, Network):
+        return None
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        return sum(weights.numel() for weights in method.build().parameters())
+
+
+def parameters_data(
+    results: Results, rule: str, reduction: str, score: str = "f1"
+) -> tuple[pd.DataFrame, list[str]]:
+    """A row a method, fewest parameters first: parameters, value, `front`; then the labels of
+    complete methods whose parameters are not known.
+
+    Raises `DataError` if there is no network among the rows.
+    """
+    frame = _valued(results, rule, reduction, score)
+    counted = [trained_parameters(spec, results.records[spec]) for spec in frame["method"]]
+    frame = frame.assign(parameters=pd.Series(counted, dtype="Int64"))
+    unknown = frame["parameters"].isna()
+    known = frame[~unknown]
+    if not (known["parameters"] > 0).any():
+        raise DataError(
+            f"{results.folder}: no network with every image counted under {rule!r}, so there are "
+            "no parameters to compare; run one with `istsbench run --methods cnn`"
+        )
+    return _with_front(known, "parameters"), list(frame["label"][unknown])
+
+
+@house_style()
+def parameters(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
+    """Score against trained parameters; methods that learn nothing stand in a band at the left.
+
+    The line joins the methods that none surpasses in both, those without parameters included.
+    """
+    data, unknown = parameters_data(results, rule, reduction, score)
+    plain, network = data[data["parameters"] == 0], data[data["parameters"] > 0]
+    groups = sorted(plain["group"].unique(), key=group_order)
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(max(len(groups), 0.4), 3.4))
+    left.set(xlim=(-0.45, max(len(groups), 1) - 0.1), xticks=[], ylim=(0, _top(data)))
+    left.set(xlabel="No trained parameters", ylabel=SHORT.get(score, score))
+    left.set_facecolor("#f4f4f4")
+    x = network["parameters"].to_numpy(float)
+    _logarithmic(right, x)
+    right.set(xlabel="Trained parameters")
+    # Equals of a group side by side, so that their marks and labels stay apart.
+    aside = 0.14 * (plain.groupby("group").cumcount().to_numpy() % 3 - 1)
+    places = np.array([groups.index(group) for group in plain["group"]], dtype=float) + aside
+    _scatter(left, places, plain)
+    _scatter(right, x, network)
+    start, end = right.get_xlim()
+    best = plain[plain["front"]]["value"].iloc[-1:]
+    front = network[network["front"]]
+    steps = _staircase(
+        [*([start] * len(best)), *front["parameters"]], [*best, *front["value"]], end
+    )
+    right.plot(*steps.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
+    level = np.empty((0, 2))
+    if len(best):
+        level = np.array(
+            [[places[best.index[0]], best.iloc[0]], [left.get_xlim()[1], best.iloc[0]]]
+        )
+        left.plot(*level.T, color=GREY, linewidth=0.8, zorder=1)
+    figure.legend(loc="outside upper center", ncols=6)
+    note = [f"parameters not known: {', '.join(unknown)}"] if unknown else []
+    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction], *note))
+    write_labels(left, np.column_stack([places, plain["value"]]), list(plain["label"]), level)
+    write_labels(right, np.column_stack([x, network["value"]]), list(network["label"]), steps)
+    return figure

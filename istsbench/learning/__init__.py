@@ -1,0 +1,1 @@
+"""Training of networks: patches, progress, checkpoints."""

@@ -1,0 +1,1 @@
+"""What goes into a paper, and what papers print."""

@@ -1,0 +1,168 @@
+"""Stored maps to counts: the cheap half of a run, a pure function of files.
+
+For one method: the level of `tuned` and `oracle`, then a row of counts for each image
+and rule, and the exact operating curves over all pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from istsbench import rules
+from istsbench.data import Dataset, Sample
+from istsbench.metrics import Curve, Regions, best_rule, match_regions, pixel_counts, sweep
+from istsbench.runs.maps import MapStore, StoredMap
+from istsbench.runs.workers import Begin, Lost, in_processes
+from istsbench.threshold import Fixed, Threshold
+
+COLUMNS = (
+    "image", "rule", "level", "tp", "fp", "fn", "tn", "targets", "detected", "false_pixels",
+    "false_pixels_area", "detected_hungarian", "false_pixels_hungarian", "seconds",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the stored maps of one method come to."""
+
+    rows: pd.DataFrame  # COLUMNS, a row per image and rule
+    rules: dict[str, str]  # rule name -> the rule as a value
+    points: pd.DataFrame  # the ROC and PR curve, thinned for drawing
+    auc: float
+    average_precision: float
+
+
+def _stored(
+    store: MapStore, dataset: Dataset, names: Sequence[str]
+) -> Iterator[tuple[Sample, StoredMap]]:
+    for name in names:
+        stored = store.load(name)
+        if stored is None:
+            continue
+        sample = dataset.load(name)
+        if stored.pixels == sample.pixels:
+            yield sample, stored
+
+
+def _chosen(
+    own: Threshold, store: MapStore, dataset: Dataset, names: Sequence[str]
+) -> Threshold | None:
+    """The best rule on these images; None unless the map of each is there."""
+    options = rules.candidates(own)
+    total, found = np.zeros((len(options), 3), dtype=np.int64), 0
+    for sample, stored in _stored(store, dataset, names):
+        total += sweep(stored.score, sample.mask, options)
+        found += 1
+    return best_rule(total, options) if found == len(names) else None
+
+
+def resolve(
+    wanted: Sequence[str],
+    own: Threshold,
+    store: MapStore,
+    dataset: Dataset,
+    names: Sequence[str],
+    tuning: Sequence[str],
+) -> dict[str, Threshold]:
+    """The rule behind each name; `tuning` are the images that `tuned` may look at.
+
+    `tuned` and `oracle` are left out if an image that they are chosen on has no map.
+    """
+    found: dict[str, Threshold | None] = {"own": own, "half": rules.HALF}
+    if "tuned" in wanted:
+        found["tuned"] = _chosen(own, store, dataset, tuning)
+    if "oracle" in wanted:
+        found["oracle"] = _chosen(own, store, dataset, names)
+    return {name: rule for name in wanted if (rule := found[name]) is not None}
+
+
+def count_image(
+    sample: Sample, stored: StoredMap, chosen: dict[str, Threshold]
+) -> list[dict[str, object]]:
+    """The rows of one image, one a rule."""
+    true, rows = Regions.of(sample.mask), []
+    for name, rule in chosen.items():
+        level = rule.level(stored.score)
+        mask = stored.score.astype(np.float64) > level
+        predicted = Regions.of(mask)
+        first, area, best = (
+            match_regions(predicted, true, match) for match in ("first", "area", "hungarian")
+        )
+        values = (
+            sample.name, name, level, *pixel_counts(mask, sample.mask), first.targets,
+            first.detected, first.false_pixels, area.false_pixels, best.detected,
+            best.false_pixels, round(stored.seconds, 6),
+        )  # fmt: skip
+        rows.append(dict(zip(COLUMNS, values, strict=True)))
+    return rows
+
+
+def scaled(score: np.ndarray, own: Threshold) -> np.ndarray:
+    """The map as curves pool it: probabilities as they are, others scaled to [0, 1]."""
+    if isinstance(own, Fixed):
+        return score
+    low, high = score.min(), score.max()
+    if high == low:
+        return np.zeros_like(score)
+    return np.asarray((score - low) / (high - low))
+
+
+def count(
+    own: Threshold,
+    store: MapStore,
+    dataset: Dataset,
+    names: Sequence[str],
+    tuning: Sequence[str],
+    wanted: Sequence[str],
+) -> Counted:
+    """Count the stored maps of `names` under the wanted rules."""
+    chosen = resolve(wanted, own, store, dataset, names, tuning)
+    rows, values, truths = [], [], []
+    for sample, stored in _stored(store, dataset, names):
+        rows += count_image(sample, stored, chosen)
+        values.append(scaled(stored.score, own).ravel())
+        truths.append(sample.mask.ravel())
+    described = {name: repr(rule) for name, rule in chosen.items()}
+    if not rows:
+        empty = pd.DataFrame(columns=list(COLUMNS))
+        nothing = pd.DataFrame(columns=["fpr", "tpr", "precision"])
+        return Counted(empty, described, nothing, float("nan"), float("nan"))
+    curve = Curve.of(np.concatenate(values), np.concatenate(truths))
+    return Counted(
+        pd.DataFrame(rows), described, curve.points(), curve.auc, curve.average_precision
+    )
+
+
+def count_each(
+    methods: Sequence[tuple[Threshold, MapStore]],
+    dataset: Dataset,
+    names: Sequence[str],
+    tuning: Sequence[str],
+    wanted: Sequence[str],
+    jobs: int,
+) -> Generator[tuple[int, Counted | Lost], None, None]:
+    """Yield (number, `count` of that method) for several, in `jobs` processes.
+
+    A method is `Lost` if its process died.
+    """
+    shared = methods, dataset, names, tuning, wanted
+    calls = [(number,) for number in range(len(methods))]
+    jobs = min(jobs, len(methods))
+    if jobs == 1:
+        for (number,) in calls:
+            yield number, _count_one(shared, number, lambda: None)
+        return
+    with closing(in_processes(_count_one, shared, calls, jobs)) as answers:
+        for (number,), counted in answers:
+            yield number, counted
+
+
+def _count_one(shared: tuple, number: int, begin: Begin) -> Counted:
+    methods, dataset, names, tuning, wanted = shared
+    own, store = methods[number]
+    return count(own, store, dataset, names, tuning, wanted)
