@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from istsbench.data import Dataset, FolderDataset, open_dataset
 from istsbench.datasets.images import DataError
 from istsbench.registry import BrokenMethod, WrongUse
+from istsbench.runs.records import read_record
 from istsbench.selection import Choice, choose
 
 if TYPE_CHECKING:
@@ -300,7 +301,7 @@ def _done(
 
     folder = out / folder_name(data.name, split, len(pixels), len(pixels))
     try:
-        record = json.loads((folder / f"{choice.file}.json").read_bytes())
+        record = read_record(folder / f"{choice.file}.json")
     except (OSError, ValueError):
         record = {}
     if not record and not (out / "maps" / data.name).is_dir():
