@@ -3,7 +3,7 @@
     python benchmarks/speed_book.py
 
 Reads what rows there are beside this file, prints the table and writes `sizes.md`,
-`figures/sizes.png` and `.pdf` (crosses: the reference codes at 256x320, from `speed.csv`),
+`figures/sizes.png` and `.pdf` (open marks: the reference codes at 256x320, from `speed.csv`),
 and istsbench/runs/costs.csv, from which `istsbench plan` forecasts.
 """
 
@@ -75,7 +75,7 @@ def draw(
     names = sorted(drawn["method"].unique())
     groups = sorted({cards[name].group for name in names}, key=group_order)
     styles = looks({name: vars(cards[name]) for name in names})
-    figure = Figure(figsize=(WIDTH, WIDTH * 0.75), layout="constrained")
+    figure = Figure(figsize=(WIDTH, WIDTH * 0.9), layout="constrained")
     axes = figure.subplots(2, len(groups), sharex=True, sharey="row", squeeze=False)
     for (upper, lower), group in zip(axes.T, groups, strict=True):
         upper.set_title(group_title(group))
@@ -84,19 +84,20 @@ def draw(
             fitted = [costs[name].of(side**2) for side in part["side"]]
             points = {"ls": "", "marker": look.marker, "ms": 3}
             upper.plot(part["side"], part["cpu"], color=look.colour, **points)
-            upper.plot(part["side"], fitted, color=look.colour, ls=look.line, label=look.label)
+            upper.plot(part["side"], fitted, color=look.colour, ls=look.line)
             lower.plot(
                 part["side"], part["memory"].clip(lower=0.1), color=look.colour, ls=look.line,
-                marker=look.marker, ms=3,
+                marker=look.marker, ms=3, label=look.label,
             )  # fmt: skip
             if name in reference:
                 pixels, seconds = reference[name]
-                upper.plot(pixels**0.5, seconds, color=look.colour, marker="x", ms=4, ls="")
+                points |= {"mfc": "none", "ms": 5}
+                upper.plot(pixels**0.5, seconds, color=look.colour, **points)
         finish(upper, lower, sorted(drawn["side"].unique()))
     axes[0, 0].set_ylabel("seconds")
     axes[1, 0].set_ylabel("memory, MiB")
     machines = " and ".join(sorted(drawn["machine"].unique()))
-    foot(figure, f"one thread of {machines}; lines: a * pixels^b; crosses: reference codes")
+    foot(figure, f"one thread of {machines}; lines: a * pixels^b; open: reference codes")
     return figure
 
 
@@ -105,8 +106,8 @@ def finish(upper: Axes, lower: Axes, sides: list[int]) -> None:
         axes.set(xscale="log", yscale="log")
         axes.set_xticks(sides, [str(side) for side in sides], minor=False)
         axes.set_xticks([], minor=True)
-    upper.legend(fontsize=5, ncols=2)
     lower.set_xlabel("side, pixels")
+    lower.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2), columnspacing=1)
 
 
 def references(path: Path) -> dict[str, tuple[int, float]]:

@@ -1,11 +1,13 @@
 """The figures by name, and the standard set that follows a run.
 
 Every figure is a pure function of stored results, and is written as PNG and PDF under
-OUT/TAG/figures/, its choices in its name: `bars-own-image.png`.
+OUT/TAG/figures/, its choices in its name: `bars-own-image.png`; `grid-own-page1.png` and so on
+where it takes several pages.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +43,7 @@ class Kind:
     """A figure that can be asked for by name."""
 
     text: str
-    make: Callable[[Request], Figure]
+    make: Callable[[Request], Figure | list[Figure]]  # a list: pages
     uses: tuple[str, ...] = ()  # fields of the request that its file name has to tell
 
 
@@ -103,7 +105,7 @@ AGAINST = ("seconds", "parameters")  # what the Pareto figure can have below it
 
 
 def draw(name: str, request: Request) -> list[Path]:
-    """Draw one of `FIGURES`; returns the paths of its PNG and PDF.
+    """Draw one of `FIGURES`; returns the paths of its PNG and PDF, page by page.
 
     Raises `UnknownName`, or `DataError` if what it draws is not there.
     """
@@ -114,7 +116,22 @@ def draw(name: str, request: Request) -> list[Path]:
     for field in kind.uses:
         value = getattr(request, field)
         parts += [value] if isinstance(value, str) else value
-    return write_figure(kind.make(request), request.results.folder / "figures", "-".join(parts))
+    made = kind.make(request)
+    pages = made if isinstance(made, list) else [made]
+    return _write_pages(pages, request.results.folder / "figures", "-".join(parts))
+
+
+def _write_pages(pages: Sequence[Figure], folder: Path, name: str) -> list[Path]:
+    """Write NAME, or NAME-page1 and so on; what an earlier drawing left beyond them goes."""
+    several = len(pages) > 1
+    paths = []
+    for number, page in enumerate(pages, start=1):
+        paths += write_figure(page, folder, f"{name}-page{number}" if several else name)
+    ours = re.compile(re.escape(name) + r"(-page\d+)?\.(png|pdf)")
+    for path in folder.iterdir():
+        if ours.fullmatch(path.name) and path not in paths:
+            path.unlink(missing_ok=True)
+    return paths
 
 
 def draw_asked(

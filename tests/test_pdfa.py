@@ -13,8 +13,9 @@ from istsbench.figures import pdfa
 from istsbench.figures.pdfa import SHARES, area, levels, points, reached, sweep
 from istsbench.metrics import Regions, target_counts
 from istsbench.results import Results
-from istsbench.runner import map_store, run
+from istsbench.runner import run
 from istsbench.runs.counting import scaled
+from istsbench.runs.ledger import map_store
 from istsbench.selection import choose
 from istsbench.threshold import Fixed, MeanStd
 
@@ -145,6 +146,15 @@ def test_the_figure_marks_the_rule_and_says_what_it_shows(results, dataset):
     expected = sorted((np.clip(fa, 1e-6, 1e-2), rate) for fa, rate in own[["fa", "pd"]].to_numpy())
     np.testing.assert_allclose(seen, expected)
     assert "scaled per image unless probabilities" in figure.get_supxlabel()
+
+
+def test_four_groups_stand_two_by_two(results, dataset):
+    for spec, group in (("a", "hvs"), ("b", "lowrank"), ("c", "cnn")):
+        results.records[spec] = {**results.records["tophat"], "group": group}
+        results.counts[spec] = results.counts["tophat"]
+    axes = pdfa.pdfa(results, dataset, "own").axes
+    assert len(axes) == 4 and all(one.get_visible() for one in axes)
+    assert axes[0].get_gridspec().get_geometry() == (2, 2)
 
 
 def test_rows_without_maps_have_their_mark_alone(results, dataset):

@@ -2,6 +2,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from istsbench import plots, registry
 from istsbench.data import open_dataset
@@ -9,12 +10,20 @@ from istsbench.datasets.difficulty import BINS, classes, describe
 from istsbench.datasets.images import DataError
 from istsbench.exchange.packs import export_pack, import_pack
 from istsbench.figures import charts, pictures, tradeoff
-from istsbench.figures.drawing import looks, place_labels, write_figure
+from istsbench.figures.drawing import (
+    WIDTH,
+    distances,
+    looks,
+    place_labels,
+    write_figure,
+    write_labels,
+)
 from istsbench.figures.sheet import fitted
 from istsbench.metrics import REDUCTIONS, target_counts
 from istsbench.registry import UnknownName, WrongUse
 from istsbench.results import Results
-from istsbench.runner import map_store, run
+from istsbench.runner import run
+from istsbench.runs.ledger import map_store
 from istsbench.selection import choose
 
 
@@ -78,6 +87,24 @@ def test_labels_stay_clear_of_each_other_and_inside():
     assert (corners >= 0).all() and (corners + sizes <= 600).all()
 
 
+def test_a_label_is_nearer_to_its_own_point_than_to_any_other():
+    rng = np.random.default_rng(2)
+    centres = rng.uniform(80, 520, (7, 2))
+    points = np.vstack([centres, centres + (13, 1), centres + (-5, 24)])  # in clusters of three
+    sizes = np.column_stack([rng.uniform(25, 50, 21), np.full(21, 9)])
+    corners = place_labels(points, sizes, (0, 0, 600, 600))
+    away = np.array([distances(box, points) for box in np.hstack([corners, corners + sizes])])
+    assert (away.argmin(axis=1) == np.arange(21)).all()
+
+
+def test_a_line_leads_to_a_point_where_another_is_near_as_well():
+    figure = Figure(figsize=(4, 3))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 400), ylim=(0, 300))  # units are pixels
+    write_labels(axes, np.array([[100, 200], [103, 200], [300, 50]]), ["one", "twin", "alone"])
+    ends = [line.get_xydata()[1].round(6).tolist() for line in axes.lines]
+    assert ends == [[100, 200], [103, 200]]
+
+
 def test_a_long_label_takes_two_lines_or_smaller_letters():
     assert fitted("MPCM", 0.8) == ("MPCM", 7)
     assert fitted("pixelGame (w/o MIM)", 0.8)[0] == "pixelGame\n(w/o MIM)"
@@ -112,6 +139,20 @@ def test_a_logarithmic_roc_follows_the_straight_line(results, monkeypatch):
     assert len(beyond) > 50
     expected = 0.5 + 0.5 * (beyond["fpr"] - 0.01) / 0.99
     np.testing.assert_allclose(beyond["tpr"], expected, atol=1e-12)
+    before = line[line["fpr"] < 0.01]
+    np.testing.assert_allclose(before["tpr"], 0.1, atol=1e-12)  # not on its way up the step
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_roc_never_falls(results, monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    rates = np.sort(rng.choice([0, 1e-6, 1e-5, 3e-4, 0.2, 1], 30))  # with upright steps
+    points = pd.DataFrame({"fpr": rates, "tpr": np.sort(rng.random(30)), "precision": 1.0})
+    monkeypatch.setattr(charts, "curve_data", lambda results, spec: points)
+    for start in (0.0, 1e-6):
+        line = charts.roc_data(results, "tophat", start)
+        assert line["fpr"].is_monotonic_increasing
+        assert (line["tpr"].diff().dropna() > -1e-12).all()
 
 
 def test_pr_curve_covers_its_average_precision(results):
@@ -132,8 +173,21 @@ def test_pareto_front_by_hand(results):
         dict.fromkeys(seconds, record),
         {spec: row.assign(tp=hits[spec], fp=1, fn=0, seconds=seconds[spec]) for spec in seconds},
     )
-    data = tradeoff.seconds_data(made, "own", "image").set_index("method")
-    assert data["front"].to_dict() == {"quick": True, "waste": False, "slow": True, "equal": False}
+    data, packed = tradeoff.seconds_data(made, "own", "image")
+    front = data.set_index("method")["front"].to_dict()
+    assert front == {"quick": True, "waste": False, "slow": True, "equal": False} and not packed
+
+
+def test_times_from_packs_are_not_compared(results):
+    results.records["maxmean"] = {**results.records["maxmean"], "imported": {"verified": True}}
+    data, packed = tradeoff.seconds_data(results, "own", "image")
+    assert list(data["method"]) == ["tophat"] and packed == ["Max-Mean"]
+    figure = tradeoff.seconds(results, "own", "image")
+    assert "timed elsewhere (packs): Max-Mean" in figure.get_supxlabel()
+    assert [text.get_text() for text in figure.axes[0].texts] == ["Top-Hat"]
+    del results.records["tophat"], results.counts["tophat"]
+    with pytest.raises(DataError, match="was timed here"):
+        tradeoff.seconds_data(results, "own", "image")
 
 
 def test_trained_parameters_of_what_learns_and_what_does_not(toys):
@@ -267,12 +321,42 @@ def test_representatives_depend_on_the_truth_alone(results):
     assert rows["targets"].is_monotonic_increasing
 
 
-def test_blocks_hold_every_method_in_order():
-    methods = [f"m{number}" for number in range(30)]
-    for number in (1, 2, 9, 26, 30):
-        found = pictures.blocks(methods[:number], [0.8] * 4)
-        assert [spec for block in found for spec in block] == methods[:number]
-    assert len(pictures.blocks(methods, [0.8] * 4)) > 1
+def test_lists_hold_every_part_in_order():
+    for number in (1, 2, 7, 8, 26, 30):
+        found = pictures.even(range(number), 7)
+        assert [part for one in found for part in one] == list(range(number))
+        assert len(found) == -(-number // 7) and max(map(len, found)) <= 7
+    assert [len(one) for one in pictures.even(range(27), 7)] == [7, 7, 7, 6]
+    assert [len(one) for one in pictures.even(range(9), 7)] == [5, 4]
+
+
+def test_many_methods_take_pages_of_the_width_of_a_page(results, dataset):
+    for number in range(20):
+        for kind in (results.records, results.counts):
+            kind[f"tophat{number}"] = kind["tophat"]
+    request = plots.Request(results, dataset)
+    figures = plots.FIGURES["grid"].make(request)
+    assert all(figure.get_figwidth() <= WIDTH + 1e-9 for figure in figures)
+    assert all(figure.get_figheight() <= 11 for figure in figures)
+    headings = [text.get_text() for figure in figures for text in figure.axes[0].texts]
+    assert headings.count("Top-Hat") == 21 and len(figures) > 1
+
+
+def test_pages_of_an_earlier_drawing_go(results, dataset, monkeypatch):
+    pages = [Figure(figsize=(1, 1)) for _ in range(3)]
+    kind = plots.Kind("pages", lambda request: pages)
+    monkeypatch.setattr(plots, "FIGURES", {"pages": kind})
+    request = plots.Request(results, dataset)
+    folder = results.folder / "figures"
+    assert {path.stem for path in plots.draw("pages", request)} == {
+        "pages-page1", "pages-page2", "pages-page3",
+    }  # fmt: skip
+    (folder / "pages-own.png").touch()
+    del pages[1:]
+    assert {path.name for path in plots.draw("pages", request)} == {"pages.png", "pages.pdf"}
+    left = {path.name for path in folder.glob("pages*")}
+    assert left == {"pages.png", "pages.pdf", "pages-own.png"}
+    (folder / "pages-own.png").unlink()
 
 
 def test_a_surface_keeps_the_peak():
@@ -302,6 +386,24 @@ def test_the_other_figures_draw(results, dataset):
     assert (results.folder / "figures" / f"gallery-own-{name}.pdf").is_file()
     with pytest.raises(DataError, match="three methods"):
         plots.draw("cd", request)
+
+
+def test_ranks_have_a_name(results):
+    for spec, shift in (("second", 1), ("third", 2)):
+        results.records[spec] = {**results.records["tophat"], "label": spec}
+        results.counts[spec] = results.counts["tophat"].eval(f"fp = fp + {shift}")
+    texts = [text.get_text() for text in charts.critical_difference(results, "own").axes[0].texts]
+    assert "mean rank (F1)" in texts
+
+
+def test_surfaces_have_names_on_all_axes_and_room_above(results, dataset):
+    figure = pictures.surfaces(results, dataset, "own")
+    for axes in figure.axes:
+        assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel()) == ("x", "y", "map")
+        assert min(text.get_fontsize() for text in axes.get_xticklabels()) >= 6
+    titles = [text for text in figure.texts if text.get_text() == "Top-Hat"]
+    top = max(text.get_window_extent().y1 for text in titles)
+    assert top < figure.bbox.y1 - 3
 
 
 def test_same_results_same_bytes_and_no_settings_left(results, tmp_path):
@@ -337,7 +439,8 @@ def test_rows_of_a_pack_show_their_masks(out, results, dataset, tmp_path):
     assert shown["maxmean"][0].score is None and shown["tophat"][0].score is not None
     for spec in ("tophat", "maxmean"):
         np.testing.assert_array_equal(shown[spec][0].mask, mine[spec][0].mask)
-    texts = {text.get_text() for text in pictures.grid(joined, dataset, "own").axes[0].texts}
+    (page,) = pictures.grid(joined, dataset, "own")
+    texts = {text.get_text() for text in page.axes[0].texts}
     assert {"Max-Mean", "Top-Hat", "mask only"} <= texts
     texts = [t.get_text() for t in pictures.gallery(joined, dataset, "own", name).axes[0].texts]
     assert [text.startswith("Max-Mean") for text in texts if "(mask)" in text] == [True]

@@ -1,10 +1,12 @@
 """Target statistics against hand-computed answers and the counts known of NUAA-SIRST."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from istsbench.cli import app
 from istsbench.data import Dataset, Sample, open_dataset
 from istsbench.datasets.statistics import measure, plot, save, statistics, summary
 
@@ -126,6 +128,27 @@ def test_shares_of_the_picture(measured):
     assert [line.get_ydata()[-1] for line in scr.lines] == pytest.approx([100, 100])
 
 
+def test_numbers_above_bars_stay_apart_and_the_legend_outside():
+    def split(counts):
+        samples = [
+            scene((9, 40), *((4, 3 * place + 1, 50.0) for place in range(count)))
+            for count in counts
+        ]
+        named = [replace(sample, name=str(index)) for index, sample in enumerate(samples)]
+        return statistics(scenes(*named))
+
+    figure = plot([split([1, 2, 3]), split([1, 2, 8]), split([1, 3, 8])])
+    figure.draw_without_rendering()
+    number, area, scr = figure.axes
+    extents = [text.get_window_extent() for text in number.texts if text.get_text()]
+    for index, one in enumerate(extents):
+        assert not any(one.overlaps(other) for other in extents[:index])
+        assert one.y1 <= number.get_window_extent().y1
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == 6 and not any(axes.get_legend() for axes in figure.axes)
+    assert not any(legend.get_window_extent().overlaps(a.get_window_extent()) for a in figure.axes)
+
+
 def test_files(measured, tmp_path):
     files = save([measured], tmp_path / "new")
     assert [file.name for file in files] == [
@@ -138,6 +161,13 @@ def test_files(measured, tmp_path):
     assert files[3].read_bytes().startswith(b"\x89PNG") and files[4].read_bytes()[:4] == b"%PDF"
     before = [file.read_bytes() for file in files]
     assert [file.read_bytes() for file in save([measured], tmp_path / "new")] == before
+
+
+def test_a_margin_that_leaves_no_neighbourhood_is_refused(tmp_path):
+    words = ["data", "stats", "synthetic", "--margin", "-3", "--out", str(tmp_path / "new")]
+    answer = CliRunner().invoke(app, words)
+    assert answer.exit_code == 2 and not (tmp_path / "new").exists()
+    assert "margin" in answer.stderr
 
 
 def test_real_nuaa_has_the_known_targets(data_root):

@@ -14,7 +14,6 @@ contrast either, or where no pixel is left in the neighbourhood.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito
 HATCHES = ("", "///", "...", "xx", "\\\\\\", "++")
 MARKERS = "os^Dv*"
-UNDATED: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}}
 IMAGE_COLUMNS = ["image", "width", "height", "targets"]
 TARGET_TYPES = {
     "image": str,
@@ -168,8 +166,16 @@ def plot(measured: Sequence[Statistics]) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 3.4), layout="constrained")
-    number, area, scr = figure.subplots(1, 3)
+    from istsbench.figures.drawing import WIDTH, house_style
+
+    with house_style():
+        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+        _draw(figure, measured)
+    return figure
+
+
+def _draw(figure: Figure, measured: Sequence[Statistics]) -> None:
+    number, area, scr = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
     counts = [(one.title, one.images["targets"].to_numpy()) for one in measured]
     areas = [(one.title, one.targets["area"].to_numpy()) for one in measured]
     ratios = [(one.title, one.targets["scr"].dropna().to_numpy()) for one in measured]
@@ -181,17 +187,22 @@ def plot(measured: Sequence[Statistics]) -> Figure:
     scr.set(title="(c) Target SCR", xlabel="SCR", ylabel="share of targets, %")
     for axes in (number, area, scr):
         axes.set_ylim(0, 105)
-        axes.spines[["top", "right"]].set_visible(False)
-    number.legend(frameon=False)
-    area.legend(frameon=False, loc="center right", fontsize="small")
-    return figure
+        axes.grid(visible=False)
+    number.set_ylim(0, 118)  # room for the number above a full bar
+    pairs = zip(number.containers, area.lines, strict=True)
+    figure.legend(
+        handles=[handle for pair in pairs for handle in pair],
+        loc="outside upper center",
+        ncols=min(len(measured), 3),
+    )
 
 
 def _number_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]]) -> None:
     fewest = min(values.min(initial=1) for _, values in measured)
     starts = np.arange(fewest, 7)
     for bars in _bars(axes, measured, starts, at=0):
-        axes.bar_label(bars, [_percent(bar.get_height()) for bar in bars], fontsize=6)
+        shares = [_percent(bar.get_height()) for bar in bars]
+        axes.bar_label(bars, shares, fontsize=6, rotation=90, padding=2)
     axes.set_xticks(range(len(starts)), [*map(str, starts[:-1]), f"\u2265{starts[-1]}"])
 
 
@@ -210,10 +221,12 @@ def _size_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]], starts: 
             cumulative,
             color=COLOURS[index % len(COLOURS)],
             marker=MARKERS[index % len(MARKERS)],
-            markersize=4,
+            markersize=3,
             label=f"{measured[index][0]}, cumulative",
         )
-    axes.set_xticks(range(len(starts) + 1), [*(f"{start:g}" for start in starts), "\u221e"])
+    # Every other start has a name: all of them would run together.
+    names = [f"{start:g}" if index % 2 == 0 else "" for index, start in enumerate(starts)]
+    axes.set_xticks(range(len(starts) + 1), [*names, "\u221e"])
 
 
 def _bars(
@@ -228,7 +241,9 @@ def _bars(
         # A label with an underscore stays out of the legend of the panels that have lines.
         label = f"_{title}" if at else title
         colour, hatch = COLOURS[index % len(COLOURS)], HATCHES[index % len(HATCHES)]
-        bars = axes.bar(places, shares, width, color=colour, hatch=hatch, edgecolor="white")
+        bars = axes.bar(
+            places, shares, width, color=colour, hatch=hatch, edgecolor="white", linewidth=0.4
+        )
         bars.set_label(label)
         drawn.append(bars)
     return drawn
@@ -236,19 +251,16 @@ def _bars(
 
 def save(measured: Sequence[Statistics], folder: Path) -> list[Path]:
     """Write `statistics.csv`, `.png` and `.pdf`, and two CSV files a data set."""
+    from istsbench.figures.drawing import write_figure
+
     files = {"statistics.csv": _csv(summary(measured))}
     for one in measured:
         files[f"{one.name}_{one.split}_images.csv"] = _csv(one.images)
         files[f"{one.name}_{one.split}_targets.csv"] = _csv(one.targets)
-    figure = plot(measured)
-    for kind in ("png", "pdf"):
-        file = io.BytesIO()
-        # Without the date the same numbers give the same file.
-        figure.savefig(file, format=kind, dpi=200, metadata=UNDATED[kind])
-        files[f"statistics.{kind}"] = file.getvalue()
     for name, data in files.items():
         write_atomic(folder / name.replace("/", "-"), data)
-    return [folder / name.replace("/", "-") for name in files]
+    paths = [folder / name.replace("/", "-") for name in files]
+    return paths + write_figure(plot(measured), folder, "statistics")
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

@@ -28,19 +28,12 @@ from istsbench.figures.drawing import (
     stamp,
 )
 from istsbench.paper.reported import paper_scores
-from istsbench.paper.uncertainty import intervals, paired_rows, per_image, ranking
+from istsbench.paper.uncertainty import complete_rows, intervals, per_image, ranking
 from istsbench.results import Results
+from istsbench.runs.protocol import REDUCED
 
 SHORT = {"precision": "Precision", "recall": "Recall", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
-REDUCED = {"image": "means over images", "pooled": "pooled over all pixels"}
 BAR = 0.17  # inches a method
-
-
-def _complete(results: Results, rule: str) -> list[str]:
-    specs = list(paired_rows(results, rule))
-    if not specs:
-        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
-    return specs
 
 
 # ------------------------------------------------------------------ scores
@@ -54,7 +47,9 @@ def bars_data(
     Methods stand group by group, in the order of publication.
     """
     printed = paper_scores(results.any_record["dataset"]).stack()
-    specs = sorted(_complete(results, rule), key=lambda s: group_order(results.records[s]["group"]))
+    specs = sorted(
+        complete_rows(results, rule), key=lambda s: group_order(results.records[s]["group"])
+    )
     lines = []
     for score in scores:
         found = intervals(results, rule, score, reduction)
@@ -136,10 +131,9 @@ def roc_data(results: Results, spec: str, start: float = 0.0) -> pd.DataFrame:
     line = pd.concat([ends[:1], points, ends[1:]], ignore_index=True)
     if not start:
         return line
-    highest = line.groupby("fpr")["tpr"].max()
     fine = np.geomspace(start, 1, 200)
     kept = line[line["fpr"] >= start]
-    between = pd.DataFrame({"fpr": fine, "tpr": np.interp(fine, highest.index, highest)})
+    between = pd.DataFrame({"fpr": fine, "tpr": np.interp(fine, line["fpr"], line["tpr"])})
     return pd.concat([between, kept]).sort_values(["fpr", "tpr"], ignore_index=True)
 
 
@@ -282,6 +276,7 @@ def critical_difference(results: Results, rule: str, score: str = "f1") -> Figur
     for tick in np.arange(low, high + 1, 1 + span // 15):
         axes.vlines(tick, -0.12, 0, color="black", linewidth=0.8)
         axes.text(tick, -0.18, f"{tick:.0f}", ha="center", va="bottom", fontsize=7)
+    axes.text((low + high) / 2, -0.46, f"mean rank ({SHORT[score]})", ha="center", va="bottom")
     for index, (rank, label, colour) in enumerate(zip(ranks, labels, colours, strict=True)):
         left = index < half
         depth = top + 0.28 * (index if left else number - 1 - index)
@@ -294,8 +289,8 @@ def critical_difference(results: Results, rule: str, score: str = "f1") -> Figur
     for level, (first, last) in enumerate(ties):
         depth = 0.25 + 0.16 * level
         axes.hlines(depth, ranks[first], ranks[last], color="black", linewidth=2.4)
-    axes.hlines(-0.75, low, low + found.critical, color="black", linewidth=1.6)
-    axes.text(low, -0.82, f"CD {found.critical:.2f}", va="bottom", fontsize=7)
+    axes.hlines(-0.85, low, low + found.critical, color="black", linewidth=1.6)
+    axes.text(low, -0.92, f"CD {found.critical:.2f}", va="bottom", fontsize=7)
     axes.set(xlim=(low - 0.35 * span, high + 0.35 * span))
     axes.set_ylim(top + 0.28 * half, -1.3)
     axes.set_axis_off()

@@ -38,11 +38,11 @@ from istsbench.figures.drawing import (
 )
 from istsbench.metrics import Regions, TargetCounts, match_regions, summarise
 from istsbench.paper.sensitivity import read_rule
-from istsbench.paper.uncertainty import paired_rows
+from istsbench.paper.uncertainty import complete_rows
 from istsbench.progress import progress
 from istsbench.results import Results
-from istsbench.runner import map_store
 from istsbench.runs.counting import scaled
+from istsbench.runs.ledger import map_store
 from istsbench.runs.maps import write_atomic
 
 SHOWN = (1e-6, 1e-2)  # Fa, pixels per pixel
@@ -50,7 +50,6 @@ AREA = (1e-6, 1e-3)  # Fa between which the mean of Pd is taken
 SHARES = np.append(0, np.geomspace(*SHOWN, 33))  # of all pixels, false ones above a level
 FILE = "pdfa.csv"
 COLUMNS = ("method", "made_by", "level", "detected", "targets", "false_pixels", "pixels")
-ACROSS = 3  # panels in a row
 _SWEEP = 1  # of what this module does; a change makes stored points stale
 
 
@@ -193,9 +192,7 @@ def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
 
     Methods without maps (rows of others) have that point alone.
     """
-    rows = paired_rows(results, rule)
-    if not rows:
-        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    rows = complete_rows(results, rule)
     own = {spec: summarise(part, "pooled") for spec, part in rows.items()}
     if np.isnan([scores["pd"] for scores in own.values()]).any():
         raise DataError(f"{results.folder}: no image has a target, so there is no Pd")
@@ -209,10 +206,15 @@ def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
         )
         for group in groups
     }
-    lines = -(-len(groups) // ACROSS)
-    height = lines * (2.5 + 0.13 * max(map(len, members.values()))) + 0.4
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    panels = figure.subplots(lines, min(len(groups), ACROSS), squeeze=False, sharey=True).ravel()
+    across = 2 if len(groups) == 4 else min(len(groups), 3)
+    lines = -(-len(groups) // across)
+    columns = 1 if across == 3 else 2  # of a legend
+    tallest = [
+        -(-max(len(members[group]) for group in groups[start : start + across]) // columns)
+        for start in range(0, len(groups), across)
+    ]
+    figure = Figure(figsize=(WIDTH, 2.5 * lines + 0.14 * sum(tallest) + 0.4), layout="constrained")
+    panels = figure.subplots(lines, across, squeeze=False, sharey=True).ravel()
     drawn = looks(results.records)
     for axes, group in zip(panels, groups, strict=False):
         handles = []
@@ -241,10 +243,13 @@ def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
             )
         axes.set(xscale="log", xlim=SHOWN, ylim=(0, 1.02), title=group_title(group))
         axes.set_xlabel("Fa, pixels per pixel")
-        axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=3)
+        axes.legend(
+            handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=3,
+            ncols=columns,
+        )  # fmt: skip
     for axes in panels[len(groups) :]:
         axes.set_visible(False)
-    for axes in panels[::ACROSS]:
+    for axes in panels[::across]:
         axes.set_ylabel("Pd")
     foot(figure, _caption(results, rule))
     return figure

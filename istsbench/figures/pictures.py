@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,17 +31,20 @@ from istsbench.figures.drawing import (
 )
 from istsbench.figures.sheet import GAP, INSET, Box, Sheet, fit, fitted
 from istsbench.metrics import REACH, Regions, ratios
-from istsbench.paper.uncertainty import paired_rows
+from istsbench.paper.uncertainty import complete_rows, paired_rows
 from istsbench.registry import UnknownName
 from istsbench.results import Results
-from istsbench.runner import map_store
+from istsbench.runs.ledger import map_store
 
-PANEL = 0.8  # inches, width of a panel in the grid
-TALL = 1.35  # height over width that the grid stays below if it can
+ACROSS = 8  # panels in a row of the grid at most, the image first
+SIDE = 0.22  # inches, for the names of images at the left of the grid
+PANEL = (WIDTH - SIDE) / ACROSS - GAP  # inches, width of a panel in the grid
+PAGE = 9.6  # inches, height of a page
 MARGIN = 3  # pixels between a region and its box
 LEAST = 15  # pixels, least side of what the inset shows
 PEAKS = 48  # cells along the longer side of a surface
 _EIGHT = np.ones((3, 3), dtype=int)
+T = TypeVar("T")
 
 
 # ------------------------------------------------------------------ what is shown
@@ -52,9 +55,7 @@ def representatives(results: Results, rule: str, number: int = 4) -> list[str]:
 
     Chosen by the truth alone, never by how well a method does.
     """
-    rows = next(iter(paired_rows(results, rule).values()), None)
-    if rows is None:
-        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    rows = next(iter(complete_rows(results, rule).values()))
     rows = rows[rows["targets"] > 0]
     if rows.empty:
         raise DataError(f"{results.folder}: no image has a target; name one to draw")
@@ -152,9 +153,7 @@ def load(
     nor all these masks are left out. Raises `UnknownName` for an image that was not counted,
     `DataError` if no method is left.
     """
-    rows = paired_rows(results, rule)
-    if not rows:
-        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    rows = complete_rows(results, rule)
     for name in names:
         if name not in next(iter(rows.values())).index:
             raise UnknownName("image", name, list(next(iter(rows.values())).index))
@@ -229,45 +228,45 @@ def free_corner(mask: np.ndarray) -> tuple[int, int]:
 # ------------------------------------------------------------------ figures
 
 
-def blocks(methods: Sequence[str], heights: Sequence[float]) -> list[list[str]]:
-    """Methods wrapped into blocks so that the grid is no taller than a page.
-
-    `heights` are those of the images' rows in panel widths.
-    """
-    for number in range(len(methods), 0, -1):
-        columns = -(-len(methods) // number)
-        used = -(-len(methods) // columns)
-        tall = used * sum(2 * height + 0.1 for height in heights)
-        if tall <= TALL * (columns + 1) or number == 1:
-            break
-    return [list(methods[start : start + columns]) for start in range(0, len(methods), columns)]
+def even(parts: Sequence[T], most: int) -> list[list[T]]:
+    """Parts in their order in the fewest lists of at most `most`, all but the last as long."""
+    lists = -(-len(parts) // most)
+    length = -(-len(parts) // lists)
+    return [list(parts[start : start + length]) for start in range(0, len(parts), length)]
 
 
 @house_style()
 def grid(
     results: Results, dataset: Dataset, rule: str, images: Sequence[str] | None = None
-) -> Figure:
-    """Maps over masks of all methods for a few images, targets red, errors yellow."""
+) -> list[Figure]:
+    """Maps over masks of all methods for a few images, targets red, errors yellow.
+
+    Pages are as wide as a page of a journal; many methods take several.
+    """
     names = images or representatives(results, rule)
     samples, answers, note = load(results, dataset, rule, names)
     methods = list(answers)
     heights = [min(sample.mask.shape[0] / sample.mask.shape[1], 1) for sample in samples]
-    parts = blocks(methods, heights)
     labels = {spec: fitted(label_of(results.records[spec]), PANEL) for spec in methods}
     lines = 2 if any("\n" in text for text, _ in labels.values()) else 1
-    cell, side, head = PANEL + GAP, 0.22, 0.08 + 0.12 * lines
+    cell, head = PANEL + GAP, 0.08 + 0.12 * lines
     block = head + sum(2 * (PANEL * height + GAP) + GAP for height in heights)
-    sheet = Sheet(side + cell * (len(parts[0]) + 1), len(parts) * block)
-    for number, part in enumerate(parts):
-        y = number * block + head
-        sheet.text(side + PANEL / 2, y - 0.04, "Image, truth", fontweight="bold")
+    pages = even(even(methods, ACROSS - 1), max(int(PAGE / block), 1))
+    sheets = [Sheet(SIDE + cell * (len(page[0]) + 1), len(page) * block) for page in pages]
+    placed = [
+        (sheet, number * block + head, part)
+        for sheet, page in zip(sheets, pages, strict=True)
+        for number, part in enumerate(page)
+    ]
+    for sheet, y, part in placed:
+        sheet.text(SIDE + PANEL / 2, y - 0.04, "Image, truth", fontweight="bold")
         for column, spec in enumerate(part, start=1):
             text, size = labels[spec]
-            sheet.text(side + cell * column + PANEL / 2, y - 0.04, text, fontsize=size)
+            sheet.text(SIDE + cell * column + PANEL / 2, y - 0.04, text, fontsize=size)
         for index, (sample, height) in enumerate(zip(samples, heights, strict=True)):
             tall = PANEL * height
             sheet.text(
-                side / 2, y + tall + GAP / 2, sample.name, rotation=90, va="center", fontsize=6
+                SIDE / 2, y + tall + GAP / 2, sample.name, rotation=90, va="center", fontsize=6
             )
             shape = sample.mask.shape
             wide, high = fit(shape, PANEL, tall)
@@ -286,7 +285,7 @@ def grid(
                 upper = None if shown.score is None else scaled(shown.score)
                 pairs.append((upper, red, shown.mask, verdict))
             for column, (above, above_marks, lower, lower_marks) in enumerate(pairs):
-                x = side + cell * column + (PANEL - wide) / 2
+                x = SIDE + cell * column + (PANEL - wide) / 2
                 if above is None:
                     sheet.empty((x, y, wide, high), "mask only")
                 else:
@@ -296,8 +295,9 @@ def grid(
             y += 2 * (tall + GAP) + GAP
     text = "map over mask, each from its minimum to its maximum; "
     text += "boxes: red = target, yellow = missed or false; inset: first target" + note
-    sheet.foot(stamp(results, f"rule {rule}"), text)
-    return sheet.figure()
+    for sheet in sheets:
+        sheet.foot(stamp(results, f"rule {rule}"), text)
+    return [sheet.figure() for sheet in sheets]
 
 
 @house_style()
@@ -359,14 +359,15 @@ def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = 
         raise DataError(f"{results.folder}: no map of {sample.name} is stored, only masks")
     columns = min(len(panels), 4 if len(panels) <= 12 else 5)
     lines = -(-len(panels) // columns)
-    side, foot = WIDTH / columns, 0.3
-    height = lines * (0.82 * side + 0.05) + foot
+    side, foot, head = WIDTH / columns, 0.3, 0.08
+    height = lines * (0.82 * side + 0.1) + foot + head
     figure = Figure(figsize=(WIDTH, height))
-    tall = (1 - foot / height) / lines
+    tall = (1 - (foot + head) / height) / lines
     shades = colormaps["viridis"]
     for index, (text, score) in enumerate(panels):
-        left, top = (index % columns) / columns, 1 - (index // columns) * tall
-        axes: Any = figure.add_axes((left, top - tall, 1 / columns, tall), projection="3d")
+        left, top = (index % columns) / columns, 1 - head / height - (index // columns) * tall
+        place = (left - 0.1 / WIDTH, top - tall, 1 / columns, tall)  # names are at the right
+        axes: Any = figure.add_axes(place, projection="3d")
         values = peaks(score)
         rows = np.linspace(0, score.shape[0], values.shape[0])
         across = np.linspace(0, score.shape[1], values.shape[1])
@@ -376,14 +377,19 @@ def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = 
             rcount=PEAKS, ccount=PEAKS, linewidth=0, antialiased=False, shade=False,
             rasterized=True,
         )  # fmt: skip
-        axes.set(zlim=(0, 1), zticks=(0, 0.5, 1), ylim=(score.shape[0], 0))
-        axes.tick_params(labelsize=4.5, pad=-4)
-        axes.set_xlabel("x", fontsize=5, labelpad=-11)
-        axes.set_ylabel("y", fontsize=5, labelpad=-11)
-        axes.set_box_aspect((score.shape[1], score.shape[0], 0.6 * max(score.shape)), zoom=0.95)
+        axes.patch.set_visible(False)  # or it hides the name of its neighbour's height
+        axes.set(zlim=(0, 1), ylim=(score.shape[0], 0))
+        axes.set_zticks([1], ["1"])  # a 0 would lie on that of y
+        axes.tick_params(labelsize=6, pad=-4)
+        axes.set_xlabel("x", fontsize=6, labelpad=-9)
+        axes.set_ylabel("y", fontsize=6, labelpad=-9)
+        axes.set_zlabel("map", fontsize=6, labelpad=-14)
+        axes.set_box_aspect((score.shape[1], score.shape[0], 0.6 * max(score.shape)), zoom=0.88)
         figure.text(left + 0.5 / columns, top - 0.01 * tall, text, ha="center", va="top")
-        axes.locator_params(axis="x", nbins=4)
-        axes.locator_params(axis="y", nbins=4)
-    text = f"{sample.name}; each map from its minimum to its maximum, blocks by their maximum"
+        axes.locator_params(axis="x", nbins=2)
+        axes.locator_params(axis="y", nbins=2)
+    text = (
+        f"{sample.name}; each map from its minimum, 0, to its maximum, 1; blocks by their maximum"
+    )
     figure.text(0.01, 0.08 / height, f"{stamp(results)}\n{text}{note}", fontsize=5.5, color=GREY)
     return figure

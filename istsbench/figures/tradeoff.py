@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from istsbench.datasets.images import DataError
-from istsbench.figures.charts import REDUCED, SHORT
+from istsbench.figures.charts import SHORT
 from istsbench.figures.drawing import (
     GREY,
     WIDTH,
@@ -30,6 +30,7 @@ from istsbench.network import Network
 from istsbench.paper.uncertainty import paired_rows
 from istsbench.registry import TRADITIONAL, BrokenMethod, WrongUse
 from istsbench.results import Results
+from istsbench.runs.protocol import REDUCED
 from istsbench.segmenter import Segmenter, Trainable
 from istsbench.selection import choose
 
@@ -88,21 +89,30 @@ def _top(data: pd.DataFrame) -> float:
 # ------------------------------------------------------------------ seconds
 
 
-def seconds_data(results: Results, rule: str, reduction: str, score: str = "f1") -> pd.DataFrame:
-    """A row a method with known time, fastest first: seconds, value, `front`.
+def seconds_data(
+    results: Results, rule: str, reduction: str, score: str = "f1"
+) -> tuple[pd.DataFrame, list[str]]:
+    """A row a method timed here, fastest first: seconds, value, `front`; then the labels of
+    complete methods from packs, whose times are those of other machines.
 
-    On the front are the methods that no other beats in one and equals in the other.
+    On the front are the methods that no other beats in one and equals in the other. Raises
+    `DataError` if no complete method was timed here.
     """
-    frame = _valued(results, rule, reduction, score).dropna(subset=["seconds"])
-    if frame.empty:
-        raise DataError(f"{results.folder}: no complete method with a measured time")
-    return _with_front(frame, "seconds")
+    frame = _valued(results, rule, reduction, score)
+    packed = frame["method"].map(lambda spec: bool(results.records[spec].get("imported")))
+    timed = frame[~packed.astype(bool)].dropna(subset=["seconds"])
+    if timed.empty:
+        raise DataError(
+            f"{results.folder}: no method with every image counted under {rule!r} was timed here; "
+            "times in packs are taken on trust and not compared"
+        )
+    return _with_front(timed, "seconds"), list(frame["label"][packed.astype(bool)])
 
 
 @house_style()
 def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
     """Score against seconds per image; a line joins the methods that none surpasses in both."""
-    data = seconds_data(results, rule, reduction, score)
+    data, packed = seconds_data(results, rule, reduction, score)
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
     x = data["seconds"].clip(lower=1e-7).to_numpy()
@@ -114,7 +124,8 @@ def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> F
     _scatter(axes, x, data)
     axes.set(xlabel="Seconds per image", ylabel=SHORT.get(score, score))
     figure.legend(loc="outside upper center", ncols=6)
-    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction]))
+    note = [f"left out, as timed elsewhere (packs): {', '.join(packed)}"] if packed else []
+    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction], *note))
     write_labels(axes, np.column_stack([x, data["value"]]), list(data["label"]), path)
     return figure
 
