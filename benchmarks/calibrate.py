@@ -3,7 +3,8 @@
     python benchmarks/calibrate.py --methods traditional --jobs 2
 
 The k with the best pooled F1 over the images of `--split` is what a method whose paper
-states no rule carries as its own. Writes OUT/calibration.csv, merging with what is there.
+states no rule carries as its own. Writes that rule and its F1 to OUT/calibration.csv, merging
+with what is there.
 """
 
 from pathlib import Path
@@ -36,24 +37,23 @@ def main(
         open_dataset("nuaa"),
         out,
         split=split,
-        wanted=("own", "oracle"),
+        wanted=("oracle",),
         jobs=jobs,
         limit=limit,
     )
     results = Results.load(outcome.folder, outcome.done)
     lines = []
     for spec, record in results.records.items():
+        rows = results.counts[spec].query("rule == 'oracle'")
         line = {"method": spec, "images": record["images"], "data_hash": record["data_hash"]}
-        for rule, title in (("own", "own"), ("oracle", "best")):
-            rows = results.counts[spec].query("rule == @rule")
-            line[f"{title}_rule"] = record["rules"][rule]
-            line[f"{title}_f1_pooled"] = round(summarise(rows, "pooled")["f1"], 4)
-            line[f"{title}_f1_image"] = round(summarise(rows, "image")["f1"], 4)
+        line["best_rule"] = record["rules"]["oracle"]
+        for reduction in ("pooled", "image"):
+            line[f"best_f1_{reduction}"] = round(summarise(rows, reduction)["f1"], 4)
         lines.append(line)
     frame, path = pd.DataFrame(lines), out / "calibration.csv"
     if path.is_file():
         old = pd.read_csv(path)
-        frame = pd.concat([old[~old["method"].isin(frame["method"])], frame])
+        frame = pd.concat([old.loc[~old["method"].isin(frame["method"]), list(frame)], frame])
     frame = frame.sort_values("method")
     write_atomic(path, frame.to_csv(index=False).encode())
     print(frame.to_string(index=False))

@@ -29,13 +29,14 @@ from istsbench.exchange.masks import Masks
 from istsbench.metrics import REDUCTIONS
 from istsbench.plots import FIGURES, Request, draw
 from istsbench.registry import UnknownName
+from istsbench.reporting.drawn import drawn, kind
 from istsbench.reporting.failures import Picture, explore, extremes, ordered, scores
 from istsbench.reporting.sections import environments, heading, section, year
 from istsbench.results import Results
 from istsbench.rules import RULES
-from istsbench.runner import Images
 from istsbench.runs.maps import write_atomic
 from istsbench.runs.protocol import REDUCED, Protocol
+from istsbench.runs.scope import Images
 from istsbench.tables import ALIKE, table_vi
 
 PICTURES = 150  # embedded images at most, those of most disagreement and each method's own
@@ -74,29 +75,37 @@ COLUMNS = (
 
 
 def write_report(
-    folder: Path, data_root: Path | None = None, rule: str = "own", reduction: str = "image"
+    folder: Path,
+    data_root: Path | None = None,
+    rule: str = "own",
+    reduction: str = "image",
+    *,
+    dataset: Dataset | None = None,
 ) -> Path:
     """Write FOLDER/report.html from a results folder OUT/TAG; returns its path.
 
-    Kinds of figures that are missing or old are drawn. Without the data set, or with other
-    images than those counted, the page has no pictures, and says so. `rule` and
-    `reduction` are shown first, and the pictures are of `rule`. Raises `ProtocolMix` if
-    the rows do not belong together.
+    Kinds of figures that are missing or old are drawn; what is old still is left out, and
+    the page names it. `dataset` is looked for by its name if it is not given. Without it, or
+    with other images than those counted, the page has no pictures, and says so. `rule` and
+    `reduction` are shown first, and are those of the figures; the pictures are of `rule`.
+    Raises `ProtocolMix` if the rows do not belong together.
     """
     results = Results.load(folder)
-    dataset, problem = _open(results, data_root)
+    dataset, problem = _open(results, data_root, dataset)
     if dataset is not None:
-        _draw_missing(folder, Request(results, dataset, rule, reduction))
+        _draw_missing(Request(results, dataset, rule, reduction))
     path = folder / "report.html"
     write_atomic(path, render(folder, dataset, problem, rule, reduction).encode())
     return path
 
 
-def _open(results: Results, data_root: Path | None) -> tuple[Dataset | None, str]:
+def _open(
+    results: Results, data_root: Path | None, dataset: Dataset | None
+) -> tuple[Dataset | None, str]:
     """The data set of the results, or None and why its pictures cannot be shown."""
     record = results.any_record
     try:
-        dataset = open_dataset(record["dataset"], data_root)
+        dataset = dataset or open_dataset(record["dataset"], data_root)
         limit = record["images"] if record["images"] < record["of"] else None
         images = Images.load(dataset, record["split"], limit, ())
     except (DataError, UnknownName) as error:
@@ -131,6 +140,7 @@ def render(folder: Path, dataset: Dataset | None, problem: str, rule: str, reduc
     )
     record = results.any_record
     shared, special = environments(results)
+    shown = drawn(folder, rule, reduction, "png")
     return environment.get_template("report.html.j2").render(
         title=f"{record['title']}, {record['split']}",
         version=__version__,
@@ -145,7 +155,8 @@ def render(folder: Path, dataset: Dataset | None, problem: str, rule: str, reduc
         rule=rule,
         reduction=reduction,
         columns=COLUMNS,
-        figures=_figures(folder),
+        figures=[_figure(path) for path in shown.current],
+        old=[path.stem for path in shown.old],
         sections=[section(results, spec, rule, masks, pictures, cells, special) for spec in
                   results.summary(rule, reduction)["method"]],
         pictures=pictures,
@@ -186,8 +197,8 @@ def _targets(results: Results, rule: str) -> int:
 def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str, Any]:
     """One table with what the page needs to mark, hide and sort."""
     made = table_vi([results], rule, reduction, beside="difference", intervals=True)
-    dataset = results.any_record["dataset"]
-    frame = made.frame.rename(columns=lambda column: column.replace(f"_{dataset}", ""))
+    plain = {name: dataclasses.replace(c, dataset="").name for name, c in made.columns.items()}
+    frame = made.frame.rename(columns=plain)
     frame = frame.reindex(columns=[*frame, *(c.key for c in COLUMNS if c.key not in frame)])
     used = [c for c in COLUMNS if c.kind == "own" or frame[c.key].notna().any()]
     places = {column.key: _places(frame[column.key], column) for column in used}
@@ -226,7 +237,7 @@ def _cell(line: pd.Series, column: Column, place: str | None) -> dict[str, Any]:
         return cell
     value = float(value) * column.factor
     sign = "+" if column.key.endswith("_diff") else ""
-    text = f"{value:{sign}.{column.digits}f}".replace("-", "\N{MINUS SIGN}")
+    text = f"{value:{sign}z.{column.digits}f}".replace("-", "\N{MINUS SIGN}")
     cell |= {"text": text, "value": f"{value:.9g}"}
     if f"{column.key}_low" in line and pd.notna(line[f"{column.key}_low"]):
         low, high = (line[f"{column.key}_{end}"] for end in ("low", "high"))
@@ -238,36 +249,19 @@ def _cell(line: pd.Series, column: Column, place: str | None) -> dict[str, Any]:
 # ------------------------------------------------------------------ figures
 
 
-def _draw_missing(folder: Path, request: Request) -> None:
+def _draw_missing(request: Request) -> None:
     """Draw the kinds of figures that are not there, or are older than a row of the results.
 
     What a kind shows may be missing, the maps of rows from a pack for one; then it is left.
     """
-    newest = max(path.stat().st_mtime_ns for path in folder.glob("*.json"))
-    there = {
-        _kind(path.stem)
-        for path in (folder / "figures").glob("*.png")
-        if path.stat().st_mtime_ns >= newest
-    }
+    found = drawn(request.results.folder, request.rule, request.reduction, "png")
+    there = {kind(path.stem) for path in found.current}
     for name in FIGURES:
         if name not in there:
             try:
                 draw(name, request)
             except DataError:
                 continue
-
-
-def _kind(stem: str) -> str:
-    """The figure that a file name begins with, or nothing."""
-    found = [name for name in FIGURES if stem == name or stem.startswith(f"{name}-")]
-    return max(found, key=len, default="")
-
-
-def _figures(folder: Path) -> list[dict[str, Any]]:
-    """The PNG files of FOLDER/figures, embedded at a modest size, in the order of `FIGURES`."""
-    order = ["", *FIGURES]
-    paths = sorted((folder / "figures").glob("*.png"))
-    return [_figure(path) for path in sorted(paths, key=lambda p: order.index(_kind(p.stem)))]
 
 
 def _figure(path: Path) -> dict[str, Any]:
@@ -282,9 +276,9 @@ def _figure(path: Path) -> dict[str, Any]:
     drawn = few.tell() < 1.2 * many.tell()  # lines stay crisp, photographs stay small
     data, form = (few, "png") if drawn else (many, "jpeg")
     source = f"data:image/{form};base64," + base64.b64encode(data.getvalue()).decode()
-    kind = _kind(path.stem)
-    choices = path.stem.removeprefix(kind).strip("-").replace("-", ", ")
-    text = ": ".join(part for part in (FIGURES[kind].text if kind else "", choices) if part)
+    name = kind(path.stem)
+    choices = path.stem.removeprefix(name).strip("-").replace("-", ", ")
+    text = ": ".join(part for part in (FIGURES[name].text if name else "", choices) if part)
     size = {"width": picture.width, "height": picture.height}
     return {"name": path.stem, "caption": text[:1].upper() + text[1:], "source": source, **size}
 

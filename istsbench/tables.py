@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from istsbench import __version__
 from istsbench.datasets.images import DataError
 from istsbench.metrics import RATIOS
 from istsbench.paper import latex, seeds
+from istsbench.paper.columns import KEYS, Column, named
 from istsbench.paper.reported import PAPER_SETS, paper_scores, paper_table, with_published
 from istsbench.registry import WrongUse
 from istsbench.results import ProtocolMix, Results
@@ -49,9 +50,8 @@ Block = tuple[str, tuple[tuple[str, str], ...]]  # head -> (column, short head)
 class Table:
     """A table ready to be written; `frame` has one row a method and flat column names.
 
-    The end of a column's name tells what it holds: `_paper` what the paper prints, `_diff`
-    ours less that, `_low` and `_high` an interval, `_sd` a standard deviation over seeds,
-    `_alike` whether a score is not distinguishable from the best.
+    `columns` tells what a column holds. Where names are without data sets of anyone's, it may
+    be left out: the end of a name tells, as in `params_M_paper`.
     """
 
     title: str
@@ -61,37 +61,48 @@ class Table:
     notes: tuple[str, ...]
     name: str = "table_vi"
     forms: Mapping[str, str] = field(default_factory=dict)  # column -> format, if not the usual
+    columns: Mapping[str, Column] = field(default_factory=dict)  # by name
+
+    def column(self, name: str) -> Column:
+        """What the column of that name holds."""
+        return self.columns.get(name) or Column.read(name)
 
     def marks(self) -> dict[tuple[int, str], int]:
-        """(row, column) -> 0, 1, 2 for best, second and third of our own columns."""
+        """(row, column) -> 0, 1, 2 for best, second and third, as printed, of our columns."""
         found = {}
-        ours = self.frame[self.frame["status"] != "published"]
-        for column in self._columns():
-            if column.endswith(("_paper", "_diff")):
+        ours = self.frame.index[self.frame["status"] != "published"]
+        for column in self._shown():
+            if self.column(column).kind:
                 continue
-            rounded = ours[column].astype(float).round(3)
-            ranks = rounded.rank(method="min", ascending=column in FEWER)
+            values = pd.Series([float(self.printed(row, column) or "nan") for row in ours])
+            ranks = values.rank(method="min", ascending=column in FEWER)
             # The numbers of others stand last, so that positions in both frames agree.
-            for row, (value, place) in enumerate(zip(rounded, ranks - 1, strict=True)):
+            for row, (value, place) in enumerate(zip(values, ranks - 1, strict=True)):
                 if place <= 2 and value > 0:
                     found[row, column] = int(place)
         return found
 
-    def _columns(self) -> list[str]:
+    def _shown(self) -> list[str]:
         return [column for _, columns in self.blocks for column, _ in columns]
 
     def numbers(self) -> list[str]:
         """Every column of numbers that the table prints, intervals and deviations included."""
-        kinds = ("_low", "_high", "_sd")
-        ends = [f"{column}{end}" for column in self._columns() for end in kinds]
-        return self._columns() + [column for column in ends if column in self.frame]
+        kinds = ("low", "high", "sd")
+        others = [self._other(column, kind) for column in self._shown() for kind in kinds]
+        return self._shown() + [column for column in others if column]
+
+    def _other(self, name: str, kind: str) -> str:
+        """The column with another kind of the same number, empty if there is none."""
+        other = replace(self.column(name), kind=kind)
+        there = other.name in self.frame and self.column(other.name) == other
+        return other.name if there else ""
 
     def printed(self, row: Any, column: str) -> str:
-        """A number as text, empty if there is none."""
-        value = self.frame.loc[row, column]
+        """A number as text, empty if there is none, or no such column."""
+        value = self.frame.loc[row, column] if column else None
         if pd.isna(value):
             return ""
-        form = {"_paper": ".2f", "_diff": "+.2f"}.get(column[column.rfind("_") :], ".3f")
+        form = {"paper": ".2f", "diff": "+z.2f"}.get(self.column(column).kind, ".3f")
         return format(value, self.forms.get(column, form))
 
     def cells(
@@ -104,19 +115,20 @@ class Table:
             if record["status"] == "reconstruction":
                 label += RECONSTRUCTION
             line = [escape(label)]
-            for column in self._columns():
+            for column in self._shown():
                 text = number(self.printed(row, column))
                 place = marks.get((row, column))
                 if place is not None and text:
                     text = mark[place].format(text)
-                spread = self.printed(row, f"{column}_sd") if f"{column}_sd" in record else ""
+                low, high, spread = (
+                    self.printed(row, self._other(column, kind)) for kind in ("low", "high", "sd")
+                )
                 if text and spread:
                     text += f" {escape('±')} {spread}"
-                if record.get(f"{column}_alike") is True and text:
+                if text and record.get(self._other(column, "alike")) is True:
                     text += escape(ALIKE)
-                if text and f"{column}_low" in record and not pd.isna(record[f"{column}_low"]):
-                    ends = (self.printed(row, f"{column}{end}") for end in ("_low", "_high"))
-                    text += " [" + ", ".join(ends) + "]"
+                if text and low:
+                    text += f" [{low}, {high}]"
                 line.append(text)
             lines.append(line)
         return lines
@@ -153,7 +165,7 @@ class Table:
         return "\n".join([*lines, "", *notes, ""])
 
     def latex(self) -> str:
-        """A `table*` with booktabs rules; needs no other package."""
+        """A `table*` with booktabs rules; a wide one needs graphicx as well."""
         return latex.table_tex(self)
 
     def html(self) -> str:
@@ -165,7 +177,7 @@ class Table:
         under = "".join(
             f"<th>{html.escape(short)}</th>" for _, columns in self.blocks for _, short in columns
         )
-        body, width = [], 1 + len(self._columns())
+        body, width = [], 1 + len(self._shown())
         for heading, rows in self.sections(HTML, html.escape):
             if heading:
                 body.append(f'<tr><th colspan="{width}">{html.escape(heading)}</th></tr>')
@@ -237,13 +249,12 @@ def table_vi(
     if intervals and over_seeds:
         raise WrongUse("intervals are over images and of one training: not with means over seeds")
     frame, blocks, protocol, notes = None, [], [], []
-    seen: list[str] = []
-    for results in sets:
+    datasets = [results.any_record["dataset"] for results in sets]
+    columns: dict[str, Column] = {}
+    for results, dataset in zip(sets, datasets, strict=True):
         protocol.append(_protocol(results, rule, reduction))
-        dataset, title = results.any_record["dataset"], results.any_record["title"]
-        if dataset in seen:
-            raise ProtocolMix(f"{results.folder}: {dataset} stands in this table already")
-        seen.append(dataset)
+        if datasets.count(dataset) > 1:
+            raise ProtocolMix(f"{results.folder}: {dataset} would stand in this table twice")
         part = results.summary(rule, reduction)
         if over_seeds:
             part, found = seeds.averaged(part, results)
@@ -253,21 +264,22 @@ def table_vi(
         for score in RATIOS:
             printed = part["label"].map(paper[score]).astype(float)
             part[f"{score}_paper"] = printed
-            part[f"{score}_diff"] = part[score].astype(float) - printed
+            if beside == "difference":
+                part[f"{score}_diff"] = part[score].astype(float) - printed
         if intervals:
             part = _with_intervals(part, results, rule, reduction)
-        part = part.rename(columns={c: _named(c, dataset) for c in map(str, part) if c not in KEYS})
+        part, held = named(part, dataset, datasets)
+        columns |= held
+        title = results.any_record["title"]
         wanted = [(title, "")]
         if beside != "nothing":
-            wanted.append((f"{title}, paper", "_paper"))
+            wanted.append((f"{title}, paper", "paper"))
         if beside == "difference":
-            wanted.append((f"{title}, difference", "_diff"))
-        for head, suffix in wanted:
-            columns = tuple((f"{r}_{dataset}{suffix}", HEADS[r]) for r in RATIOS)
-            if part[[column for column, _ in columns]].notna().any(axis=None):
-                blocks.append((head, columns))
-        if beside != "difference":
-            part = part.drop(columns=[c for c in map(str, part) if c.endswith("_diff")])
+            wanted.append((f"{title}, difference", "diff"))
+        for head, kind in wanted:
+            mine = [c for c in held.values() if c.kind == kind and c.score in HEADS]
+            if part[[c.name for c in mine]].notna().any(axis=None):
+                blocks.append((head, tuple((c.name, HEADS[c.score]) for c in mine)))
         frame = part if frame is None else _beside(frame, part)
         notes += _notes(results, rule)
     assert frame is not None, "at least one results folder"
@@ -285,23 +297,13 @@ def table_vi(
             "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
         )
     if elsewhere != "none":
-        frame, sources = with_published(frame, seen, reduction, elsewhere == "same")
+        frame, sources = with_published(frame, datasets, reduction, elsewhere == "same")
         notes += sources
     if over_seeds:
         frame = seeds.labelled(frame)
     title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
-    return Table(title, frame, tuple(blocks), tuple(protocol), tuple(dict.fromkeys(notes)))
-
-
-KEYS = ("method", "label", "group", "year", "status")
-
-
-def _named(column: str, dataset: str) -> str:
-    """The data set's name goes before the ending."""
-    for ending in ("_paper", "_diff", "_low", "_high", "_sd", "_alike"):
-        if column.endswith(ending):
-            return f"{column.removesuffix(ending)}_{dataset}{ending}"
-    return f"{column}_{dataset}"
+    notes = list(dict.fromkeys(notes))
+    return Table(title, frame, tuple(blocks), tuple(protocol), tuple(notes), columns=columns)
 
 
 def _with_intervals(
@@ -338,14 +340,17 @@ def _protocol(results: Results, rule: str, reduction: str) -> str:
     return (
         f"{record['title']}: split {record['split']} ({limited} images, hash "
         f"{record['data_hash']}), rule {rule}, {REDUCED[reduction]}, native size, "
-        f"0/0 = 0, istsbench {__version__}, protocol {Protocol.of(results, rule, reduction).id}"
+        f"targets matched in raster order, 0/0 = 0, istsbench {__version__}, "
+        f"protocol {Protocol.of(results, rule, reduction).id}"
     )
 
 
 def _notes(results: Results, rule: str) -> list[str]:
     notes = []
     if rule == "oracle":
-        notes.append("Oracle thresholds are chosen on the test images: an upper bound.")
+        notes.append(
+            "Oracle thresholds are chosen on the test images, for the best pooled F1: not a result."
+        )
     record = results.any_record
     notes += record.get("notes", [])
     if record["dataset"] == "nust":

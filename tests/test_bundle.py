@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -5,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_latex import check_balance
+from test_latex import check_balance, made
 from toys import ENTRIES
 from typer.testing import CliRunner
 
@@ -33,7 +34,19 @@ def results(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         data, out = open_dataset(f"folder:{toy_folder}"), tmp_path_factory.mktemp("bundle")
         outcome = run(choose(METHODS), data, out / "out", wanted=("own", "half"), show=False)
         (outcome.folder / "figures").mkdir()
-        (outcome.folder / "figures" / "bars.pdf").write_bytes(b"%PDF-")
+        names = (
+            "bars-own-image",
+            "bars-half-pooled",
+            "grid-own-test_1",
+            "roc",
+            "pr",
+            "sensitivity",
+        )
+        for name in names:
+            (outcome.folder / "figures" / f"{name}.pdf").write_bytes(b"%PDF-")
+        for name in ("pr", "bars-half-image"):
+            (outcome.folder / "figures" / f"{name}.pdf").touch()
+            os.utime(outcome.folder / "figures" / f"{name}.pdf", (0, 0))
         yield Results.load(outcome.folder)
     registry._entries.cache_clear()
 
@@ -55,8 +68,21 @@ def test_a_bundle_has_all_its_parts(folder):
     assert files == {
         *(f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex", "html")),
         "tables/thresholds.csv", "macros.tex", "protocol.tex", "protocol.md", "references.bib",
-        "preview.tex", "figures/folder-toyset/bars.pdf",
+        "preview.tex",
+        *(f"figures/folder-toyset/{name}.pdf"
+          for name in ("bars-own-image", "grid-own-test_1", "roc", "sensitivity")),
     }  # fmt: skip
+
+
+def test_figures_are_those_of_the_rule_and_the_reduction(results, tmp_path):
+    bundle([results], results.folder.parent, tmp_path, "half", "pooled")
+    figures = {path.name for path in tmp_path.glob("figures/*/*")}
+    assert figures == {"bars-half-pooled.pdf", "roc.pdf", "sensitivity.pdf"}
+
+
+def test_old_figures_are_named_and_not_taken(folder):
+    text = read(folder, "preview.tex")
+    assert "older than the results: figures/folder-toyset/pr.pdf." in text
 
 
 def test_the_bibliography_has_just_what_is_cited(folder):
@@ -80,17 +106,71 @@ def test_the_paragraph_states_the_protocol(folder, results):
     for part in (
         "We compare 6 methods (3 spatial filters, 3 toys methods)",
         "Top-Hat [@rivest1996]",
-        f"split test, 6 images, SHA-256 of names and pixels {record['data_hash']}",
+        "split test, 6 images, first 16 digits of the SHA-256 of names and pixels "
+        f"{record['data_hash']}",
         "by the method's own rule",
         "means over images",
         "3 are equal to public reference code",
         "1 is reconstructed because the source was not reachable (Bad)",
-        "Of Bad not every image could be scored",
+        "Not every image could be scored by Bad on toyset.",
         record["environment"]["numpy"],
         Protocol.of(results, "own").id,
     ):
         assert part in text, part
-    assert "cite" not in text
+    assert "cite" not in text and "Not scored" not in text
+
+
+@pytest.fixture
+def pair() -> list[Results]:
+    """Two data sets, whose rows were made by two machines."""
+    specs = {"tophat": "Top-Hat", "mpcm": "MPCM", "ipi": "IPI"}
+    sets = [made("nuaa", specs), made("nust", specs)]
+    for results, (cpu, commit) in zip(sets, (("A1", "c1"), ("B2", "c2")), strict=True):
+        for record in results.records.values():
+            record["environment"] = {"system": "Linux", "cpu": cpu, "commit": commit}
+    return sets
+
+
+def test_the_paragraph_is_of_all_data_sets(pair):
+    nuaa, nust = pair
+    nuaa.records["mpcm"]["failed"] = {"i3": "out of luck"}
+    nust.records["ipi"] = {
+        key: value for key, value in nust.records["ipi"].items() if key not in ("wanted", "rules")
+    } | {"label": "ipi", "failed": {"": "it was not there"}}
+    del nust.records["mpcm"], nuaa.records["ipi"]
+    text = protocol_text(pair, "own", "image", str, str)
+    for part in (
+        "We compare 2 methods (2 spatial filters)",
+        "Not scored: ipi on nuaa set and nust set, MPCM on nust set.",
+        "Not every image could be scored by MPCM on nuaa set.",
+        "one thread of A1 and B2 (Linux); software: commit c1 and c2.",
+    ):
+        assert part in text, part
+
+
+def test_what_was_not_run_here_is_said_apart(pair):
+    nuaa, nust = pair
+    for results in pair:
+        results.records["ipi"]["environment"] = {"cpu": "theirs"}
+        results.records["ipi"]["imported"] = {"pack": "0" * 64, "verified": True}
+    nust.records["mpcm"] |= {"group": "submitted", "status": "submitted", "label": "My Net"}
+    del nuaa.records["mpcm"]
+    text = protocol_text(pair, "own", "image", str, str)
+    for part in (
+        "We compare 1 method (1 spatial filter): Top-Hat",
+        "Submitted as prediction images, and not run here: My Net",
+        "counts that were made elsewhere: IPIgao2013 on nuaa set and nust set.",
+        "Not scored: My Net on nuaa set.",
+        "Of the methods, 1 is written from the paper (Top-Hat).",
+    ):
+        assert part in text, part
+    assert "theirs" not in text
+    for results in pair:
+        results.records.pop("tophat")
+    text = protocol_text(pair, "own", "image", str, str)
+    for part in ("We compare", "Every method receives", "ran on one thread", "Of the methods"):
+        assert part not in text, part
+    assert "  " not in text
 
 
 def test_another_rule_and_reduction_are_said(results):

@@ -120,6 +120,35 @@ def test_tables_and_macros_compile(tmp_path):
     assert done.returncode == 0, done.stdout[-2000:]
 
 
+def test_only_tables_wider_than_a_page_are_shrunk():
+    shrunk = {name for name, table in tables().items() if "resizebox" in table.latex()}
+    assert shrunk == {"both", "intervals"}
+    for name, table in tables().items():
+        assert ("graphicx" in table.latex()) == (name in shrunk)
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
+def test_no_table_is_wider_than_its_page(tmp_path):
+    names = {f"m{number}": f"Method {number}" for number in range(5)} | {"ipi": "WSNMSTIPT"}
+    sets = [made(specs=names), made("nust", names)]
+    wide = [table_vi(sets), table_vi(sets, beside="difference"), table_vi(sets, intervals=True)]
+    text = latex.document(*(table.latex() for table in wide))
+    (tmp_path / "t.tex").write_text(text, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "Overfull" not in done.stdout, done.stdout[-2000:]
+
+
+def test_no_difference_is_minus_nothing():
+    results = made(specs={"tophat": "Top-Hat"})
+    table = table_vi([results], beside="difference")
+    table.frame.loc[0, "f1_nuaa_diff"] = -0.004
+    assert table.printed(0, "f1_nuaa_diff") == "+0.00"
+    ours = pd.DataFrame({"utility": ["U"], "nuaa_f1": [0.74179]})
+    table = paper_beside("table_iv", ours)
+    assert table.printed(0, "nuaa_f1_diff") == "+0.0000"
+
+
 def test_text_is_escaped():
     assert latex.escape("a_b & 5% <x>") == r"a\_b \& 5\% $<$x$>$"
     assert latex.escape("[1]") == "{[}1]"  # after a line break [ would begin an option

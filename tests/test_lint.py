@@ -138,6 +138,22 @@ def test_percent_is_seen(tmp_path):
     assert checks(tmp_path, "m,F1,IoU\na,40,30\n", scale="fraction") == ["range"]
 
 
+@pytest.mark.parametrize("low", ["0.45,0.31", "0,0.31", "1,1"])
+def test_percent_and_fractions_in_one_column_are_refused(tmp_path, low):
+    text = f"m,F1,IoU\na,85.20,74.20\nb,{low}\n"
+    with pytest.raises(DataError, match="line 3: b has .* percent and fractions in one column"):
+        lint(write(tmp_path, text))
+    assert len(lint(write(tmp_path, text), scale="percent").rows) == 2
+
+
+def test_small_numbers_in_percent_are_seen_by_the_others_of_their_row(tmp_path):
+    text = "m,P,R,F1,IoU\na,90.0,80.0,84.7,73.5\nb,0.5,40.0,1.0,0.5\nc,0,0,0,0\n"
+    assert checks(tmp_path, text) == []
+    assert checks(tmp_path, "m,F1,IoU\na,40%,30%\nb,0.4%,0.3%\n") == []
+    each = "m,F1 nuaa,IoU nuaa,F1 nust,IoU nust\na,40,30,0.4,0.3\nb,50,40,0.5,0.4\n"
+    assert checks(tmp_path, each) == []  # a data set in percent, another one in fractions
+
+
 def test_a_score_outside_its_range(tmp_path):
     assert checks(tmp_path, "m,P,R\na,0.50,1.02\n") == ["range"]
     assert checks(tmp_path, "m,P,R\na,0.50,-0.02\n") == ["range"]
@@ -205,7 +221,9 @@ def test_the_command_tells_by_its_exit_code(tmp_path):
     path = write(tmp_path, "m,F1,IoU\ngood,0.4,0.3\n")
     assert run(path).exit_code == 0
     assert run(path, "--columns", "f1=").exit_code == 2
-    assert run(tmp_path / "absent.csv").exit_code == 1
+    done = run(tmp_path / "absent.csv")
+    assert done.exit_code == 1 and "there is no such file" in done.output
+    assert "Errno" not in done.output
     path = write(tmp_path, "m,F1,IoU\ngood,0.4,0.3\nwrong,0.4,0.5\n")
     done = run(path)
     assert done.exit_code == 1

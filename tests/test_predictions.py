@@ -66,11 +66,21 @@ def test_it_stands_among_methods_run_here(toys, dataset, pred, tmp_path):
     assert table.frame["f1_folder-toyset"].iloc[1] == 1
 
 
-def test_new_predictions_under_an_old_label_replace_it(dataset, pred, tmp_path):
+def test_a_row_never_takes_the_place_of_another(dataset, pred, tmp_path):
     out = tmp_path / "out"
-    submit(pred, dataset, out, label="Mine")
+    folder, record = submit(pred, dataset, out)
+    _, again = submit(pred, dataset, out)
+    assert again == record
+    files = sorted(path for path in out.rglob("*") if path.is_file())
     change(pred, "test_0", lambda mask: 0 * mask)
-    folder, _ = submit(pred, dataset, out, label="Mine")
+    with pytest.raises(WrongUse, match=r"row 'submitted' with other pred.* another --label") as no:
+        submit(pred, dataset, out)
+    assert sorted(path for path in out.rglob("*") if path.is_file()) == files
+    assert Results.load(folder).summary("own", "image").loc[0, "recall"] == 1
+    path = folder / f"{record['file']}.json"
+    assert str(path) in str(no.value)
+    path.unlink()
+    submit(pred, dataset, out)
     results = Results.load(folder)
     assert len(results.records) == 1
     assert results.summary("own", "image").loc[0, "recall"] == pytest.approx(5 / 6)

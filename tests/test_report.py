@@ -16,7 +16,8 @@ from istsbench.data import Sample, open_dataset
 from istsbench.report import write_report
 from istsbench.reporting.failures import Picture, extremes, marks, ordered, path
 from istsbench.results import Results
-from istsbench.runner import run, write_record
+from istsbench.runner import run
+from istsbench.runs.ledger import write_record
 from istsbench.selection import choose
 
 TAG = "synthetic-first4"
@@ -152,6 +153,26 @@ def test_old_figures_are_drawn_again_and_others_are_not(out, page):
     before = new.stat().st_mtime_ns
     write_report(out / TAG)
     assert old.stat().st_mtime > 0 and new.stat().st_mtime_ns == before
+
+
+def test_figures_of_another_choice_or_an_older_row_are_left_out(out, page, tmp_path):
+    shutil.copytree(out / TAG, tmp_path / TAG)
+    figures = tmp_path / TAG / "figures"
+    for name in ("bars-half-pooled", "grid-half", "grid-own-old", "mine"):
+        shutil.copy(figures / "grid-own.png", figures / f"{name}.png")
+    os.utime(figures / "grid-own-old.png", (0, 0))
+    newest = max(path.stat().st_mtime_ns for path in (tmp_path / TAG).glob("*.json"))
+    for figure in ("bars-half-pooled", "grid-half", "grid-own", "roc", "roc-log", "mine"):
+        os.utime(figures / f"{figure}.png", ns=(newest, newest))
+    text = write_report(tmp_path / TAG).read_text("utf-8")
+    found = re.findall(r'<figure id="f-([^"]+)"', text)
+    assert found == ["mine", "roc", "roc-log", "grid-own"]
+    assert "older than the newest row and could not be drawn again: grid-own-old." in text
+
+
+def test_no_difference_is_minus_nothing():
+    column = report.Column("f1_diff", "", "", 3)
+    assert report._cell(pd.Series({"f1_diff": -0.0004}), column, None)["text"] == "+0.000"
 
 
 def test_sections_tell_citation_parameters_rules_and_pictures(page):

@@ -233,6 +233,19 @@ def test_without_maps_only_the_native_size_is_left(folder):
     assert native.wide("rank").shape == (3, 8)
 
 
+def test_a_reason_that_speaks_of_maps_is_a_reason_at_every_size(folder):
+    path, data = folder
+    results = Results.load(path)
+    results.records["bad"]["failed"] = {"test_2": "the map has values that are not finite"}
+    results.records["batch"]["failed"] = {"": "returns no map"}
+    del results.counts["batch"]
+    found = sensitivity(results, data, path.parent, sizes=("native",), show=False)
+    assert set(found.wide("rank").index) == {"toy", "toy(gain=2)"}
+    notes = " ".join(found.notes)
+    assert "Bad is left out: 1 of 6 images failed: the map has values" in notes
+    assert "is left out: returns no map" in notes
+
+
 def test_nothing_to_rank(folder):
     path, data = folder
     with pytest.raises(DataError, match="nothing to rank"):

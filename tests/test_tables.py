@@ -1,11 +1,14 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
+from istsbench import report
 from istsbench.metrics import RATIOS
+from istsbench.paper import latex
 from istsbench.results import ProtocolMix, Results
 from istsbench.tables import RECONSTRUCTION, Table, console, paper_table, table_vi
 
@@ -75,6 +78,15 @@ def test_cells_are_blank_where_there_is_no_number():
     assert cells[2][0] == f"C|d*e{RECONSTRUCTION}"
     assert cells[4] == ["E", "0.000", "0.000", ""]
     assert cells[5] == ["F~g^h\\i", "", "", ""]
+
+
+def test_marks_are_of_what_is_printed():
+    finer = six(f1_x=[0.1, 0.9001, 0.9004, 0.90041, 0.0, float("nan")])
+    assert [finer.marks().get((row, "f1_x")) for row in range(1, 4)] == [0, 0, 0]
+    finer = replace(finer, forms={"f1_x": ".4f"})
+    assert [finer.marks().get((row, "f1_x")) for row in range(1, 4)] == [2, 0, 0]
+    coarser = replace(finer, forms={"f1_x": ".1f"})
+    assert [coarser.marks().get((row, "f1_x")) for row in range(4)] == [None, 0, 0, 0]
 
 
 # ---- CSV, Markdown, LaTeX
@@ -159,11 +171,12 @@ def test_table_vi_joins_the_paper_and_states_the_protocol(tmp_path):
     assert row["f1_nuaa"] == pytest.approx(0.75)
     (protocol,) = table.protocol
     for part in ("NUAA-SIRST", "split test", "2 images", "hash abc", "rule own",
-                 "means over images", "native size", "0/0 = 0"):  # fmt: skip
+                 "means over images", "native size", "targets matched in raster order",
+                 "0/0 = 0"):  # fmt: skip
         assert part in protocol
     pooled = table_vi([Results.load(tmp_path)], "oracle", "pooled")
     assert "pooled over all pixels" in pooled.protocol[0]
-    assert any("upper bound" in note for note in pooled.notes)
+    assert any("not a result" in note for note in pooled.notes)
 
 
 def test_data_sets_stand_side_by_side_and_gaps_stay_blank(tmp_path):
@@ -180,9 +193,55 @@ def test_data_sets_stand_side_by_side_and_gaps_stay_blank(tmp_path):
     assert "| a | " in table.markdown() and table.latex().count(r"\\" + "\n") > 3
 
 
+WORSE = COUNTS.assign(tp=[3, 1, 4, 3], fn=[1, 3, 0, 1])
+
+
+@pytest.mark.parametrize("dataset", ["my_paper", "a_diff", "f1", "x_low", "paper", "e"])
+@pytest.mark.parametrize(
+    "options", [{"beside": "nothing", "intervals": True}, {"beside": "difference"}], ids=str
+)
+def test_the_name_of_a_data_set_says_nothing_of_its_columns(tmp_path, dataset, options):
+    made = []
+    for name in ("plain", dataset):
+        write(tmp_path / name, "one", dataset=name)
+        write(tmp_path / name, "two", WORSE, dataset=name)
+        made.append(table_vi([Results.load(tmp_path / name)], **options))
+    plain, odd = made
+    assert odd.cells(("<{}>",) * 3, str) == plain.cells(("<{}>",) * 3, str)
+    assert list(odd.frame) == [
+        re.sub(r"_plain(?=_|$)", f"_{dataset}", column) for column in plain.frame
+    ]
+    start, expected = f"ists{latex.letters(dataset)}", latex.macros(plain)
+    assert latex.macros(odd) == {
+        name.replace("istsPlain", start, 1): value for name, value in expected.items()
+    }
+
+
+@pytest.mark.parametrize("dataset", ["paper", "e", "p"])
+def test_the_page_shows_a_data_set_of_any_name(tmp_path, dataset):
+    rows = []
+    for name in ("plain", dataset):
+        write(tmp_path / name, "one", dataset=name, method_hash="0")
+        results = Results.load(tmp_path / name)
+        rows.append(report._table(results, "own", "image", True)["rows"])
+    assert rows[0] == rows[1]
+
+
+def test_data_sets_whose_columns_would_be_called_alike(tmp_path):
+    for name in ("my", "my_paper", "my_low"):
+        write(tmp_path / name, "one", dataset=name, title=name)
+    my, paper, low = (Results.load(tmp_path / name) for name in ("my", "my_paper", "my_low"))
+    table = table_vi([my, paper, low], beside="difference")
+    assert [head for head, _ in table.blocks] == ["my", "my_paper", "my_low"]
+    assert table.frame.columns.is_unique and table.frame["f1_my_paper"].item() == 0.75
+    table_vi([my, paper], intervals=True)
+    with pytest.raises(ProtocolMix, match="my and my_low cannot share.*column f1_my_low"):
+        table_vi([my, low], intervals=True)
+
+
 def test_one_data_set_cannot_stand_twice(tmp_path):
     write(tmp_path, "one")
-    with pytest.raises(ProtocolMix, match="nuaa stands in this table already"):
+    with pytest.raises(ProtocolMix, match="nuaa would stand in this table twice"):
         table_vi([Results.load(tmp_path)] * 2)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from istsbench.results import Results
-from istsbench.runner import map_store
+from istsbench.runs.ledger import map_store
 from istsbench.runs.maps import MapStore
 
 FOLDER = "masks"  # below a results folder: METHOD.json, masks of the own rule

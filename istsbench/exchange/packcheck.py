@@ -20,8 +20,8 @@ import pandas as pd
 
 from istsbench.datasets.images import MAX_PIXELS, DataError
 from istsbench.rules import RULES
-from istsbench.runner import FORMAT
 from istsbench.runs.counting import COLUMNS
+from istsbench.runs.ledger import FORMAT
 
 KIND, VERSION = "istsbench results pack", 1
 MEMBERS = ("record.json", "counts.csv", "curve.csv", "masks.json")  # of each method

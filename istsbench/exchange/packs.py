@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from istsbench import __version__
-from istsbench.data import Sample, open_dataset
+from istsbench.data import Dataset, Sample, open_dataset
 from istsbench.datasets.images import DataError
 from istsbench.exchange.masks import FOLDER, Masks, decode, encode
 from istsbench.exchange.packcheck import (
@@ -48,9 +48,10 @@ from istsbench.exchange.packcheck import (
 )
 from istsbench.registry import UnknownName
 from istsbench.results import PROTOCOL, Results
-from istsbench.runner import Images, folder_name, write_record
 from istsbench.runs.counting import count_image
+from istsbench.runs.ledger import write_record
 from istsbench.runs.maps import StoredMap, write_atomic
+from istsbench.runs.scope import Images, folder_name
 from istsbench.threshold import Fixed
 
 MAX_PACK = 200_000_000  # bytes of the archive
@@ -160,16 +161,21 @@ class Imported:
     why: str  # the reason if not
 
 
-def import_pack(pack: Path, out: Path, data_root: Path | None = None) -> Imported:
+def import_pack(
+    pack: Path, out: Path, data_root: Path | None = None, *, dataset: Dataset | None = None
+) -> Imported:
     """Check a pack and write its rows below `out`, as a run would.
 
-    Raises `PackError` with the reason, and then nothing has been written.
+    The counts are checked against `dataset`; if it is not given, against the data set that the
+    pack names, where that is at hand.
+    Raises `PackError` with the reason, or `DataError` if `dataset` cannot be read, and then
+    nothing has been written.
     """
     with _Pack(pack) as opened:
         protocol = opened.manifest["protocol"]
         folder = out / folder_name(*(protocol[key] for key in ("dataset", "split", "images", "of")))
         stored = _stored(folder, protocol)
-        truth, why = _truth(protocol, data_root)
+        truth, why = _truth(protocol, data_root, dataset)
         fresh: dict[str, str] = {}  # file -> spec
         present = []
         for file in opened.manifest["methods"]:
@@ -314,14 +320,16 @@ def _already(folder: Path, stored: dict[str, dict], record: dict[str, Any]) -> b
 
 
 def _truth(
-    protocol: dict[str, Any], data_root: Path | None
+    protocol: dict[str, Any], data_root: Path | None, given: Dataset | None
 ) -> tuple[dict[str, _Truth] | None, str]:
     """The true masks by image, or None and why not; raises `PackError` if data differ."""
     split, limit = protocol["split"], protocol["images"]
     try:
-        dataset = open_dataset(protocol["dataset"], data_root)
+        dataset = given or open_dataset(protocol["dataset"], data_root)
         images = Images.load(dataset, split, limit if limit < protocol["of"] else None, ())
     except (DataError, UnknownName) as error:
+        if given is not None:
+            raise
         return None, str(error)
     if images.hash(images.names) != protocol["data_hash"]:
         raise PackError(

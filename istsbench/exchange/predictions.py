@@ -16,9 +16,11 @@ from istsbench.data import Dataset, FolderDataset
 from istsbench.datasets.images import DataError, read_grey
 from istsbench.datasets.layouts import pictures
 from istsbench.registry import WrongUse
-from istsbench.runner import DEFAULT_RULES, FORMAT, Images, map_store, write_counts
+from istsbench.runner import DEFAULT_RULES
 from istsbench.runs.counting import count
+from istsbench.runs.ledger import FORMAT, map_store, stored, write_counts
 from istsbench.runs.maps import StoredMap
+from istsbench.runs.scope import Images
 from istsbench.selection import file_name
 from istsbench.threshold import Fixed
 
@@ -37,7 +39,8 @@ def submit(
     """Count the prediction images in `folder`; returns the results folder and the record.
 
     The row is called `label` in tables and `submitted(label)` in results. Raises `DataError`
-    if a prediction is missing, unreadable or of another size.
+    if a prediction is missing, unreadable or of another size, `WrongUse` if there is a row of
+    that label with other predictions.
     """
     label = " ".join(label.split())
     if not label:
@@ -56,9 +59,11 @@ def submit(
             )
         digest.update(name.encode() + pixels.tobytes())
         predictions[name] = pixels
+    spec = f"submitted({label})"
+    file = file_name(spec)
     record = {
         "format": FORMAT,
-        "method": f"submitted({label})",
+        "method": spec,
         "label": label,
         "group": "submitted",
         "venue": "",
@@ -66,7 +71,7 @@ def submit(
         "status": "submitted",
         "parameters": {},
         "own": repr(RULE),
-        "file": file_name(f"submitted({label})"),
+        "file": file,
         "method_hash": digest.hexdigest()[:10],
         "dataset": dataset.name,
         "title": dataset.title,
@@ -78,13 +83,19 @@ def submit(
         "wanted": list(wanted),
         "notes": list(images.notes),
     }
+    there = stored(out / images.tag, file)
+    if there and there.get("method_hash") != record["method_hash"]:
+        raise WrongUse(
+            f"a row {label!r} with other predictions is there; give another --label, or remove "
+            f"{out / images.tag / file}.json to replace it"
+        )
     store = map_store(out, record)
     for name, pixels in predictions.items():
         if not store.has(name, images.pixels[name]):
             score = (pixels / 255).astype(np.float32)
             store.save(name, StoredMap(score, images.pixels[name], float("nan")))
     counted = count(RULE, store, dataset, images.names, (), wanted)
-    return out / images.tag, write_counts(out / images.tag, record, counted)
+    return out / images.tag, write_counts(out / images.tag, record, counted, store)
 
 
 def _partner(found: dict[str, Path], dataset: Dataset, name: str, folder: Path) -> Path:

@@ -2,7 +2,8 @@
 
     TO/tables/...        Table VI under both reductions, with intervals; the thresholds used
     TO/macros.tex        every number of the tables as a LaTeX macro
-    TO/figures/TAG/...   the figures of each results folder
+    TO/figures/TAG/...   the figures of each results folder that show the rule and the
+                         reduction, or neither, and were drawn after its newest record
     TO/protocol.tex .md  a paragraph that states the protocol, ready to paste
     TO/references.bib    just the methods and data sets in use
     TO/preview.tex       a document around all of it, to look at
@@ -12,7 +13,7 @@ Everything follows from results folders; nothing is run or scored again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -36,26 +37,32 @@ GROUPS = {
     "game": ("game of networks", "games of networks"),
 }
 RULE_TEXTS = {
-    "own": "by the method's own rule (its paper's, or one calibrated on training images)",
+    "own": "by the method's own rule (its paper's, or one calibrated on NUAA-SIRST training and "
+    "validation images, for slow methods on validation images alone)",
     "half": "by scaling the map of each image to [0, 1] and taking what exceeds 0.5",
     "tuned": "at the mean plus k standard deviations of the map (networks: at a level), with "
     "one k for each method, chosen for the best pooled F1 on validation images",
     "oracle": "at the mean plus k standard deviations of the map (networks: at a level), with "
     "one k for each method, chosen for the best pooled F1 on the test images themselves, which "
-    "is an upper bound and not a result",
+    "is not a result",
 }
 STATUS_TEXTS = {
     "reference-checked": "equal to public reference code",
     "paper": "written from the paper",
     "reconstruction": "reconstructed because the source was not reachable",
-    "submitted": "submitted as prediction images",
 }
 
 
 def bundle(
     sets: Sequence[Results], out: Path, to: Path, rule: str = "own", reduction: str = "image"
 ) -> list[Path]:
-    """Write the bundle of some results folders below `out` into `to`; returns its files."""
+    """Write the bundle of some results folders below `out` into `to`; returns its files.
+
+    Figures are copied, never drawn; those that are older than a record are left out, and the
+    preview names them.
+    """
+    from istsbench.reporting.drawn import drawn
+
     tables = _tables(sets, out, rule, reduction)
     files: dict[str, str] = {}
     macros: dict[str, str] = {}
@@ -71,12 +78,14 @@ def bundle(
     files["protocol.tex"] = protocol_text(sets, rule, reduction, _cite, latex.escape)
     files["protocol.md"] = protocol_text(sets, rule, reduction, " [@{}]".format, str)
     files["references.bib"] = bibliography(_references(sets))
-    figures = {
-        f"figures/{results.folder.name}/{figure.name}": figure.read_bytes()
-        for results in sets
-        for figure in sorted((results.folder / "figures").glob("*.pdf"))
-    }
-    files["preview.tex"] = _preview(tables, figures)
+    figures: dict[str, bytes] = {}
+    old: list[str] = []
+    for results in sets:
+        pdf = drawn(results.folder, rule, reduction, "pdf")
+        at = f"figures/{results.folder.name}"
+        figures |= {f"{at}/{path.name}": path.read_bytes() for path in pdf.current}
+        old += [f"{at}/{path.name}" for path in pdf.old]
+    files["preview.tex"] = _preview(tables, figures, old)
     contents = {name: text.encode() for name, text in files.items()} | figures
     for name, content in contents.items():
         write_atomic(to / name, content)
@@ -104,16 +113,17 @@ def _tables(
     return found
 
 
-def _preview(tables: Iterable[str], figures: Iterable[str]) -> str:
+def _preview(tables: Iterable[str], figures: Iterable[str], old: Collection[str]) -> str:
     inputs = [rf"\input{{tables/{name}.tex}}" for name in tables]
     pictures = [
         rf"\begin{{center}}\includegraphics[width=\textwidth]{{{name}}}\end{{center}}"
         for name in figures
     ]
+    if old:
+        pictures.append(f"Left out, older than the results: {latex.escape(', '.join(old))}.")
     return latex.document(
         r"\input{macros.tex}", r"\input{protocol.tex}", *inputs, r"\clearpage", *pictures,
         r"\bibliographystyle{plain}", r"\bibliography{references}",
-        preamble=[r"\usepackage{graphicx}"],
     )  # fmt: skip
 
 
@@ -123,8 +133,12 @@ def _cite(key: str) -> str:
 
 def _references(sets: Sequence[Results]) -> list[Reference | None]:
     datasets = [of_dataset(results.any_record["dataset"]) for results in sets]
-    methods = [of_method(spec) for results in sets for spec in results.records]
-    return [*datasets, *methods]
+    return [*datasets, *(of_method(record["method"]) for record in _rows(sets))]
+
+
+def _rows(sets: Sequence[Results]) -> list[dict]:
+    """The record of every method on every data set, of those that were counted at all."""
+    return [record for results in sets for record in results.records.values() if "wanted" in record]
 
 
 def thresholds(sets: Sequence[Results]) -> pd.DataFrame:
@@ -146,37 +160,104 @@ def protocol_text(
     escape: Callable[[str], str],
 ) -> str:
     """The protocol as a paragraph; `cite` makes a citation of a key, `escape` guards names."""
-    records = {spec: record for results in sets for spec, record in results.records.items()}
-    ran = {spec: record for spec, record in records.items() if "wanted" in record}
-    return (
-        " ".join(
-            [
-                _methods(ran, cite, escape),
-                _datasets(sets, cite, escape),
-                "Every method receives the grey image (levels 0 to 255) at its native size and "
-                f"returns a score map, which is turned into a mask {RULE_TEXTS[rule]}.",
-                _scores(reduction),
-                _status(ran, escape),
-                _machine(ran, escape),
-                _ids(sets, rule, reduction),
-            ]
-        ).strip()
-        + "\n"
+    rows = _rows(sets)
+    imported = [record for record in rows if "imported" in record]
+    rest = [record for record in rows if "imported" not in record]
+    submitted = [record for record in rest if record["group"] == "submitted"]
+    ran = [record for record in rest if record["group"] != "submitted"]
+    scoring = (
+        "Every method receives the grey image (levels 0 to 255) at its native size and returns "
+        f"a score map, which is turned into a mask {RULE_TEXTS[rule]}."
     )
+    parts = [
+        _methods(ran, cite, escape),
+        _others(submitted, imported, cite, escape),
+        _not_scored(sets, escape),
+        _datasets(sets, cite, escape),
+        scoring if ran else f"Score maps are turned into masks {RULE_TEXTS[rule]}.",
+        _scores(reduction),
+        _status(ran, escape),
+        _failed(rows, escape),
+        _machine(ran, escape),
+        _ids(sets, rule, reduction),
+    ]
+    return " ".join(filter(None, parts)) + "\n"
 
 
-def _methods(ran: dict[str, dict], cite: Callable[[str], str], escape: Callable[[str], str]) -> str:
-    named = []
-    for spec, record in sorted(ran.items(), key=lambda item: (item[1]["year"], item[0])):
-        reference = of_method(spec)
-        named.append(escape(record["label"]) + (cite(reference.key) if reference else ""))
+def _methods(ran: list[dict], cite: Callable[[str], str], escape: Callable[[str], str]) -> str:
+    if not ran:
+        return ""
+    methods: dict[str, dict] = {}
+    for record in ran:
+        methods.setdefault(record["method"], record)
+    named = [
+        escape(record["label"]) + _citation(spec, cite)
+        for spec, record in sorted(methods.items(), key=lambda item: (item[1]["year"], item[0]))
+    ]
+    groups = [record["group"] for record in methods.values()]
     counts = []
-    for group in dict.fromkeys(record["group"] for record in ran.values()):
-        number = sum(record["group"] == group for record in ran.values())
+    for group in dict.fromkeys(groups):
         one, many = GROUPS.get(group, (f"{group} method", f"{group} methods"))
-        counts.append(f"{number} {one if number == 1 else many}")
-    noun = "method" if len(ran) == 1 else "methods"
-    return f"We compare {len(ran)} {noun} ({', '.join(counts)}): {', '.join(named)}."
+        counts.append(_number(groups.count(group), one, many))
+    number = _number(len(methods), "method", "methods")
+    return f"We compare {number} ({', '.join(counts)}): {', '.join(named)}."
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _citation(spec: str, cite: Callable[[str], str]) -> str:
+    reference = of_method(spec)
+    return cite(reference.key) if reference else ""
+
+
+def _on(
+    rows: Iterable[dict], escape: Callable[[str], str], cite: Callable[[str], str] | None = None
+) -> str:
+    """`IPI on NUAA-SIRST and NUST-SIRST, ACM on NUST-SIRST`."""
+    titles: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for record in rows:
+        spec = record["method"]
+        titles.setdefault(spec, []).append(escape(record["title"]))
+        names[spec] = escape(record["label"]) + (_citation(spec, cite) if cite else "")
+    return ", ".join(f"{names[spec]} on {' and '.join(on)}" for spec, on in titles.items())
+
+
+def _others(
+    submitted: list[dict],
+    imported: list[dict],
+    cite: Callable[[str], str],
+    escape: Callable[[str], str],
+) -> str:
+    """What was not run here."""
+    parts = []
+    if submitted:
+        parts.append(
+            f"Submitted as prediction images, and not run here: {_on(submitted, escape, cite)}; "
+            "their levels, 0 to 1, are taken as score maps, with 0.5 as their own rule."
+        )
+    if imported:
+        parts.append(
+            "Imported from results packs, with counts that were made elsewhere: "
+            f"{_on(imported, escape, cite)}."
+        )
+    return " ".join(parts)
+
+
+def _not_scored(sets: Sequence[Results], escape: Callable[[str], str]) -> str:
+    """The rows that stand empty on a data set: the method is missing there, or never ran."""
+    every = [record for results in sets for record in results.records.values()]
+    # What never ran has no label, so that of a record which has one stands last.
+    labels = {r["method"]: r["label"] for r in sorted(every, key=lambda r: "wanted" in r)}
+    empty = [
+        {"method": spec, "label": label, "title": results.any_record["title"]}
+        for results in sets
+        for spec, label in labels.items()
+        if "wanted" not in results.records.get(spec, {})
+    ]
+    return f"Not scored: {_on(empty, escape)}." if empty else ""
 
 
 def _datasets(
@@ -191,9 +272,10 @@ def _datasets(
         texts.append(
             escape(record["title"]) + (cite(reference.key) if reference else "")
             + f" (split {escape(record['split'])}, {images} images, "
-            f"SHA-256 of names and pixels {record['data_hash']})"
+            "first 16 digits of the SHA-256 of names and pixels "
+            f"{record['data_hash']})"
         )  # fmt: skip
-        mended += record.get("notes", [])
+        mended += [note for one in results.records.values() for note in one.get("notes", [])]
     also = f" Mended on loading: {escape('; '.join(dict.fromkeys(mended)))}." if mended else ""
     return f"Data: {'; '.join(texts)}.{also}"
 
@@ -211,24 +293,30 @@ def _scores(reduction: str) -> str:
     )
 
 
-def _status(ran: dict[str, dict], escape: Callable[[str], str]) -> str:
+def _status(ran: list[dict], escape: Callable[[str], str]) -> str:
     parts = []
     for status, text in STATUS_TEXTS.items():
-        labels = [record["label"] for record in ran.values() if record["status"] == status]
+        labels = {record["method"]: record["label"] for record in ran if record["status"] == status}
         if labels:
-            few = f" ({escape(', '.join(labels))})" if status != "reference-checked" else ""
-            parts.append(f"{len(labels)} {'is' if len(labels) == 1 else 'are'} {text}{few}")
-    failed = [record["label"] for record in ran.values() if record.get("failed")]
-    also = f" Of {escape(', '.join(failed))} not every image could be scored." if failed else ""
-    return f"Of the methods, {', '.join(parts)}.{also}" if parts else also.strip()
+            named = escape(", ".join(labels.values()))
+            few = f" ({named})" if status != "reference-checked" else ""
+            parts.append(f"{_number(len(labels), 'is', 'are')} {text}{few}")
+    return f"Of the methods, {', '.join(parts)}." if parts else ""
 
 
-def _machine(ran: dict[str, dict], escape: Callable[[str], str]) -> str:
+def _failed(rows: list[dict], escape: Callable[[str], str]) -> str:
+    failed = [record for record in rows if record.get("failed")]
+    return f"Not every image could be scored by {_on(failed, escape)}." if failed else ""
+
+
+def _machine(ran: list[dict], escape: Callable[[str], str]) -> str:
     found: dict[str, list[str]] = {}
-    for record in ran.values():
+    for record in ran:
         for key, value in (record.get("environment") or {}).items():
             if value not in found.setdefault(key, []):
                 found[key].append(value)
+    if not found:
+        return ""
     cpus = escape(" and ".join(found.pop("cpu", ["an unknown processor"])))
     systems = escape(" and ".join(found.pop("system", ["an unknown system"])))
     for key in ("cores", "threads"):

@@ -55,7 +55,7 @@ def paper_beside(
         most = max(digits[column])
         forms[column] = f".{max(most, 3) if _is_ratio(column) else most}f"
         forms[f"{column}_paper"] = f".{most}f" if len(digits[column]) == 1 else ".6g"
-        forms[f"{column}_diff"] = f"+.{most}f"
+        forms[f"{column}_diff"] = f"+z.{most}f"
     blocks: list[Block] = []
     for prefix, title in {**_TITLES, "": "Cost"}.items():
         mine = [c for c in columns if _prefix(c) == prefix]

@@ -1,21 +1,23 @@
 """Tables and numbers as LaTeX: booktabs rules, and a macro for every number.
 
-The text needs `booktabs` and nothing else.
+The text needs `booktabs`, and `graphicx` where a table is wider than a page.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from istsbench.metrics import RATIOS
+from istsbench.paper.columns import Column
 from istsbench.paper.reported import PAPER_SETS
 
 if TYPE_CHECKING:
     from istsbench.tables import Table
 
+SMALL, SHRUNK = 100, 140  # characters: more do not fit a page's width in \small, in \scriptsize
 MARKS = (r"\textbf{{{}}}", r"\underline{{{}}}", r"\textit{{{}}}")
 _SIGNS = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -25,6 +27,7 @@ _SIGNS = {
     "−": "$-$", "–": "--", "×": r"$\times$", "µ": r"$\mu$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }  # fmt: skip
+SHRINK = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{"
 _NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
 
@@ -39,7 +42,7 @@ def number(text: str) -> str:
 
 
 def table_tex(table: Table) -> str:
-    """A `table*` float."""
+    """A `table*` float, shrunk to the width of the text where it would be wider."""
     width = sum(len(columns) for _, columns in table.blocks)
     body = []
     for heading, rows in table.sections(MARKS, escape, number):
@@ -47,22 +50,23 @@ def table_tex(table: Table) -> str:
             body += [r"\midrule", rf"\multicolumn{{{width + 1}}}{{l}}{{{escape(heading)}}} \\"]
         body += [" & ".join(row) + r" \\" for row in rows]
     notes = r" \par ".join(escape(note) for note in table.foot(legend=True))
-    wide = _characters(table) > 100  # more do not fit between the margins of a journal's page
+    characters = _characters(table)
+    wide, shrunk = characters > SMALL, characters > SHRUNK
     small = [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"] if wide else [r"\small"]
     return "\n".join(
         [
-            r"% needs \usepackage{booktabs}",
+            rf"% needs \usepackage{{{'booktabs,graphicx' if shrunk else 'booktabs'}}}",
             r"\begin{table*}",
             r"\centering",
             rf"\caption{{{escape(table.title)}}}",
             *small,
-            rf"\begin{{tabular}}{{l*{{{width}}}{{r}}}}",
+            (SHRINK if shrunk else "") + rf"\begin{{tabular}}{{l*{{{width}}}{{r}}}}",
             r"\toprule",
             *_head(table),
             r"\midrule",
             *body,
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}" + ("}" if shrunk else ""),
             r"\\[1ex]\parbox{\textwidth}{\footnotesize\raggedright " + notes + "}",
             r"\end{table*}",
             "",
@@ -100,14 +104,13 @@ def _head(table: Table) -> list[str]:
     return [*lines, " & ".join(["Method", *shorts]) + r" \\"]
 
 
-def document(*parts: str, preamble: Iterable[str] = ()) -> str:
+def document(*parts: str) -> str:
     """A document of its own around tables and text, to look at them."""
     return "\n".join(
         [
             r"\documentclass[10pt]{article}",
             r"\usepackage[a4paper,margin=1.5cm]{geometry}",
-            r"\usepackage{booktabs}",
-            *preamble,
+            r"\usepackage{booktabs,graphicx}",
             r"\begin{document}",
             *parts,
             r"\end{document}",
@@ -144,7 +147,7 @@ def macros(table: Table, ending: str = "") -> dict[str, str]:
         for column in table.numbers():
             text = table.printed(row, column)
             if text:
-                dataset, score = _split(column)
+                dataset, score = _split(table.column(column))
                 if table.name != "table_vi":
                     dataset = f"{table.name}_{dataset}"
                 name = macro_name(dataset, method, score) + letters(ending)
@@ -156,17 +159,13 @@ def macros(table: Table, ending: str = "") -> dict[str, str]:
     return found
 
 
-def _split(column: str) -> tuple[str, str]:
-    """Data set and score of a column, whichever of the two its name begins with."""
-    first, _, rest = column.partition("_")
-    if first in PAPER_SETS:
-        return first, rest
-    if first not in RATIOS:
-        return "", column
-    for ending in ("_paper", "_diff", "_low", "_high", "_sd"):
-        if rest.endswith(ending):
-            return rest.removesuffix(ending), first + ending
-    return rest, first
+def _split(column: Column) -> tuple[str, str]:
+    """Data set and score; names in the paper's other tables begin with the data set."""
+    score = replace(column, dataset="").name
+    if column.dataset:
+        return column.dataset, score
+    first, _, rest = score.partition("_")
+    return (first, rest) if first in PAPER_SETS else ("", score)
 
 
 def _tail(cell: str) -> str:

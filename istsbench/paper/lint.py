@@ -105,7 +105,8 @@ def lint(
     `columns` gives the name of a column for some of `SCORES`, or for `label`, `metric`,
     `value`, where it is not guessed. `claim` is the reduction that the table states, one of
     `CLAIMS`; `scale` one of `SCALES`, `auto` being percent for a score with a value above 2.
-    Raises `DataError` if no two scores are found.
+    Raises `DataError` if no two scores are found, or if `auto` finds a row in fractions
+    among rows in percent.
     """
     for what, value, known in (("claim", claim, CLAIMS), ("scale", scale, SCALES)):
         if value not in known:
@@ -124,7 +125,9 @@ def lint(
             f"{path}: no two of precision, recall, F1 and IoU in its columns "
             f"({', '.join(head)}); name them, e.g. f1=F-measure,iou=mIoU"
         )
-    rows = _intervals(found, scale)
+    percent = _percent(found) if scale == "auto" else {}
+    _check_scale(path, found, percent)
+    rows = _intervals(found, scale, percent)
     findings = [finding for row in rows for finding in check(row, claim)]
     return Report(tuple(rows), tuple(findings))
 
@@ -201,9 +204,12 @@ def _show(row: Row, *scores: str) -> str:
 # ------------------------------------------------------------------ reading
 
 Found = tuple[str, str, int, dict[str, str]]  # label, part, line, score -> text
+Column = tuple[str, str]  # part, score
 
 
 def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file, expected a CSV table of results")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -320,19 +326,50 @@ def _number(text: str) -> tuple[float, int, bool] | None:
     return float(match[1]), decimals, text[match.end() :].lstrip().startswith("%")
 
 
-def _intervals(found: list[Found], scale: str) -> list[Row]:
-    """Rows with intervals. A column has as many decimals as its longest number, for some
-    writers drop zeros at the end."""
-    decimals: dict[tuple[str, str], int] = {}
-    highest: dict[tuple[str, str], float] = {}
+def _percent(found: list[Found]) -> dict[Column, float]:
+    """The columns in percent, each with its highest value.
+
+    Values above 1 are percent beside another score above 2.
+    """
+    highest: dict[Column, float] = {}
     for _, part, _, scores in found:
         for score, text in scores.items():
             if read := _number(text):
-                value, digits, sign = read
-                column = (part, score)
-                decimals[column] = max(decimals.get(column, 0), digits)
-                highest[column] = max(highest.get(column, 0.0), 100.0 if sign else value)
+                value, _, sign = read
+                most = highest.get((part, score), 0.0)
+                if sign or value <= 100:  # what is larger is wrong in percent too
+                    highest[part, score] = max(most, 100.0 if sign else value)
     hundreds = {part for (part, _), value in highest.items() if value > 2}
+    return {column: value for column, value in highest.items()
+            if value > 2 or (value > 1 and column[0] in hundreds)}  # fmt: skip
+
+
+def _check_scale(path: Path, found: list[Found], percent: Mapping[Column, float]) -> None:
+    """Raise `DataError` for a row that may be in fractions although its columns are in percent.
+
+    One number above 1, or with a percent sign, tells that the whole row is in percent.
+    """
+    for label, part, number, scores in found:
+        texts = {score: text for score, text in scores.items() if (part, score) in percent}
+        read = {score: value for score, text in texts.items() if (value := _number(text))}
+        small = [score for score, (value, _, _) in read.items() if value]
+        if small and all(value <= 1 and not sign for value, _, sign in read.values()):
+            score = small[0]
+            raise DataError(
+                f"{path}: line {number}: {label} has {TITLES[score]} {texts[score]} where others "
+                f"have up to {percent[part, score]:g}: percent and fractions in one column; "
+                "use --scale if all are of one"
+            )
+
+
+def _intervals(found: list[Found], scale: str, percent: Mapping[Column, float]) -> list[Row]:
+    """Rows with intervals. A column has as many decimals as its longest number, for some
+    writers drop zeros at the end."""
+    decimals: dict[Column, int] = {}
+    for _, part, _, scores in found:
+        for score, text in scores.items():
+            if read := _number(text):
+                decimals[part, score] = max(decimals.get((part, score), 0), read[1])
     rows = []
     for label, part, number, scores in found:
         printed = {}
@@ -340,9 +377,7 @@ def _intervals(found: list[Found], scale: str) -> list[Row]:
             read = _number(scores.get(score, ""))
             if read is None:
                 continue
-            most = highest[part, score]
-            percent = most > 2 or (most > 1 and part in hundreds)
-            unit = 100 if percent and scale == "auto" or scale == "percent" else 1
+            unit = 100 if scale == "percent" or (part, score) in percent else 1
             half = 0.5 * 10.0 ** -decimals[part, score]
             low, high = (read[0] - half) / unit, (read[0] + half) / unit
             printed[score] = Printed(scores[score], low, high)

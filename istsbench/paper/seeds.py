@@ -30,9 +30,9 @@ _LONGEST = 500  # characters of a text in a record
 def training(choice: Choice, method: Segmenter) -> dict[str, Any]:
     """What a record tells of how the weights of a method came to be.
 
-    `trained`: the method and label without its weights, the seed, and a hash of all else
-    that decided the training. Nothing for methods that do not learn, and for weights whose
-    file does not say.
+    `trained`: the method and label without its weights, the seed, the split of the images,
+    and a hash of all else that decided the training. Nothing for methods that do not learn,
+    and for weights whose file does not say.
     """
     plan = _plan(method)
     if plan is None:
@@ -46,6 +46,7 @@ def training(choice: Choice, method: Segmenter) -> dict[str, Any]:
             "method": base.spec,
             "label": base.label(type(method).card.label),
             "seed": plan["seed"],
+            "split": plan.get("split"),
             "plan": digest[:8],
         }
     }

@@ -28,7 +28,7 @@ from istsbench.metrics import RATIOS, REDUCTIONS, best_rule, pixel_counts, summa
 from istsbench.progress import progress
 from istsbench.registry import WrongUse
 from istsbench.results import Results
-from istsbench.runner import map_store
+from istsbench.runs.ledger import map_store
 from istsbench.runs.maps import MapStore, write_atomic
 from istsbench.runs.protocol import SIZES, Protocol
 from istsbench.tables import HEADS
@@ -229,7 +229,8 @@ def sensitivity(
 ) -> Sensitivity:
     """Rank the methods of a results folder under every protocol; `out` holds the maps.
 
-    Methods that failed, and those without maps, are left out and named in the notes.
+    Methods that failed are left out and named in the notes; for the size 512 also those
+    without maps.
     """
     if score not in RATIOS:
         raise WrongUse(f"score is {score!r}, expected one of {', '.join(RATIOS)}")
@@ -237,8 +238,8 @@ def sensitivity(
     wanted = Results(results.folder, ranked, results.counts).rules if ranked else []
     specs, notes = [], []
     for spec, record in results.records.items():
-        reason = _missing(results, spec, wanted, map_store(out, record) if spec in ranked else None)
-        if reason and not ("map" in reason and "512" not in sizes):
+        reason = _missing(results, spec, wanted, out if "512" in sizes else None)
+        if reason:
             notes.append(f"{record['label']} is left out: {reason}")
         else:
             specs.append(spec)
@@ -265,16 +266,15 @@ def sensitivity(
     return Sensitivity(kept, score, frame.assign(rank=ranks.astype(int)), tuple(notes))
 
 
-def _missing(
-    results: Results, spec: str, wanted: Sequence[str], store: MapStore | None
-) -> str | None:
-    """Why a method cannot be ranked, if so."""
-    if store is None:
+def _missing(results: Results, spec: str, wanted: Sequence[str], maps: Path | None) -> str | None:
+    """Why a method cannot be ranked, if so; `maps` is the folder that must hold its maps."""
+    record = results.records[spec]
+    if "wanted" not in record:
         return results.failure(spec) or "it never ran"
     for rule in wanted:
         if not results.complete(spec, rule):
             return results.failure(spec) or f"not every image was counted under {rule}"
-    if not store.folder.is_dir():
+    if maps is not None and not map_store(maps, record).folder.is_dir():
         return "its maps are not here"
     return None
 
@@ -293,7 +293,7 @@ def _resized(
     tuning: tuple[str, ...] = ()
     if "tuned" in wanted:
         limited = images < results.any_record["of"]
-        tuning = dataset.tuning_names()[: images if limited else None]
+        tuning = dataset.tuning_names(results.any_record["split"])[: images if limited else None]
     tasks = []
     for spec, record in results.records.items():
         names = tuple(results.counts[spec]["image"].unique())

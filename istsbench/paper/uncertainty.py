@@ -57,15 +57,21 @@ def paired_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
     return found
 
 
+def complete_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
+    """`paired_rows` of at least one method; raises `DataError` if there is none."""
+    rows = paired_rows(results, rule)
+    if not rows:
+        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    return rows
+
+
 def _place(record: dict) -> tuple[bool, int, str]:
     return record["group"] == "game", record["year"], record["label"]
 
 
 def per_image(results: Results, rule: str, score: str = "f1") -> pd.DataFrame:
     """Scores of `RATIOS` as images x methods; raises `DataError` if no method is complete."""
-    rows = paired_rows(results, rule)
-    if not rows:
-        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    rows = complete_rows(results, rule)
     return pd.DataFrame({spec: ratios(frame)[score] for spec, frame in rows.items()})
 
 

@@ -16,11 +16,6 @@ from istsbench.results import ProtocolMix, Results
 
 REDUCED = {"image": "means over images", "pooled": "pooled over all pixels"}
 SIZES = {"native": "native size", "512": "maps and masks resized to 512x512"}
-MATCHED = {
-    "first": "the first predicted region in raster order",
-    "area": "the first predicted region, other regions of an equal area not counted as false",
-    "hungarian": "the largest number of pairs, then the least total distance",
-}
 
 
 @dataclass(frozen=True)
