@@ -6,8 +6,8 @@ or a file is said with what was found and what was expected.
 
 `nuaa` is NUAA-SIRST (Dai et al., WACV 2021), `nust` and `nust-paper` are NUST-SIRST
 (Wang et al., ICCV 2019) in the official division and in one like pixelGame's,
-`synthetic` needs no file, `nudt` and `irstd1k` are read in their published folders, and
-`folder:PATH` is any folder of images and masks.
+`synthetic` needs no file, `nudt` and `irstd1k` are read in their published folders by
+their published lists, and `folder:PATH` is any folder of images and masks.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from istsbench.datasets.images import DataError, pixel_hash, read_grey
+from istsbench.datasets.images import DataError, DataGone, pixel_hash, read_grey
 from istsbench.datasets.layouts import list_files, nust_training, pair, picture_folders, read_list
-from istsbench.registry import UnknownName
+from istsbench.registry import UnknownName, WrongUse
 
 HALF = 127  # a mask pixel is foreground above half of full scale
 VALIDATION = 200  # images set aside for tuning where a data set has no validation list
@@ -57,7 +58,7 @@ class Dataset(ABC):
 
     @abstractmethod
     def load(self, name: str) -> Sample:
-        """Decode one sample; raises `DataError` if it is damaged."""
+        """Decode one sample; raises `DataError` if it is damaged, `DataGone` if all are gone."""
 
     def names(self, split: str = "test") -> tuple[str, ...]:
         """The sample names of a split; `trainval` is train and val where no list says more,
@@ -79,15 +80,40 @@ class Dataset(ABC):
         }
         return replace(self, splits=splits)
 
-    def tuning_names(self) -> tuple[str, ...]:
-        """Validation images: what thresholds may be tuned on and epochs chosen on."""
-        for split in ("val", "train"):
-            if self.splits.get(split):
-                return self.splits[split][:VALIDATION]
-        raise DataError(
-            f"data set {self.name} has neither a validation nor a training split "
-            f"(it has: {', '.join(self.splits)}), so nothing can be tuned on it"
-        )
+    def tuning_names(self, split: str = "test") -> tuple[str, ...]:
+        """What thresholds may be tuned on and epochs chosen on when `split` is scored.
+
+        Validation images, else training images: for LIST/test those of LIST, else those of the
+        default lists. Raises `DataError` if there are none, `WrongUse` if some are scored.
+        """
+        lists = split[: split.rfind("/") + 1]
+        for key in (f"{lists}val", f"{lists}train", "val", "train"):
+            if self.splits.get(key):
+                break
+        else:
+            raise DataError(
+                f"data set {self.name} has neither a validation nor a training split "
+                f"(it has: {', '.join(self.splits)}), so nothing can be tuned on it"
+            )
+        found = self.splits[key][:VALIDATION]
+        # A folder to train on need not have test images.
+        scored = () if split == "test" and split not in self.splits else self.names(split)
+        if both := set(found).intersection(scored):
+            raise WrongUse(
+                f"{len(both)} of {len(found)} images of {key}, on which something would be "
+                f"chosen, are in the split {split} of {self.name} that is scored, the first is "
+                f"{min(both)}; expected none in both: only `oracle` may look at scored images"
+            )
+        return found
+
+    def learnt(self, split: str) -> tuple[str, ...]:
+        """The images of a split that are for training or validation in the default lists.
+
+        Published weights and calibrated thresholds have seen them.
+        """
+        parts = (self.splits.get(part, ()) for part in ("train", "val", "trainval"))
+        seen = {name for part in parts for name in part}
+        return tuple(name for name in self.names(split) if name in seen)
 
 
 @dataclass(frozen=True)
@@ -106,7 +132,18 @@ class FolderDataset(Dataset):
         if name not in self.pairs:
             raise DataError(f"{self.root}: no image and mask called {name!r}")
         image_path, mask_path = self.pairs[name]
-        image, mask = read_grey(image_path), read_grey(mask_path)
+        try:
+            image, mask = read_grey(image_path), read_grey(mask_path)
+        except DataError as error:
+            for folder in (image_path.parent, mask_path.parent):
+                if not os.path.isdir(folder):  # False also where the disk does not answer
+                    raise DataGone(f"{folder}: the folder is gone, {name} was asked for") from error
+            raise
+        if mask.any() and mask.max() <= HALF:
+            raise DataError(
+                f"{mask_path}: no mask pixel is above half of full scale, the largest value is "
+                f"{mask.max()}; expected 0 and 255"
+            )
         notes: tuple[str, ...] = ()
         if image.shape != mask.shape:
             if name not in self.fixes:
@@ -146,7 +183,8 @@ def set_aside(names: tuple[str, ...], number: int, seed: int = 0) -> tuple[tuple
 
 def _with_validation(splits: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     if "train" not in splits and "trainval" in splits:
-        splits["train"] = splits["trainval"]
+        aside = set(splits.get("val", ()))
+        splits["train"] = tuple(name for name in splits["trainval"] if name not in aside)
     if "train" in splits and "val" not in splits:
         number = min(VALIDATION, len(splits["train"]) // 5)
         splits["train"], splits["val"] = set_aside(splits["train"], number)
@@ -160,22 +198,39 @@ def _read(
     images: str,
     masks: str,
     lists: tuple[str, ...],
-    fixes: Mapping[str, str],
+    called: Collection[str] = (),
+    fixes: Mapping[str, str] | None = None,
 ) -> FolderDataset:
     pairs = pair(root, images, masks)
     splits: dict[str, tuple[str, ...]] = {}
     for folder in lists:
-        named = {kind: read_list(path, pairs) for kind, path in list_files(root, folder).items()}
+        files = list_files(root, folder, called)
+        named = _with_validation({kind: read_list(path, pairs) for kind, path in files.items()})
         if named and not splits:
             splits.update(named)
         splits.update({f"{folder}/{split}": names for split, names in named.items()})
-    if not splits:
-        splits = {"test": tuple(sorted(pairs))}
-    return FolderDataset(name, title, _with_validation(splits), root, pairs, fixes)
+    return FolderDataset(name, title, splits, root, pairs, fixes or {})
 
 
-def _folder(name: str, title: str, root: Path) -> FolderDataset:
-    return _read(name, title, root, *picture_folders(root), {})
+def _folder(root: Path) -> FolderDataset:
+    """Any folder: without a list every image is a test image."""
+    title = root.resolve().name
+    found = _read(f"folder-{title}", title, root, *picture_folders(root))
+    return found if found.splits else replace(found, splits={"test": tuple(sorted(found.pairs))})
+
+
+def _published(name: str, root: Path) -> FolderDataset:
+    """A folder of a published division: without its lists, training images would be tested."""
+    source = SOURCES[name]
+    folders = picture_folders(root, source.folders)
+    found = _read(name, source.title, root, *folders, called=source.folders)
+    if not found.splits.get("test"):
+        raise DataError(
+            f"{root}: no list of the test images of {source.title}; expected train.txt (or "
+            f"trainval.txt) and test.txt, or train_{source.title}.txt and "
+            f"test_{source.title}.txt, in this folder or one below it, as 50_50/test.txt"
+        )
+    return found
 
 
 def _nuaa(root: Path) -> FolderDataset:
@@ -184,7 +239,10 @@ def _nuaa(root: Path) -> FolderDataset:
         raise DataError(
             f"{root}: no folder of split lists; expected one of {', '.join(NUAA_LISTS)}"
         )
-    return _read("nuaa", "NUAA-SIRST", root, "images", "masks", lists, NUAA_RESIZED)
+    found = _read("nuaa", "NUAA-SIRST", root, "images", "masks", lists, fixes=NUAA_RESIZED)
+    if not found.splits.get("test"):
+        raise DataError(f"{root}: no list of the test images; expected {lists[0]}/test.txt")
+    return found
 
 
 def _nust_pairs(root: Path) -> tuple[dict[str, tuple[Path, Path]], dict[str, tuple[Path, Path]]]:
@@ -242,13 +300,13 @@ SOURCES = {
     "nudt": Source(
         "NUDT-SIRST",
         ("nudt", "NUDT-SIRST"),
-        lambda root: _folder("nudt", "NUDT-SIRST", root),
+        partial(_published, "nudt"),
         "github.com/YeRen123455/Infrared-Small-Target-Detection",
     ),
     "irstd1k": Source(
         "IRSTD-1k",
         ("irstd1k", "IRSTD-1k", "IRSTD-1K"),
-        lambda root: _folder("irstd1k", "IRSTD-1k", root),
+        partial(_published, "irstd1k"),
         "github.com/RuiZhang97/ISNet",
     ),
 }
@@ -298,5 +356,5 @@ def open_dataset(name: str, data_root: Path | None = None) -> Dataset:
         return synthetic()
     root = locate(name, data_root)
     if name.startswith("folder:"):
-        return _folder(f"folder-{root.resolve().name}", root.resolve().name, root)
+        return _folder(root)
     return SOURCES[name].read(root)

@@ -10,7 +10,7 @@ from istsbench.data import DataError, fingerprint, open_dataset, set_aside
 from istsbench.datasets.images import pixel_hash, read_grey
 from istsbench.datasets.layouts import NUST_DAMAGED
 from istsbench.datasets.manifest import read_manifest
-from istsbench.registry import UnknownName
+from istsbench.registry import UnknownName, WrongUse
 
 GREY = np.arange(20, dtype=np.uint8).reshape(4, 5)
 MASK = np.zeros((4, 5), np.uint8)
@@ -70,6 +70,29 @@ def test_mask_is_cut_at_half_of_full_scale(nuaa):
     save(nuaa / "masks" / "Misc_3_pixels0.png", np.array([[0, 127, 128, 255, 1]] * 4, np.uint8))
     mask = open_dataset("nuaa", nuaa.parent).load("Misc_3").mask
     np.testing.assert_array_equal(mask[0], [False, False, True, True, False])
+
+
+def _indexed():
+    picture = Image.fromarray(MASK // 255, "L").convert("P")
+    picture.putpalette([0, 0, 0, 128, 0, 0])  # the second colour of many annotation tools
+    return picture
+
+
+@pytest.mark.parametrize(
+    "mask, largest",
+    [(Image.fromarray(MASK // 255), 1), (Image.fromarray(MASK // 2), 127), (_indexed(), 38)],
+    ids=["0 and 1", "0 and 127", "palette"],
+)
+def test_a_mask_that_nobody_would_see_as_white_is_refused(nuaa, mask, largest):
+    mask.save(nuaa / "masks" / "Misc_3_pixels0.png")
+    message = f"Misc_3_pixels0.png: no mask pixel .* value is {largest}; expected 0 and 255"
+    with pytest.raises(DataError, match=message):
+        open_dataset("nuaa", nuaa.parent).load("Misc_3")
+
+
+def test_a_mask_without_a_target_is_read(nuaa):
+    save(nuaa / "masks" / "Misc_3_pixels0.png", 0 * MASK)
+    assert not open_dataset("nuaa", nuaa.parent).load("Misc_3").mask.any()
 
 
 def test_mask_of_another_size_is_refused(nuaa):
@@ -182,6 +205,13 @@ def test_nuaa_without_lists_is_refused(nuaa):
         open_dataset("nuaa", nuaa.parent)
 
 
+def test_nuaa_without_a_test_list_is_refused(nuaa):
+    for path in (nuaa / "idx_427").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match="no list of the test images; expected idx_427/test.txt"):
+        open_dataset("nuaa", nuaa.parent)
+
+
 def test_further_lists_are_named_splits(nuaa):
     write(nuaa / "idx_320" / "test.txt", "Misc_1\nMisc_2")
     dataset = open_dataset("nuaa", nuaa.parent)
@@ -202,6 +232,48 @@ def test_validation_is_taken_from_training_where_no_list_says_so(tmp_path):
     assert len(dataset.names("train")) == 8 and len(dataset.names("val")) == 2
     assert sorted(dataset.names("trainval")) == names[:10]
     assert dataset.tuning_names() == dataset.names("val")
+
+
+def test_training_images_hold_no_validation_image(tmp_path):
+    make(tmp_path, "abcdef")
+    for folder in ("", "other"):
+        write(tmp_path / folder / "trainval.txt", "d\na\nc\nb")
+        write(tmp_path / folder / "val.txt", "b\nc")
+        write(tmp_path / folder / "test.txt", "e\nf")
+    dataset = open_dataset(f"folder:{tmp_path}")
+    assert dataset.names("train") == dataset.names("other/train") == ("d", "a")
+    assert dataset.names("val") == ("b", "c") and dataset.names("trainval") == ("d", "a", "c", "b")
+
+
+def test_what_is_tuned_on_belongs_to_the_lists_that_are_scored(nuaa):
+    make(nuaa, ["Misc_4"])
+    write(nuaa / "idx_320" / "test.txt", "Misc_1\nMisc_2")
+    write(nuaa / "idx_320" / "train.txt", "Misc_3\nMisc_4")
+    dataset = open_dataset("nuaa", nuaa.parent)
+    assert dataset.tuning_names() == dataset.tuning_names("idx_427/test") == ("Misc_2",)
+    assert dataset.tuning_names("idx_320/test") == ("Misc_3", "Misc_4")
+    assert dataset.tuning_names("train") == ("Misc_2",)
+    assert dataset.learnt("idx_320/test") == ("Misc_1", "Misc_2") and not dataset.learnt("test")
+    assert dataset.learnt("all") == ("Misc_1", "Misc_2")
+
+
+@pytest.mark.parametrize("split", ["idx_320/test", "val", "trainval", "all"])
+def test_nothing_is_tuned_on_what_is_scored(nuaa, split):
+    write(nuaa / "idx_320" / "test.txt", "Misc_2\nMisc_3")
+    dataset = open_dataset("nuaa", nuaa.parent)
+    message = f"1 of 1 images of val, .* are in the split {split} of nuaa .* first is Misc_2"
+    with pytest.raises(WrongUse, match=message):
+        dataset.tuning_names(split)
+
+
+def test_a_validation_list_that_is_the_test_list_is_not_tuned_on(tmp_path):
+    make(tmp_path, "abc")
+    for split, names in (("train", "a"), ("val", "b\nc"), ("test", "b\nc")):
+        write(tmp_path / f"{split}.txt", names)
+    with pytest.raises(WrongUse, match="2 of 2 images of val, .* expected none in both"):
+        open_dataset(f"folder:{tmp_path}").tuning_names()
+    (tmp_path / "test.txt").unlink()  # as for one who trains only
+    assert open_dataset(f"folder:{tmp_path}").tuning_names() == ("b", "c")
 
 
 def test_set_aside_is_a_division_that_its_seed_fixes():
@@ -229,6 +301,48 @@ def test_nudt(tmp_path):
     write(tmp_path / "NUDT-SIRST" / "50_50" / "train.txt", "000001\n")
     write(tmp_path / "NUDT-SIRST" / "50_50" / "test.txt", "000002\n")
     assert open_dataset("nudt", tmp_path).names() == ("000002",)
+
+
+@pytest.mark.parametrize("folder", ["nudt", "NUDT-SIRST"])
+@pytest.mark.parametrize("place", [".", "img_idx", "division/50_50", "a/b/c"])
+@pytest.mark.parametrize("ending", ["", "_NUDT-SIRST", "_nudt-sirst"])
+def test_published_lists_are_found_below_the_folder(tmp_path, folder, place, ending):
+    root = tmp_path / folder
+    make(root, ["000001", "000002"])
+    write(root / place / f"train{ending}.txt", "000001\n")
+    write(root / place / f"test{ending}.txt", "000002\n")
+    dataset = open_dataset("nudt", tmp_path)
+    assert (dataset.names("train"), dataset.names("test")) == (("000001",), ("000002",))
+    assert dataset.names(f"{place}/test") == ("000002",)
+
+
+def test_the_nearest_lists_are_taken(tmp_path):
+    root = tmp_path / "nudt"
+    make(root, ["1", "2"])
+    write(root / "z" / "y" / "test.txt", "2\n")
+    write(root / "a" / "b" / "c" / "test.txt", "of another data set\n")
+    assert open_dataset("nudt", tmp_path).names() == ("2",)
+    write(root / "lists" / "test.txt", "1\n")
+    assert sorted(open_dataset("nudt", tmp_path).splits) == ["lists/test", "test"]
+
+
+@pytest.mark.parametrize("name, title", [("nudt", "NUDT-SIRST"), ("irstd1k", "IRSTD-1k")])
+@pytest.mark.parametrize("lists", [(), ("train",), ("trainval", "trainvaltest"), ("test_50",)])
+def test_a_published_set_without_its_test_list_is_refused(tmp_path, name, title, lists):
+    make(tmp_path / name, ["1", "2"])
+    for kind in lists:
+        write(tmp_path / name / f"{kind}.txt", "1\n")
+    message = f"{name}: no list of the test images of {title}; expected .* test_{title}.txt"
+    with pytest.raises(DataError, match=message):
+        open_dataset(name, tmp_path)
+
+
+def test_irstd1k_in_the_other_public_layout(tmp_path):
+    root = tmp_path / "IRSTD-1K"
+    make(root, ["XDU0", "XDU1"])
+    write(root / "img_idx" / "train_IRSTD-1K.txt", "XDU0\n")
+    write(root / "img_idx" / "test_IRSTD-1K.txt", "XDU1\n")
+    assert open_dataset("irstd1k", tmp_path).names() == ("XDU1",)
 
 
 def test_irstd1k(tmp_path):
@@ -339,6 +453,12 @@ def test_real_nuaa_splits(data_root):
     assert sizes == [256, 85, 86, 341]
     sizes = [len(dataset.names(f"idx_320/{split}")) for split in ("train", "val", "test")]
     assert sizes == [160, 64, 96]
+
+
+def test_real_nuaa_named_lists_hold_images_of_the_default_ones(data_root):
+    dataset = open_dataset("nuaa", data_root)
+    assert (len(dataset.learnt("idx_320/test")), dataset.learnt("test")) == (77, ())
+    assert dataset.tuning_names("idx_320/test") == dataset.names("idx_320/val")
 
 
 def test_real_nuaa_has_no_empty_mask_and_one_resized(data_root):

@@ -240,6 +240,31 @@ def test_a_missing_or_empty_folder_is_a_finding(folder, sub):
     assert ("error", "folder", "") in serious(verify(f"folder:{folder}"))
 
 
+def test_a_published_set_without_lists_is_an_error_and_a_folder_s_is_a_note(folder):
+    for path in (folder / "50_50").iterdir():
+        path.unlink()
+    assert "every image is a test image" in said(verify(f"folder:{folder}"), "list")
+    root = folder / "nudt"
+    root.mkdir()
+    for sub in ("images", "masks"):
+        (folder / sub).rename(root / sub)
+    report = verify("nudt", folder)
+    assert serious(report) == [("error", "folder", "")] and not said(report, "list")
+    assert "no list of the test images of NUDT-SIRST" in said(report, "folder")
+
+
+def test_the_lists_of_a_published_set_are_looked_at_wherever_they_lie(folder):
+    root = folder / "nudt"
+    for sub in ("images", "masks"):
+        (root / sub).parent.mkdir(exist_ok=True)
+        (folder / sub).rename(root / sub)
+    write(root / "a" / "b" / "test_NUDT-SIRST.txt", "Misc_4")
+    write(root / "a" / "b" / "train_NUDT-SIRST.txt", "Misc_1\nMisc_4")
+    report = verify("nudt", folder)
+    assert serious(report) == [("error", "list", "Misc_4")]
+    assert said(report, "list") == "in both train and test of a/b"
+
+
 def test_no_folder_at_all(tmp_path):
     with pytest.raises(DataError, match="not here"):
         verify("nuaa", tmp_path)

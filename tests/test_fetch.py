@@ -1,5 +1,6 @@
 """The download against a server on this machine: a whole, verified set or nothing."""
 
+import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -90,6 +91,18 @@ def test_what_is_there_is_not_fetched_again(server, tmp_path):
     server.asked.clear()
     assert fetch("nuaa", tmp_path, server.url) == folder
     assert not server.asked
+    sound = files(folder)
+    for name, data, message in (
+        ("images/Misc_1.png", PAGE, "not a readable image"),
+        ("images/Misc_1.png", sound["images/Misc_2.png"], "grey pixels are not the published"),
+        ("idx_320/val.txt", b"Misc_1\nMisc_3", "2 names that are not the 1 published ones"),
+    ):
+        (folder / name).write_bytes(data)
+        with pytest.raises(
+            DataError, match=f"1 of 16 files are not.*the first is {name}: .*{message}"
+        ):
+            fetch("nuaa", tmp_path, server.url)
+        (folder / name).write_bytes(sound[name])
     (folder / "masks" / "Misc_2_pixels0.png").unlink()
     with pytest.raises(DataError, match="lacks 1 of 16 files, the first is masks/Misc_2_pixels0"):
         fetch("nuaa", tmp_path, server.url)
@@ -170,11 +183,21 @@ def test_a_fetch_that_was_interrupted_goes_on(server, home, tmp_path):
 def test_another_fetch_may_be_first(server, home, tmp_path):
     def other(done, whole):
         if done == whole:
-            (tmp_path / "nuaa").mkdir()
-            (tmp_path / "nuaa" / "x").touch()
+            shutil.copytree(home, tmp_path / "nuaa")
 
     assert fetch("nuaa", tmp_path, server.url, other) == tmp_path / "nuaa"
     assert not (tmp_path / ".nuaa.part").exists()
+
+
+def test_a_folder_that_somebody_else_makes_meanwhile_is_not_taken_for_the_set(server, tmp_path):
+    def other(done, whole):
+        if done == whole:
+            (tmp_path / "nuaa").mkdir()
+            (tmp_path / "nuaa" / "x").touch()
+
+    with pytest.raises(DataError, match="already there but lacks 16 of 16 files"):
+        fetch("nuaa", tmp_path, server.url, other)
+    assert len(files(tmp_path / ".nuaa.part")) == 16
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "..\\evil", "C:evil"])

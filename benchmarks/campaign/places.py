@@ -106,7 +106,7 @@ def _moved(ground: Ground, place: Callable[[Path], Path], back: bool, jobs: int)
     if back:
         aside.rename(path)
     kept = len(stamps(out))
-    trial = ground.finish(out, *words, "--retry-failed")
+    trial = ground.finish(out, *words, *(() if back else ("--retry-failed",)))
     lost = 0 if kept or not back else 1
     unlike = difference(reference, out)
     said = "Traceback" not in text
@@ -119,7 +119,7 @@ def _moved(ground: Ground, place: Callable[[Path], Path], back: bool, jobs: int)
 
 
 def unplugged(ground: Ground) -> Iterator[Trial]:
-    """the data folder unplugged half-way, then back (`--retry-failed`)"""
+    """the data folder unplugged half-way, then back"""
     for _ in ground.times(3):
         yield from _moved(ground, lambda out: ground.data, True, int(ground.rng.integers(1, 3)))
 

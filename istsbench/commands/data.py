@@ -69,7 +69,7 @@ def stats(
     split: Annotated[str, typer.Option(help="all, test, train, ...")] = "all",
     margin: Annotated[
         int | None,
-        typer.Option(help="Pixels around a target for its SCR; else three times the target."),
+        typer.Option(min=1, help="Pixels around a target for its SCR; else three times it."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for CSV and picture.")] = Path(
         "results/statistics"

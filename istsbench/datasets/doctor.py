@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from istsbench.data import NUAA_LISTS, NUAA_RESIZED, Dataset, locate, open_dataset
+from istsbench.data import NUAA_LISTS, NUAA_RESIZED, SOURCES, Dataset, locate, open_dataset
 from istsbench.datasets.duplicates import ALIKE, nearest, thumbnail
 from istsbench.datasets.findings import Finding, Report
 from istsbench.datasets.images import DataError, pixel_hash
@@ -138,18 +138,19 @@ def _lists(name: str, root: Path, pairs: Pairs, findings: list[Finding]) -> List
     """The split lists that can be read; what is wrong with them goes to the findings."""
     if name in SOURCE_NOTES:
         return {}
+    called = SOURCES[name].folders if name in SOURCES else ()
     try:
-        folders = NUAA_LISTS if name == "nuaa" else picture_folders(root)[2]
+        folders = NUAA_LISTS if name == "nuaa" else picture_folders(root, called)[2]
     except DataError:  # already among the findings
         return {}
     found: Lists = {}
     for folder in folders:
-        for split, path in list_files(root, folder).items():
+        for split, path in list_files(root, folder, called).items():
             try:
                 found.setdefault(folder, {})[split] = read_list(path, pairs)
             except DataError as error:
                 findings.append(Finding("error", "list", "", str(error)))
-    if not found and name != "nuaa":
+    if not found and name not in SOURCES:  # those without their lists cannot be opened
         findings.append(Finding("note", "list", "", "no split list: every image is a test image"))
     findings += _overlaps(found)
     return found

@@ -3,7 +3,8 @@
 Files are gathered in a hidden folder beside the place of the data set. A picture counts
 only if it decodes to the published pixels, a list only if it holds the published names;
 so a web page, a cut file or another version is never taken for data. When all are there
-the folder gets its name. An interrupted fetch goes on where it stopped.
+the folder gets its name. An interrupted fetch goes on where it stopped, and a folder that is
+there is verified in the same way.
 """
 
 from __future__ import annotations
@@ -78,12 +79,7 @@ def fetch(
         raise DataError(BY_HAND[name].format(folder=folder, name=name, where=SOURCES[name].where))
     members = nuaa_members(read_manifest(name))
     if folder.exists():
-        missing = [member for member in members if not (folder / member).is_file()]
-        if missing:
-            raise DataError(
-                f"{folder} is already there but lacks {len(missing)} of {len(members)} files, the "
-                f"first is {missing[0]}; move it away to fetch the data set anew"
-            )
+        _verify(folder, members)
         return folder
     part = folder.with_name(f".{folder.name}.part")
     try:
@@ -92,8 +88,32 @@ def fetch(
     except OSError as error:
         if not folder.is_dir():  # otherwise another fetch was first
             raise DataError(f"{folder} cannot be made by way of {part} ({error})") from error
+        _verify(folder, members)
         shutil.rmtree(part, ignore_errors=True)
     return folder
+
+
+def _verify(folder: Path, members: dict[str, Check]) -> None:
+    """Raise `DataError` unless every published file lies in the folder as it was published."""
+    anew = "move it away to fetch the data set anew"
+    missing = [member for member in members if not (folder / member).is_file()]
+    if missing:
+        raise DataError(
+            f"{folder} is already there but lacks {len(missing)} of {len(members)} files, the "
+            f"first is {missing[0]}; {anew}"
+        )
+    wrong = {}
+    for member, check in members.items():
+        try:
+            check((folder / member).read_bytes())
+        except (OSError, DataError) as error:
+            wrong[member] = error
+    if wrong:
+        member, why = next(iter(wrong.items()))
+        raise DataError(
+            f"{folder} is already there but {len(wrong)} of {len(members)} files are not the "
+            f"published ones, the first is {member}: {why}; {anew}"
+        )
 
 
 def nuaa_members(manifest: dict[str, Entry]) -> dict[str, Check]:

@@ -23,6 +23,10 @@ class DataError(ValueError):
     """A file or folder is not what the data set needs; the message names it."""
 
 
+class DataGone(DataError):
+    """The folder of a data set is not there any more; no image of it is to blame."""
+
+
 def decode(data: bytes, what: str | Path) -> np.ndarray:
     """Grey pixels, uint8 (H, W), of an encoded image; `what` names it in errors.
 

@@ -5,7 +5,8 @@ Pairs are found by name, never by listing order. Nothing is decoded here.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import os
+from collections.abc import Collection, Container, Mapping
 from pathlib import Path
 
 from istsbench.datasets.images import DataError
@@ -70,12 +71,17 @@ def pair(root: Path, images: str, masks: str) -> dict[str, tuple[Path, Path]]:
     return pairs
 
 
-def list_files(root: Path, folder: str) -> dict[str, Path]:
-    """The files of one folder that list the names of a split."""
+def list_files(root: Path, folder: str, called: Collection[str] = ()) -> dict[str, Path]:
+    """The files of one folder that list the names of a split.
+
+    A file may carry the name of the data set, as train_NUDT-SIRST.txt: that of its folder
+    or, in letters of any case, one of those that it is `called`.
+    """
+    ends = {"", f"_{root.name}".lower(), *(f"_{name}".lower() for name in called)}
     found = {}
     for path in sorted((root / folder).glob("*.txt")):
         for kind in ("train", "val", "test", "trainval", "trainvaltest"):
-            if path.stem in (kind, f"{kind}_{root.name}"):
+            if path.stem.startswith(kind) and path.stem.removeprefix(kind).lower() in ends:
                 found[kind] = path
     return found
 
@@ -101,16 +107,35 @@ def read_list(path: Path, known: Container[str]) -> tuple[str, ...]:
     return names
 
 
-def picture_folders(root: Path) -> tuple[str, str, tuple[str, ...]]:
-    """The names of the image folder, the mask folder, and the folders that may hold lists."""
+def picture_folders(root: Path, called: Collection[str] = ()) -> tuple[str, str, tuple[str, ...]]:
+    """The names of the image folder, the mask folder, and the folders that may hold lists.
+
+    `called` are the names of a published data set, whose lists may lie deeper than one
+    folder below `root`: then the nearest folders that hold some are taken.
+    """
     below = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
     images = next((n for n in below if n.lower() in ("images", "image", "irstd1k_img")), "images")
     masks = next((n for n in below if n.lower() in ("masks", "mask", "irstd1k_label")), "masks")
     for folder in (images, masks):
         if folder not in below:
             raise DataError(f"{root}: no folder {folder}/; found {', '.join(below) or 'nothing'}")
-    others = [n for n in below if n not in (images, masks)]
-    return images, masks, (".", *sorted(others, key=lambda n: (not n.startswith("50_50"), n)))
+    near = [".", *(n for n in below if n not in (images, masks))]
+    if called and not any(list_files(root, folder, called) for folder in near):
+        near = _nearest_lists(root, called)
+    return images, masks, tuple(sorted(near, key=_rank))
+
+
+def _nearest_lists(root: Path, called: Collection[str]) -> list[str]:
+    below = (Path(place, name) for place, names, _ in os.walk(root) for name in names)
+    folders = [path.relative_to(root).as_posix() for path in below]
+    found = [folder for folder in folders if list_files(root, folder, called)]
+    least = min((folder.count("/") for folder in found), default=0)
+    return [folder for folder in found if folder.count("/") == least]
+
+
+def _rank(folder: str) -> tuple[bool, bool, str]:
+    """The default lists are those beside the pictures, else the 50:50 division."""
+    return folder != ".", not folder.rpartition("/")[2].startswith("50_50"), folder
 
 
 def nust_training(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[str]]:

@@ -2,13 +2,16 @@
 
 Methods that score image by image run in `jobs` processes, one BLAS thread each, so that
 a parallel run gives the same bits as a serial one. Methods that batch (networks) run in
-this process. Only `score` is timed; a first call on a tiny image keeps compilation and
-lazy imports out of the times.
+this process. Only `score` is timed; a first call on a tiny image keeps compilation, weights
+and lazy imports out of the times. The seconds of a method that batches are the mean over its
+batch of up to 64 images, with as many threads as torch has.
 
 Whatever goes wrong with one image is stored as its failure and the others go on, even if
-the process dies that scores it, or is ended because it takes too long; only a disk that
-cannot be written ends the run. With one job and no limit of time there is no such process:
-a method that kills it ends the run, and what is done is kept.
+the process dies that scores it, or is ended because it takes too long. A method that loses
+several images in that way is given up: its others are not tried, and nothing is stored of
+them, so that a later run tries them. Only a disk that cannot be written, or a folder of data
+that is gone (`DataError`), ends the run. With one job and no limit of time there is no such
+process: a method that kills it ends the run, and what is done is kept.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from istsbench.data import Dataset
+from istsbench.datasets.images import DataGone
 from istsbench.progress import Progress
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.workers import Answers, Begin, Lost, in_processes
@@ -126,7 +130,7 @@ def same_environment() -> Iterator[None]:
 def _warm(method: Segmenter) -> None:
     try:
         with contained():
-            method.score(scene(64, 64))
+            list(method.score_many([scene(64, 64)]))
     except (Exception, SystemExit):  # what is wrong shows on the first real image, with its name
         return
 
@@ -144,7 +148,7 @@ def _score_one(
     pixels: str,
     begin: Begin = lambda: None,
 ) -> None:
-    """Score and store one sample, or store why that failed."""
+    """Score and store one sample, or store why that failed; raises `DataGone`."""
     try:
         image = dataset.load(name).image
         begin()
@@ -153,6 +157,8 @@ def _score_one(
             score = method.score(image)
             seconds = time.perf_counter() - start
         stored = StoredMap(checked(score, image), pixels, seconds)
+    except DataGone:
+        raise
     except (Exception, SystemExit) as error:
         store.fail(name, pixels, one_line(f"{type(error).__name__}: {error}"))
         return
@@ -190,16 +196,19 @@ def score_all(
 ) -> None:
     """Score everything in the plan; failures are kept in the stores.
 
+    Raises `OSError` if a map cannot be written, `DataError` if the data are gone.
     `timeout` is in seconds an image, of methods that score image by image; `elsewhere` takes
     the place of `in_processes`.
     """
     for work in plan:
-        if work.method.batched:
+        if work.method.batched and work.images:
             names = list(work.images)
-            for first in range(0, len(names), BATCH):
-                _score_batch(work, dataset, names[first : first + BATCH])
-                for _ in names[first : first + BATCH]:
-                    report(work.title)
+            with same_environment():
+                _warm(work.method)
+                for first in range(0, len(names), BATCH):
+                    _score_batch(work, dataset, names[first : first + BATCH])
+                    for _ in names[first : first + BATCH]:
+                        report(work.title)
     single = [work for work in plan if not work.method.batched and work.images]
     if jobs > 1 or timeout is not None or elsewhere is not None:
         workers = min(jobs, sum(len(work.images) for work in single))
@@ -218,20 +227,17 @@ def score_all(
 def _score_apart(plan: Sequence[Work], dataset: Dataset, run: Run, report: Progress) -> None:
     """Score in other processes, which may die."""
     packed = [_packed(work, report) for work in plan]
-    lost: list[list[str]] = [[] for _ in plan]  # reasons
+    lost = [0] * len(plan)
 
     def calls() -> Iterator[Call]:
         for number, work in enumerate(plan):
             if packed[number] is None:
                 continue
             for name, pixels in work.images.items():
-                if len(lost[number]) < LOSSES:
+                if lost[number] < LOSSES:
                     yield number, name, pixels
-                    continue
-                last = lost[number][-1]
-                reason = f"not tried after {len(lost[number])} other images; the last: {last}"
-                work.store.fail(name, pixels, reason)
-                report(work.title)
+                else:
+                    report(work.title)
 
     needed = dataset.subset({name: pixels for work in plan for name, pixels in work.images.items()})
     shared = _Shared(needed, tuple(packed), tuple(work.store for work in plan))
@@ -241,7 +247,7 @@ def _score_apart(plan: Sequence[Work], dataset: Dataset, run: Run, report: Progr
         for (number, name, pixels), answer in answers:
             work = plan[number]
             if isinstance(answer, Lost):
-                lost[number].append(answer.reason)
+                lost[number] += 1
                 work.store.fail(name, pixels, answer.reason)
             report(work.title)
 
