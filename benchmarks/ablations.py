@@ -7,6 +7,9 @@ the validation images, and scored on the test images at their native size; a var
 two tables share is trained once. With --max-minutes the work is done in pieces: run the
 same command again until it writes the tables. The paper's numbers stand beside.
 
+The game is played with the utility "balanced", which replaces the printed one (see
+`pixelgame.utility`); the note under each table says so.
+
 IV: terms of the utility, both players fused. V: single objectives against the game, each
 player alone. VII: attention in the skips, fused; without any ("none") is Table VI's row.
 """
@@ -31,6 +34,10 @@ V = {"IoU loss": "iou", "Dice loss": "dice", "SS loss": "ss", "Ours": GAME}
 VII = {"SENet": "se", "GCNet": "gc", "Triplet": "triplet", "MIM": "mim", "none": "none"}
 KEYS = {"IV": "utility", "V": "objective", "VII": "module"}  # columns of the paper's tables
 WITHOUT = "pixelGame (w/o MIM)"  # its row of Table VI
+UTILITY = (
+    f'the utility of the game is "{GAME}", not the paper\'s Eq. 12-16: its U is soft IoU plus a '
+    "tilted log loss (not Eq. 12-13), G and A are per target pixel (pixelgame/utility.py)"
+)
 
 # table -> (label of a row -> (attention, loss)), outputs that are scored, title
 TABLES = {
@@ -117,7 +124,7 @@ def main(
     how = (
         f"{dataset}, trained on its training images for {epochs} epochs (width {width}, seed "
         f"{seed}), epoch chosen on validation, scored on {len(data.names('test'))} test images "
-        "at native size, probability > 0.5"
+        f"at native size, probability > 0.5; {UTILITY}"
     )
     done: dict[tuple[str, str], dict[str, float]] = {}
     for table in tables:

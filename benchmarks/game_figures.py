@@ -71,7 +71,12 @@ def draw_maps(sample: Sample, rows: dict[str, dict[str, np.ndarray]]) -> Figure:
 
 @app.command()
 def evolution(log: Path, out: Out = Path("results/figures")) -> None:
-    write_figure(draw_evolution(pd.read_csv(log)), out, "evolution")
+    frame = pd.read_csv(log)
+    if "val_fusion_f1_image" not in frame:
+        raise typer.BadParameter(
+            f"{log} is no log of pixelGame: it has no column val_fusion_f1_image"
+        )
+    write_figure(draw_evolution(frame), out, "evolution")
 
 
 @app.command()
@@ -101,7 +106,8 @@ def attentions(
     for path in weights:
         method = method_of(path)
         found = feature_maps(method, sample.image, player)
-        rows[method.attention] = {k: pixels for k, pixels in found.items() if k.startswith("m")}
+        label = f"{method.attention}, {path}" if method.attention in rows else method.attention
+        rows[label] = {k: pixels for k, pixels in found.items() if k.startswith("m")}
     write_figure(draw_maps(sample, rows), out, f"attentions-{player}-{image}")
 
 

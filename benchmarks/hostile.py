@@ -355,7 +355,7 @@ def words(folder: Path) -> Case:
         b"hvs",
         b"mpcm(wanted='a b')",
         b"admd",
-        b"tophat(size=(3, 5))",
+        b"admd(scales=(3, 5))",
     ]
     change = b"tophat.size=7"
 

@@ -4,9 +4,9 @@
 #     benchmarks/train_all.sh nuaa runs 9
 #
 # works for about 9 minutes and exits with 3 while something is left: call it again, also
-# on another machine that has got `runs`. Each network is trained on the training images,
-# its epoch chosen on the validation images, then trained on both up to that epoch; the
-# weights end in results/weights/DATASET/METHOD.safetensors. Test images are not used.
+# on another machine that has got `runs`. Each network is trained on the training images
+# and followed on the validation images, then trained once more on both; the last weights of
+# that end in results/weights/DATASET/METHOD.safetensors. Test images are not used.
 #
 # METHODS chooses networks; OPTIONS go to every training ("--precision bf16 --compile" on a
 # GPU, the default there; --epochs, --patch).
@@ -27,7 +27,7 @@ piece() { # METHOD FOLDER LAST-FILE [--final]
         exit 3
     fi
     # shellcheck disable=SC2086  # options are several words
-    python -m istsbench.training "$1" --dataset "$dataset" --out "$2" --max-minutes "$left" \
+    istsbench train "$1" --dataset "$dataset" --out "$2" --max-minutes "$left" \
         $options ${4:-}
     if [ ! -f "$3" ]; then
         echo "$1 ${4:-} is not finished: call again to go on" >&2

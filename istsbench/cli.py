@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from istsbench import __version__
 from istsbench.commands.data import data
 from istsbench.commands.guard import guarded as _guarded
 from istsbench.commands.guard import say as _say
@@ -27,6 +28,26 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"istsbench {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.add_typer(data, name="data", no_args_is_help=True)
 app.add_typer(paper)
 app.add_typer(plugin)
@@ -71,7 +92,8 @@ def run(
     methods: Methods = "all",
     split: Split = "test",
     rules: Annotated[
-        str, typer.Option(help="own, half, tuned, oracle by comma; tuned runs validation images.")
+        str,
+        typer.Option(help="own, half, oracle are always counted; tuned runs validation images."),
     ] = "own,half,oracle",
     reduction: Annotated[Reduction, typer.Option(help="Of the table printed.")] = Reduction.image,
     change: Annotated[
@@ -106,6 +128,7 @@ def run(
     from istsbench.data import open_dataset
     from istsbench.registry import WrongUse
     from istsbench.rules import check
+    from istsbench.runs.scope import Images
     from istsbench.runs.shards import Shard
     from istsbench.selection import choose
 
@@ -113,13 +136,14 @@ def run(
         raise WrongUse("--dataset is missing: say what to run on, or --protocol FILE")
     part = Shard.read(shard) if shard is not None else None
     chosen = choose(methods, change or [])
-    wanted = check([rule.strip() for rule in rules.split(",") if rule.strip()])
+    asked = [rule.strip() for rule in rules.split(",") if rule.strip()]
+    wanted = check([*runner.DEFAULT_RULES, *check(asked)])
     sets = [open_dataset(name.strip(), data_root) for name in dataset.split(",")]
     if len({one.name for one in sets}) < len(sets):
         raise WrongUse(f"--dataset {dataset!r} names two data sets that are called alike")
     if len(sets) > 1:  # what is wrong with the last one is said before work on the first
         for one in sets:
-            runner.Images.load(one, split, limit, wanted, part)
+            Images.load(one, split, limit, wanted, part)
     outcomes = [
         runner.run(
             chosen,
@@ -137,15 +161,14 @@ def run(
         )
         for one in sets
     ]
-    rule = "own" if "own" in wanted else wanted[0]
     specs = [choice.spec for choice in chosen]
     presented = [
-        _present(out, one, outcome, specs, rule, reduction)
+        _present(out, one, outcome, specs, reduction)
         for one, outcome in zip(sets, outcomes, strict=True)
         if part is None
     ]
     if len(presented) > 1:
-        _write_together(out, presented, rule, reduction)
+        _write_together(out, presented, reduction)
     for one, outcome in zip(sets, outcomes, strict=True):
         if part is not None:
             print(
@@ -166,24 +189,27 @@ def run(
         raise typer.Exit(1)
 
 
-def _present(
-    out: Path, dataset: Any, outcome: Any, specs: list[str], rule: str, reduction: str
-) -> Any:
-    """Print one data set's table; write it and the figures where anything is new."""
+def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction: str) -> Any:
+    """Print one data set's table; write it and the figures where anything is new.
+
+    Rows that cannot stand together are printed without those of earlier runs; what is
+    written is left as it was.
+    """
     from istsbench.datasets.images import DataError
     from istsbench.results import ProtocolMix, Results
     from istsbench.runner import UNFINISHED
     from istsbench.runs.recipe import write_recipe
     from istsbench.tables import console, table_vi
 
-    folder = outcome.folder
+    folder, rule = outcome.folder, "own"
     try:
         results = Results.load(folder)
         table = table_vi([results], rule, reduction)
     except (ProtocolMix, DataError) as error:
-        _say(f"note: {error}; the table holds the methods of this run only")
+        _say(f"note: {error}; shown are the methods of this run only, nothing is written")
         results = Results.load(folder, specs)
-        table = table_vi([results], rule, reduction)
+        console(results, rule, reduction)
+        return results
     paths = table.write(folder)
     write_recipe(results)
     if not (folder / UNFINISHED.parent).is_dir() or (folder / UNFINISHED).exists():
@@ -196,10 +222,10 @@ def _present(
     return results
 
 
-def _write_together(out: Path, sets: list[Any], rule: str, reduction: str) -> None:
+def _write_together(out: Path, sets: list[Any], reduction: str) -> None:
     from istsbench.tables import table_vi
 
-    table = table_vi(sets, rule, reduction)
+    table = table_vi(sets, "own", reduction)
     print("written: " + ", ".join(map(str, table.write(out))))
 
 
@@ -280,7 +306,10 @@ def score(
 @_guarded
 def report(
     dataset: Annotated[
-        str, typer.Option(help="Results to show by comma: names of folders below OUT.")
+        str,
+        typer.Option(
+            help="Results to show by comma: names of folders below OUT, or folder:PATH as in `run`."
+        ),
     ] = "nuaa",
     rule: Annotated[Rule, typer.Option(help="Shown first, and of the pictures.")] = Rule.own,
     reduction: Annotated[Reduction, typer.Option(help="Shown first.")] = Reduction.image,
@@ -288,10 +317,13 @@ def report(
     data_root: DataRoot = None,
 ) -> None:
     """Write OUT/DATASET/report.html: tables, figures, methods and failures in one file."""
+    from istsbench.data import open_dataset
     from istsbench.report import write_report
 
-    for name in dataset.split(","):
-        path = write_report(out / name.strip(), data_root, rule.value, reduction.value)
+    for name in map(str.strip, dataset.split(",")):
+        opened = open_dataset(name) if name.startswith("folder:") else None
+        folder = out / (opened.name if opened else name)
+        path = write_report(folder, data_root, rule.value, reduction.value, dataset=opened)
         print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -315,13 +347,18 @@ def export(
 @_guarded
 def import_(
     pack: Annotated[Path, typer.Argument(help="A results pack, PACK.zip.")],
+    dataset: Annotated[
+        str, typer.Option(help="What to check it against, if not by name: folder:PATH.")
+    ] = "",
     out: Out = Path("results"),
     data_root: DataRoot = None,
 ) -> None:
     """Check a results pack and enter its rows, or refuse it with the reason."""
+    from istsbench.data import open_dataset
     from istsbench.exchange.packs import import_pack
 
-    done = import_pack(pack, out, data_root)
+    opened = open_dataset(dataset, data_root) if dataset else None
+    done = import_pack(pack, out, data_root, dataset=opened)
     print(f"{done.folder}: new: {', '.join(done.methods) or 'none'}", end="")
     print(f"; there already: {', '.join(done.present)}" if done.present else "")
     if done.verified:

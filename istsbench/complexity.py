@@ -14,7 +14,6 @@ Times are of the network alone, on data that is already on the device, after a w
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from istsbench.network import Network, autocast, best_device, place
 from istsbench.paper.reported import paper_table
+from istsbench.provenance import environment
 from istsbench.registry import create
 from istsbench.tables import Table
 
@@ -175,7 +175,7 @@ def device_name(device: torch.device) -> str:
     """What the times were taken on."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
+    return f"{environment()['cpu']}, {torch.get_num_threads()} threads"
 
 
 def matrix_rate(device: torch.device, precision: str = "bf16", side: int = 8192) -> float:
@@ -196,6 +196,7 @@ BLOCKS = (
     ("images/s", (("fps_single", "one"), ("fps_batch", "batch"), ("fps_paper", "paper"))),
     ("ms", (("latency_ms", "median"), ("latency_p95_ms", "p95"))),
     ("MiB", (("memory_mib", "peak"),)),
+    ("", (("rate_share", "of the matrix rate"),)),
 )
 
 
@@ -214,6 +215,7 @@ def table_viii(
     """
     printed = _printed()
     rows, notes = list[dict[str, Any]](), []
+    rate = matrix_rate(best_device(device), precision) if batches else float("nan")
     for name in methods:
         network = create(name, device=device, precision=precision)
         if not isinstance(network, Network):
@@ -221,6 +223,14 @@ def table_viii(
         label = network.card.label
         timed = asdict(speed(network, size, batches, seconds, compile)) if batches else {}
         counted = _counts(network.build(), size)
+        if timed:
+            timed["rate_share"] = timed["fps_batch"] * counted["flops_G"] * 1e9 / rate
+        paper = printed.get(label, {}).get("params_M_paper", counted["params_M"])
+        if abs(counted["params_M"] / paper - 1) > 0.05:
+            notes.append(
+                f"{label}: {counted['params_M']:.3f} M weights here, {paper:g} M in the paper, "
+                "which does not say of which variant; `istsbench info` says what ours is."
+            )
         rows.append(
             {"label": label, "status": network.card.status}
             | counted
@@ -243,6 +253,7 @@ def table_viii(
         protocol += f"; times on {rows[0]['device']}, {rows[0]['precision']}"
         best = ", ".join(f"{row['label']} {row['best_batch']}" for row in rows)
         notes.append(f"Best batch: {best}. Peak memory: on the device at that batch.")
+        notes.append(f"Matrix rate: {rate / 1e9:.0f} GFLOP/s of one large product on this device.")
     return Table(
         "Table VIII. Cost of the networks",
         frame,

@@ -15,7 +15,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from istsbench.segmenter import Segmenter
+from istsbench.segmenter import Segmenter, Trainable
 
 VERSIONS = (
     "istsbench", "numpy", "scipy", "scikit-image", "opencv-python", "opencv-python-headless",
@@ -53,7 +53,8 @@ def code_hash(kind: type[Segmenter]) -> str:
             waiting += _imports(source, base)
     digest = hashlib.sha256()
     for name in sorted(sources):
-        digest.update(f"{name}\0{_essence(sources[name])}\0".encode())
+        bases = frozenset(base.__name__ for base in kind.__mro__ if base.__module__ == name)
+        digest.update(f"{name}\0{_essence(sources[name], bases)}\0".encode())
     return digest.hexdigest()[:16]
 
 
@@ -61,8 +62,12 @@ _NO_MATTER = {"card", "threshold", "excused"}  # of a method's class: they chang
 
 
 @cache
-def _essence(source: bytes) -> str:
-    """The code of a file without what no map depends on: comments, docstrings, cards, rules."""
+def _essence(source: bytes, bases: frozenset[str]) -> str:
+    """The code of a file without what no map depends on: comments, docstrings, cards, rules.
+
+    Cards and rules are those of methods: classes with a card, and `bases` of the method.
+    Elsewhere a `threshold` may be any number.
+    """
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):  # a compiled module
@@ -72,7 +77,9 @@ def _essence(source: bytes) -> str:
             continue
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-        if isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.ClassDef) and (
+            node.name in bases or any(_assigns(child, {"card"}) for child in node.body)
+        ):
             kept = [child for child in node.body if not _assigns(child, _NO_MATTER)]
             node.body = kept or [ast.Pass()]
     return ast.unparse(tree)
@@ -127,6 +134,11 @@ def method_hash(method: Segmenter) -> str:
     kind = type(method)
     record = [f"{kind.__module__}.{kind.__qualname__}", code_hash(kind), sorted(values.items())]
     return hashlib.sha256(json.dumps(record).encode()).hexdigest()[:10]
+
+
+def run_hash(method: Segmenter, dataset: str) -> str:
+    """`method_hash` as a run on a data set has it: of a network with its published weights."""
+    return method_hash(method.pretrained(dataset) if isinstance(method, Trainable) else method)
 
 
 def environment() -> dict[str, str]:

@@ -11,6 +11,7 @@ import ast
 import csv
 import dataclasses
 import difflib
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
@@ -22,6 +23,9 @@ from istsbench.segmenter import Card, Segmenter
 
 ENTRY_POINTS = "istsbench.segmenters"
 TRADITIONAL = ("spatial", "hvs", "lowrank")
+_PLAIN: dict[str, Any] = {
+    "bool": bool, "int": int, "float": (float, int), "str": str, "tuple": tuple,
+}  # fmt: skip
 
 
 class WrongUse(ValueError):
@@ -92,17 +96,40 @@ def load(entry: EntryPoint) -> type[Segmenter]:
 
 
 def create(name: str, **parameters: Any) -> Segmenter:
-    """An instance of the method `name`, with some of its parameters changed."""
-    kind = info(name)
-    known = {field.name: str(field.type) for field in dataclasses.fields(kind)}
-    for key, value in parameters.items():
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"it has: {', '.join(known) or 'none'}"
+    """An instance of the method `name`, with some of its parameters changed.
+
+    Raises `TypeError` for a parameter that it has not, or for a value of another type.
+    """
+    return build(info(name), name, parameters)
+
+
+def build(kind: type[Segmenter], name: str, parameters: Mapping[str, Any]) -> Segmenter:
+    """An instance of a class that messages call `name`; see `create`."""
+    types = {field.name: _type_name(field.type) for field in dataclasses.fields(kind)}
+    given = dict(parameters)
+    for key, value in given.items():
+        if key not in types:
+            close = difflib.get_close_matches(key, types, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it has: {', '.join(types) or 'none'}"
             raise TypeError(f"method {name!r} has no parameter {key!r}; {hint}")
-        if isinstance(value, str) and "Path" in known[key]:
-            parameters[key] = Path(value)
-    return kind(**parameters)
+        if isinstance(value, str) and "Path" in types[key]:
+            given[key] = Path(value)
+        elif not _fits(value, types[key]):
+            raise TypeError(f"method {name!r}: {key} is {value!r}, expected {types[key]}")
+    return kind(**given)
+
+
+def _type_name(annotation: Any) -> str:
+    """An annotation as it is written, whether or not it was evaluated."""
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a value is of a plain type; any value is of another one, like `int | None`."""
+    expected = _PLAIN.get(kind.partition("[")[0], object)
+    if isinstance(value, bool):  # also an int, but nobody means one
+        return expected in (bool, object)
+    return isinstance(value, expected)
 
 
 def cards() -> dict[str, Card | BrokenMethod]:

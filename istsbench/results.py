@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from istsbench.runs.records import read_counts, read_record
 
 PROTOCOL = ("format", "dataset", "split", "data_hash")
 """What the records of one table must agree in, besides the rule and the reduction."""
+REASONS = 3  # that a message names; a method can fail on each image in another way
 
 
 class ProtocolMix(WrongUse):
@@ -89,18 +91,19 @@ class Results:
         )
 
     def failure(self, spec: str) -> str | None:
+        """Why a method, or how many of its images and why, failed; None if none did."""
         failed = self.records[spec].get("failed") or {}
         if not failed:
             return None
-        name, reason = next(iter(failed.items()))
-        many = f"{len(failed)} of {self.records[spec]['images']} images failed: " if name else ""
-        return f"{many}{reason}"
+        many = f"{len(failed)} of {self.records[spec]['images']} images failed: "
+        return f"{'' if '' in failed else many}{by_reason(failed)}"
 
     def summary(self, rule: str, reduction: str) -> pd.DataFrame:
         """A row a method, in the order of publication, the game's networks last.
 
         Scores are blank (nan) unless every image is there. `seconds` is the mean time of
-        `score` per image, `auc` is exact over all pixels.
+        `score` per image, `auc` is exact over all pixels, with maps scaled to [0, 1] image by
+        image unless they are probabilities (see `runs.counting`).
         """
         lines = []
         for spec, record in self.records.items():
@@ -116,6 +119,19 @@ class Results:
         frame["game"] = frame["group"] == "game"
         ordered = frame.sort_values(["game", "year", "label"], kind="stable", na_position="last")
         return ordered.drop(columns="game").reset_index(drop=True)
+
+
+def by_reason(failed: Mapping[str, str]) -> str:
+    """The reasons why images failed, with how many if they are several, in their order.
+
+    `failed` holds the reason of each image by name.
+    """
+    counts = list(Counter(failed.values()).items())
+    if len(counts) == 1:
+        return counts[0][0]
+    told = [f"{reason} ({number})" for reason, number in counts[:REASONS]]
+    others = sum(number for _, number in counts[REASONS:])
+    return "; ".join([*told, *([f"other reasons ({others})"] if others else [])])
 
 
 def _number(value: float | None) -> float:

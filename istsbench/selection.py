@@ -16,9 +16,10 @@ from istsbench import registry
 from istsbench.registry import BrokenMethod, UnknownName, WrongUse
 from istsbench.segmenter import Segmenter
 
-_ITEM = re.compile(r"([\w.-]+)\s*(?:\((.*)\))?", re.DOTALL)
+_ITEM = re.compile(r"([\w.:-]+)\s*(?:\((.*)\))?", re.DOTALL)
 _PLAIN = re.compile(r"\w[\w.-]*(\([\w.=-]+(, [\w.=-]+)*\))?", re.ASCII)
 _LONGEST = 100  # characters of a file's name that come from a spec
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 
 
 def file_name(spec: str) -> str:
@@ -60,7 +61,8 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
     """The methods that a comma-separated list names, without repetition, in its order.
 
     `changes` are `method.parameter=value` and apply to that method wherever it is chosen.
-    Raises `WrongUse` with what was given and what was expected.
+    Raises `WrongUse` with what was given and what was expected, also for a change of a method
+    that is not chosen.
     """
     groups, known = registry.groups(), registry.names()
     extra: dict[str, dict[str, Any]] = {}
@@ -74,13 +76,7 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
         extra.setdefault(name, {})[key] = _value(value)
     found: dict[Choice, Choice] = {}
     for part in _split(methods):
-        item = _ITEM.fullmatch(part)
-        if item is None:
-            raise WrongUse(
-                f"cannot read {part!r} in --methods; expected names or "
-                "name(parameter=value), separated by commas"
-            )
-        name, given = item.group(1), _arguments(item.group(2) or "")
+        name, given = read_item(part)
         if name not in known and name not in groups:
             raise UnknownName("method or group", name, [*groups, *known])
         if given and name not in known:
@@ -91,10 +87,24 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
             found[choice] = choice if choice.named else found.get(choice, choice)
     if not found:
         raise WrongUse(f"--methods {methods!r} names no method")
+    idle = [name for name in extra if name not in {choice.name for choice in found}]
+    if idle:
+        raise WrongUse(f"--set changes {idle[0]!r}, which is not among --methods {methods!r}")
     for choice in found:
         if choice.changes:
             _try(choice)
     return list(found.values())
+
+
+def read_item(text: str) -> tuple[str, dict[str, Any]]:
+    """The name and the parameters of `name(parameter=value, ...)`, brackets if there are any."""
+    item = _ITEM.fullmatch(text)
+    if item is None:
+        raise WrongUse(
+            f"cannot read {text!r} in --methods; expected names or "
+            "name(parameter=value), separated by commas"
+        )
+    return item.group(1), _arguments(item.group(2) or "")
 
 
 def _try(choice: Choice) -> None:
@@ -108,21 +118,23 @@ def _try(choice: Choice) -> None:
 
 def _split(text: str) -> list[str]:
     """The parts between commas that stand outside brackets and quotes, none empty."""
-    parts, depth, quote, escaped = [""], 0, "", False
+    parts, closing, quote, escaped = [""], list[str](), "", False
     for sign in text:
         if quote:
             quote = "" if sign == quote and not escaped else quote
             escaped = sign == "\\" and not escaped
         elif sign in "'\"":
             quote = sign
-        elif sign in "([{":
-            depth += 1
-        elif sign in ")]}":
-            depth -= 1
-        if sign == "," and not depth and not quote:
+        elif sign in _CLOSED_BY:
+            closing.append(_CLOSED_BY[sign])
+        elif sign in ")]}" and (not closing or closing.pop() != sign):
+            raise WrongUse(f"cannot read {text!r}: {sign!r} closes no bracket")
+        if sign == "," and not closing and not quote:
             parts.append("")
         else:
             parts[-1] += sign
+    if closing or quote:
+        raise WrongUse(f"cannot read {text!r}: {quote or closing[-1]!r} is missing at its end")
     return [part.strip() for part in parts if part.strip()]
 
 

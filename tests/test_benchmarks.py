@@ -2,9 +2,15 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+
+import pandas as pd
+
+from istsbench.paper.counterparts import measured
+from istsbench.runs import plan
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 
@@ -24,6 +30,31 @@ def test_scaling_compares_one_job_with_two():
     assert [row[0] for row in rows] == ["tophat", "pstnn", "all in one run"]
     for _, one, two, ratio in rows:
         assert float(one) > 0 and float(two) > 0 and float(ratio) > 0
+
+
+def test_the_cost_of_networks_is_written_where_table_viii_looks(tmp_path):
+    words = ["--methods", "acm", "--size", "32", "--device", "cpu", "--seconds", "0"]
+    printed = lines("cost.py", *words, "--out", str(tmp_path))
+    assert [Path(line).name for line in printed] == [
+        f"table_viii.{e}" for e in ("csv", "md", "tex")
+    ]
+    ours, protocol = measured("table_viii", tmp_path)
+    assert list(ours["method"]) == ["ACM"] and "32x32 pixels; times on" in protocol[0]
+
+
+def test_reference_codes_look_like_their_methods_and_no_legend_covers_them():
+    book = runpy.run_path(str(FOLDER / "speed_book.py"))
+    sizes = pd.read_csv(FOLDER / "sizes.csv")
+    known = {cost.method: cost for cost in plan.fit(sizes)}
+    figure = book["draw"](sizes, known, book["references"](FOLDER / "speed.csv"))
+    figure.draw_without_rendering()
+    upper, lower = figure.axes[:3], figure.axes[3:]
+    for axes, below in zip(upper, lower, strict=True):
+        marks = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+        assert len(marks) == len({line.get_marker() for line in marks}) > 0
+        assert axes.get_legend() is None
+        legend = below.get_legend().get_window_extent()
+        assert not any(legend.overlaps(one.get_window_extent()) for one in figure.axes)
 
 
 def test_overhead_is_told_by_both_clocks():

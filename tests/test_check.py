@@ -87,9 +87,26 @@ def test_a_class_is_found_in_the_working_directory(cli, tmp_path):
     assert done.exit_code == 1 and "has no attribute 'Other'" in done.output
 
 
+def test_a_class_takes_parameters(cli):
+    done = cli("toys:Toy(gain=2)")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("toys:Toy(gain=2)\n")
+    assert f"{EVERY} passed" in done.output
+
+
+def test_a_name_that_is_not_known_may_be_one_of_yours(cli):
+    done = cli("zzz")
+    assert done.exit_code == 2
+    assert "known: " in done.output and "not installed? `pip install -e`" in done.output
+    assert "mymethod:Mymethod" in done.output
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
+        (["toys:Toy(gian=2)"], "did you mean gain?"),
+        (["toys:Toy(gain=abc)"], "gain is 'abc', expected float"),
+        (["toys:Toy(gain=2))"], "')' closes no bracket"),
         (["tophatt"], "unknown method or group 'tophatt'; did you mean tophat"),
         (["toy(gian=1)"], "did you mean gain?"),
         (["nowhere.at.all:Mine"], "'nowhere.at.all:Mine' names no class that can be found"),

@@ -14,6 +14,7 @@ import typer
 from toys import MARKED, install, scored
 from typer.testing import CliRunner
 
+from istsbench import __version__
 from istsbench.cli import app
 
 PLUGIN = Path(__file__).parent / "plugin"
@@ -63,6 +64,11 @@ def test_without_a_command_it_shows_what_there_is(cli):
         assert done.exit_code in (0, 2)
         for name in ("run", "list", "info", "data", "table", "score"):
             assert name in done.output
+
+
+def test_version(cli):
+    done = cli("--version")
+    assert (done.exit_code, done.output) == (0, f"istsbench {__version__}\n")
 
 
 def test_help_and_list_start_without_heavy_libraries():
@@ -260,7 +266,10 @@ def test_old_results_of_another_protocol_or_damaged_do_not_stop_a_run(cli, toy_f
         (folder / "old.json").write_text(text.replace('"toy"', '"old"'))
         done = cli("run", "--methods", "toy", "--dataset", data)
         assert done.exit_code == 0, done.output
-        assert "note: " in done.output and "the table holds the methods of this run" in done.output
+        assert (
+            "note: " in done.output
+            and "shown are the methods of this run only, nothing is written" in done.output
+        )
 
 
 def test_score_makes_a_row_of_prediction_images(cli, toy_folder, tmp_path):
@@ -274,6 +283,42 @@ def test_score_makes_a_row_of_prediction_images(cli, toy_folder, tmp_path):
     (pred / "test_1.png").unlink()
     done = cli("score", "--pred", pred, *arguments)
     assert done.exit_code == 1 and "no prediction for test_1" in done.output
+
+
+# ---- a data set of one's own
+
+
+def test_a_report_of_a_folder_has_its_pictures(cli, toy_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("istsbench.report._draw_missing", lambda *_: None)
+    data = f"folder:{toy_folder}"
+    assert cli("run", "--methods", "toy", "--dataset", data).exit_code == 0
+    page = tmp_path / "results" / "folder-toyset" / "report.html"
+    for name, there in (("folder-toyset", False), (data, True)):
+        done = cli("report", "--dataset", name)
+        assert done.exit_code == 0, done.output
+        text = page.read_text(encoding="utf-8")
+        assert ("<image" in text) is there and ("has no pictures" in text) is not there
+    done = cli("report", "--dataset", "folder:nowhere")
+    assert done.exit_code == 1 and "nowhere: no such folder" in done.output
+
+
+def test_a_pack_is_checked_against_a_folder(cli, toy_folder, tmp_path):
+    other = Path(shutil.copytree(toy_folder, tmp_path / "other"))
+    assert cli("run", "--methods", "toy", "--dataset", f"folder:{toy_folder}").exit_code == 0
+    assert cli("export", "p.zip", "--dataset", "folder-toyset").exit_code == 0
+    done = cli("import", "p.zip", "--out", "unchecked")
+    assert done.exit_code == 0 and "not checked against the data set" in done.output
+    done = cli("import", "p.zip", "--out", "checked", "--dataset", f"folder:{other}")
+    assert done.exit_code == 0, done.output
+    assert "made again from the masks and agree" in done.output
+    assert (tmp_path / "checked" / "folder-toyset" / "toy.csv").is_file()
+    shutil.copy(other / "masks" / "test_0.png", other / "images" / "test_0.png")
+    done = cli("import", "p.zip", "--out", "third", "--dataset", f"folder:{other}")
+    assert done.exit_code == 1 and "was made on images of hash" in done.output
+    (other / "images" / "test_0.png").write_bytes(b"no picture")
+    done = cli("import", "p.zip", "--out", "third", "--dataset", f"folder:{other}")
+    assert done.exit_code == 1 and "test_0.png: not a readable image" in done.output
+    assert not (tmp_path / "third").exists()
 
 
 # ---- the installed command

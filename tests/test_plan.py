@@ -1,6 +1,7 @@
 import json
 import math
 import runpy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from istsbench import registry, runner
 from istsbench.cli import app
-from istsbench.data import open_dataset
+from istsbench.data import FolderDataset, open_dataset
 from istsbench.datasets.images import DataError
 from istsbench.registry import UnknownName, WrongUse
 from istsbench.runs import plan
@@ -145,6 +146,26 @@ def test_another_parameter_or_other_code_is_not_done(out, toy_folder, monkeypatc
     monkeypatch.setattr("istsbench.provenance.code_hash", lambda kind: "changed")
     assert left(out, toy_folder).done == 0
     assert isinstance(choose("toy")[0].create(), Toy)
+
+
+def test_a_network_is_counted_out_with_the_weights_that_a_run_takes(
+    out, toy_folder, tmp_path, monkeypatch
+):
+    weights = tmp_path / "weights" / "folder-toyset" / "learner.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("3")
+    monkeypatch.setenv("ISTSBENCH_WEIGHTS", str(tmp_path / "weights"))
+    data = open_dataset(f"folder:{toy_folder}")
+    ask = partial(forecast, "learner", f"folder:{toy_folder}", "test", NO_SIZE, jobs=1, out=out)
+    assert (ask().done, ask().unknown) == (0, ("learner",))
+    runner.run(choose("learner"), data, out, show=False)
+    assert (ask().done, ask().unknown) == (6, ())
+
+
+def test_an_empty_split_is_said(known, toy_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(FolderDataset, "names", lambda self, split: ())
+    with pytest.raises(DataError, match="the split 'val' of folder-toyset has no image"):
+        forecast("toy", f"folder:{toy_folder}", "val", NO_SIZE, jobs=1, out=tmp_path)
 
 
 def test_what_cannot_be_forecast_is_said(known, tmp_path):

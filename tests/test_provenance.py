@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from toys import Bad, Toy
+from toys import Bad, Learner, Toy
 
 from istsbench import create
-from istsbench.provenance import code_hash, commit, environment, method_hash, parameters
+from istsbench.provenance import code_hash, commit, environment, method_hash, parameters, run_hash
 from istsbench.segmenter import Card, Segmenter
 
 
@@ -92,6 +92,50 @@ def test_code_hash_ignores_what_no_map_depends_on(package):
     (package / "method.py").write_text(text)
     code_hash.cache_clear()
     assert code_hash(kind) == before
+
+
+CLASSES = """
+from istsbench import Segmenter
+
+class Options:
+    threshold: float = 0.0
+
+class Base(Segmenter):
+    threshold = 1
+    excused = {"a": "b"}
+
+class M(Base):
+    threshold = 2
+
+class Other(Segmenter):
+    card = 3
+    threshold = 3
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, matters",
+    [("threshold: float = 0.0", "threshold: float = 40.0", True), ("= 1", "= 10", False),
+     ('"b"', '"c"', False), ("= 2", "= 20", False), ("= 3", "= 30", False)],
+)  # fmt: skip
+def test_a_threshold_is_a_rule_in_classes_of_methods_alone(package, old, new, matters):
+    (package / "method.py").write_text(CLASSES)
+    kind = importlib.import_module("methodpack.method").M
+    before = code_hash(kind)
+    assert old in CLASSES
+    (package / "method.py").write_text(CLASSES.replace(old, new))
+    code_hash.cache_clear()
+    assert (code_hash(kind) != before) == matters
+
+
+def test_the_hash_of_a_run_is_that_of_the_published_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISTSBENCH_WEIGHTS", str(tmp_path))
+    assert run_hash(Learner(), "sky") == method_hash(Learner())
+    weights = tmp_path / "sky" / "learner.safetensors"
+    weights.parent.mkdir()
+    weights.write_text("3")
+    assert run_hash(Learner(), "sky") == method_hash(Learner(weights=weights))
+    assert run_hash(Toy(), "sky") == method_hash(Toy())
 
 
 def test_a_compiled_module_counts_by_its_bytes(package):

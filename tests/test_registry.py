@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -41,6 +42,52 @@ def test_unknown_parameter_answers_with_close_matches(toys):
         registry.create("toy", zzz=2)
     with pytest.raises(TypeError, match="it has: none"):
         registry.create("forgetful", zzz=2)
+
+
+@dataclass(frozen=True)
+class Many(Toy):
+    """Parameters of every plain type, and others."""
+
+    steps: tuple[int, ...] = (1,)
+    dense: bool = False
+    level: "int | None" = None
+    size: "int" = 3
+
+
+@pytest.mark.parametrize(
+    "given, kind",
+    [
+        ({"gain": "abc"}, "float"),
+        ({"gain": True}, "float"),
+        ({"size": 3.5}, "int"),
+        ({"size": "7"}, "int"),
+        ({"dense": 1}, "bool"),
+        ({"note": 2}, "str"),
+        ({"steps": 3}, "tuple[int, ...]"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(given, kind):
+    ((key, value),) = given.items()
+    with pytest.raises(TypeError) as caught:
+        registry.build(Many, "many", given)
+    assert str(caught.value) == f"method 'many': {key} is {value!r}, expected {kind}"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"gain": 2}, {"size": 5}, {"dense": True}, {"note": ""}, {"steps": (3, 5)}, {"level": 4},
+     {"level": True}],
+)  # fmt: skip
+def test_a_value_that_fits_is_taken_as_it_is(given):
+    ((key, value),) = given.items()
+    assert getattr(registry.build(Many, "many", given), key) is value
+
+
+def test_every_default_has_the_type_that_it_is_declared_with():
+    for name, card in registry.cards().items():
+        if isinstance(card, Card):
+            method = registry.create(name)
+            assert registry.build(type(method), name, vars(method)) == method
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ from istsbench.exchange.predictions import submit
 from istsbench.provenance import environment
 from istsbench.registry import UnknownName, WrongUse
 from istsbench.results import Results
-from istsbench.runner import RunError, write_record
+from istsbench.runner import RunError
 from istsbench.runs import recipe
 from istsbench.runs import rerun as again
+from istsbench.runs.ledger import write_record
 from istsbench.runs.recipe import counts_hash, read_recipe, toml, write_recipe
 from istsbench.runs.rerun import TOLERANCE, rerun
 from istsbench.selection import choose

@@ -7,7 +7,7 @@ from test_tables import COUNTS, RECORD, write
 
 from istsbench.datasets.images import DataError
 from istsbench.registry import WrongUse
-from istsbench.results import ProtocolMix, Results
+from istsbench.results import ProtocolMix, Results, by_reason
 
 
 def test_what_was_written_is_read_back(tmp_path):
@@ -76,6 +76,15 @@ def test_a_method_with_a_missing_image_is_blank(tmp_path):
     assert summary.loc["two"][["precision", "f1", "pd", "auc", "seconds"]].isna().all()
     assert found.failure("one") is None
     assert found.failure("two") == "1 of 2 images failed: no way"
+
+
+def test_failures_are_counted_by_reason(tmp_path):
+    reasons = ["no way", "too slow", "too slow", "gone", "lost", "no way", "too slow"]
+    failed = {f"test_{number}": reason for number, reason in enumerate(reasons)}
+    write(tmp_path, "one", failed=failed, images=8)
+    found = Results.load(tmp_path).failure("one")
+    assert found == ("7 of 8 images failed: no way (2); too slow (3); gone (1); other reasons (1)")
+    assert by_reason({"a": "gone", "b": "gone"}) == "gone"
 
 
 def test_a_broken_method_does_not_hide_the_rules_of_others(tmp_path):

@@ -21,9 +21,10 @@ from istsbench.metrics import best_rule, pixel_counts, summarise
 from istsbench.registry import UnknownName
 from istsbench.results import Results
 from istsbench.rules import candidates
-from istsbench.runner import LOST, RunError
-from istsbench.runs import room
+from istsbench.runner import RunError
+from istsbench.runs import ledger, room
 from istsbench.runs.counting import COLUMNS, count_image, resolve
+from istsbench.runs.ledger import LOST
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.selection import choose
 from istsbench.threshold import Fixed
@@ -89,7 +90,7 @@ def test_a_run_leaves_maps_counts_curves_and_records(go, tmp_path):
 def test_counts_are_those_of_the_maps_under_the_rules(go, folder, tmp_path):
     outcome = go()
     dataset = open_dataset(f"folder:{folder}")
-    store = runner.map_store(tmp_path / "out", record(outcome.folder))
+    store = ledger.map_store(tmp_path / "out", record(outcome.folder))
     rows = pd.read_csv(outcome.folder / "toy.csv").set_index(["image", "rule"])
     for name in TEST:
         sample = dataset.load(name)
@@ -140,7 +141,7 @@ def test_published_results_are_complete_without_their_maps(go, tmp_path):
 def test_another_rule_or_threshold_recounts_but_does_not_score(go, monkeypatch):
     go()
     outcome = go(wanted=("own", "half"))
-    assert (outcome.scored, outcome.counted) == (0, 1)
+    assert (outcome.scored, outcome.counted) == (0, 0)
     monkeypatch.setattr(Toy, "threshold", runner.rules.HALF)
     outcome = go(wanted=("own", "half"))
     assert (outcome.scored, outcome.counted) == (0, 1)
@@ -163,7 +164,7 @@ def test_changed_pixels_are_scored_again(go, folder):
 def test_fresh_scores_everything_again_and_keeps_no_old_map(go, tmp_path):
     outcome = go()
     before = maps(tmp_path / "out")
-    store = runner.map_store(tmp_path / "out", record(outcome.folder))
+    store = ledger.map_store(tmp_path / "out", record(outcome.folder))
     old = store.load("test_1")
     store.forget("test_1")
     store.save("test_1", StoredMap(old.score + 1, old.pixels, 0.5))
@@ -243,7 +244,8 @@ def test_a_failed_image_fails_its_method_and_no_other(go):
     outcome = go("bad,toy")
     assert outcome.done == ["toy"]
     assert outcome.failed == {
-        "bad": f"1 of 6 images failed, the first is {MARKED}: ArithmeticError: no way"
+        "bad": f"1 of 6 images failed, the first is {MARKED}: ArithmeticError: no way "
+        "(--retry-failed tries them again)"
     }
     assert record(outcome.folder, "bad")["failed"] == {MARKED: "ArithmeticError: no way"}
     assert MARKED not in set(table(outcome.folder, "bad")["image"])
@@ -313,7 +315,7 @@ def test_a_method_whose_hash_fails_is_recorded_as_broken(go, monkeypatch):
     def broken(method):
         raise OSError("weights are gone")
 
-    monkeypatch.setattr(runner, "method_hash", broken)
+    monkeypatch.setattr(ledger, "method_hash", broken)
     assert go().failed == {"toy": "weights are gone"}
 
 
@@ -563,3 +565,65 @@ def test_nuaa_top_hat_equals_an_independent_implementation(data_root, tmp_path):
     pooled, image = (results.summary("half", reduction).loc[0] for reduction in ("pooled", "image"))
     assert pooled["f1"] == pytest.approx(0.437, abs=0.01)
     assert image["f1"] == pytest.approx(0.576, abs=0.01)
+
+
+# ---- what is there stays
+
+
+def test_rules_are_added_to_those_that_are_there(go):
+    at_once = go(wanted=("own", "half", "tuned", "oracle")).folder
+    expected = [(at_once / name).read_bytes() for name in ("toy.csv", "toy.json")]
+    for path in at_once.glob("toy.*"):
+        path.unlink()
+    go(wanted=("half",))
+    outcome = go(wanted=("tuned",))
+    assert (outcome.scored, outcome.counted) == (0, 1)
+    go(wanted=("own", "oracle"))
+    assert [(at_once / name).read_bytes() for name in ("toy.csv", "toy.json")] == expected
+    assert go(wanted=("half",)).counted == 0
+
+
+def test_counts_serve_without_their_maps(go, tmp_path):
+    go()
+    shutil.rmtree(tmp_path / "out" / "maps")
+    outcome = go(wanted=("half",))
+    assert (outcome.scored, outcome.counted, outcome.done) == (0, 0, ["toy"])
+
+
+def test_a_method_that_breaks_later_keeps_its_counts(go, monkeypatch):
+    folder = go().folder
+    before = (folder / "toy.json").read_bytes()
+
+    def broken(method):
+        raise OSError("weights are gone")
+
+    monkeypatch.setattr(ledger, "method_hash", broken)
+    assert go().failed == {"toy": "weights are gone"}
+    assert (folder / "toy.json").read_bytes() == before
+
+
+def test_a_limit_that_leaves_the_split_whole_leaves_the_tuning_images_whole(go):
+    go(wanted=("tuned",))
+    assert go(wanted=("tuned",), limit=6).counted == 0
+    assert go(wanted=("tuned",), limit=7).counted == 0
+
+
+def test_another_folder_called_alike_is_refused(go, folder, tmp_path):
+    before = (go().folder / "toy.csv").read_bytes()
+    other = shutil.copytree(folder, tmp_path / "other" / folder.name)
+    path = str(other / "images" / "test_4.png")
+    cv2.imwrite(path, cv2.imread(path, cv2.IMREAD_GRAYSCALE) + 1)
+    with pytest.raises(RunError, match="results of another folder called toyset"):
+        runner.run(choose("toy"), open_dataset(f"folder:{other}"), tmp_path / "out", show=False)
+    assert (tmp_path / "out" / "folder-toyset" / "toy.csv").read_bytes() == before
+
+
+def test_a_record_names_what_made_the_maps_not_what_counted_them(go, tmp_path, monkeypatch):
+    go(wanted=("own",))
+    here = ledger.environment()
+    monkeypatch.setattr(ledger, "environment", lambda: {**here, "cpu": "another"})
+    assert record(go(wanted=("half",)).folder)["environment"]["cpu"] == here["cpu"]
+    next((tmp_path / "out" / "maps").rglob("test_1.npy")).unlink()
+    both = record(go(wanted=("oracle",)).folder)["environment"]["cpu"]
+    assert sorted(both.split("; ")) == sorted([here["cpu"], "another"])
+    assert record(go(fresh=True).folder)["environment"]["cpu"] == "another"

@@ -27,10 +27,10 @@ def test_all_keeps_broken_methods_for_the_run_to_record(toys):
 def test_values_are_literals_or_words(toys):
     (choice,) = choose("toy(gain=1e-3, note=nearest)")
     assert dict(choice.changes) == {"gain": 1e-3, "note": "nearest"}
-    (choice,) = choose("toy(note=(3, 5))")
-    assert dict(choice.changes) == {"note": (3, 5)}
-    (choice,) = choose("toy(note=[3, [5]])")
-    assert dict(choice.changes) == {"note": (3, (5,))}
+    (choice,) = choose("admd(scales=(3, 5))")
+    assert dict(choice.changes) == {"scales": (3, 5)}
+    (choice,) = choose("rlcm(pairs=[(3, 5), [5, 7]])")
+    assert dict(choice.changes) == {"pairs": ((3, 5), (5, 7))}
 
 
 def test_order_of_parameters_does_not_matter(toys):
@@ -52,7 +52,12 @@ def test_set_changes_a_method_wherever_it_is_chosen(toys):
         ("tophat(sise=7)", "no parameter 'sise'; did you mean size"),
         ("spatial(size=7)", "'spatial' is a group"),
         ("tophat(7)", "cannot read the parameter '7', expected name=value"),
-        ("tophat(size=7", "cannot read 'tophat"),
+        ("tophat(size=7", "cannot read 'tophat(size=7': ')' is missing at its end"),
+        ("ipi,tophat(size=7))", "cannot read 'ipi,tophat(size=7))': ')' closes no bracket"),
+        ("admd(scales=(3, 5])", "']' closes no bracket"),
+        ("toy(note='a)", '"\'" is missing at its end'),
+        ("tophat(size=abc)", "size is 'abc', expected int"),
+        ("tophat(size=2.5)", "size is 2.5, expected int"),
         ("tophat)size=7(", "cannot read"),
         ("top hat", "cannot read 'top hat'"),
         (" , ", "names no method"),
@@ -65,6 +70,11 @@ def test_what_cannot_be_read_says_what_was_expected(toys, methods, message):
     with pytest.raises(WrongUse) as caught:
         choose(methods)
     assert message in str(caught.value)
+
+
+def test_set_of_a_method_that_is_not_chosen_is_wrong_use(toys):
+    with pytest.raises(WrongUse, match="--set changes 'tophat', which is not among --methods 'to"):
+        choose("toys", ["toy.gain=3", "tophat.size=7"])
 
 
 @pytest.mark.parametrize("change", ["toy", "toy.gain", "gain=3", "=", "toy.=", "nosuch.gain=3"])

@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from istsbench import registry
-from istsbench.registry import BrokenMethod, WrongUse
+from istsbench.registry import BrokenMethod, UnknownName, WrongUse
 from istsbench.segmenter import Segmenter
-from istsbench.selection import choose
+from istsbench.selection import choose, read_item
 from istsbench.testing import CHECKS, Check, left_out, prepared
 
 OUTCOMES = "passed", "failed", "excused", "left out"
@@ -63,8 +63,9 @@ def check_all(methods: str) -> Iterator[Report]:
     """Run every check on the methods that a text names, each as its report is asked for.
 
     These are names and groups as in `choose`, or one `package.module:Class`, which is also
-    looked for in the working directory. Raises `WrongUse` where a text names none, or a
-    method that learns and can have no random weights.
+    looked for in the working directory, with parameters or without. Raises `WrongUse` where a
+    text names none or a parameter does not fit, and for a method that learns and can have no
+    random weights.
     """
     for title, make in _find(methods):
         try:
@@ -91,8 +92,25 @@ def check_method(method: Segmenter, title: str) -> Report:
 
 def _find(methods: str) -> list[tuple[str, Callable[[], Segmenter]]]:
     if ":" in methods.partition("(")[0]:
-        return [(methods, lambda: _load(methods)())]
-    return [(choice.spec, choice.create) for choice in choose(methods)]
+        return [(methods, lambda: _make(methods))]
+    try:
+        return [(choice.spec, choice.create) for choice in choose(methods)]
+    except UnknownName as error:
+        raise WrongUse(
+            f"{error}. Is it one of yours, not installed? `pip install -e` its folder, or give "
+            "its class, as in mymethod:Mymethod"
+        ) from error
+
+
+def _make(text: str) -> Segmenter:
+    name, given = read_item(text)
+    kind = _load(name)
+    try:
+        return registry.build(kind, name, given)
+    except (TypeError, ValueError) as error:
+        if given:
+            raise WrongUse(f"{text}: {error}") from error
+        raise
 
 
 def _load(text: str) -> type[Segmenter]:

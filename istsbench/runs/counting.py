@@ -2,6 +2,10 @@
 
 For one method: the level of `tuned` and `oracle`, then a row of counts for each image
 and rule, and the exact operating curves over all pixels.
+
+The curves, and the areas under them, pool the pixels of all images at one level. For that,
+maps are scaled to [0, 1] image by image (min-max), but for probabilities, which are pooled
+as they are; `rules.of_probability` tells which these are.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from istsbench.data import Dataset, Sample
 from istsbench.metrics import Curve, Regions, best_rule, match_regions, pixel_counts, sweep
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.workers import Begin, Lost, in_processes
-from istsbench.threshold import Fixed, Threshold
+from istsbench.threshold import Threshold
 
 COLUMNS = (
     "image", "rule", "level", "tp", "fp", "fn", "tn", "targets", "detected", "false_pixels",
@@ -85,10 +89,10 @@ def count_image(
     sample: Sample, stored: StoredMap, chosen: dict[str, Threshold]
 ) -> list[dict[str, object]]:
     """The rows of one image, one a rule."""
-    true, rows = Regions.of(sample.mask), []
+    true, score, rows = Regions.of(sample.mask), stored.score.astype(np.float64), []
     for name, rule in chosen.items():
-        level = rule.level(stored.score)
-        mask = stored.score.astype(np.float64) > level
+        level = rule.level(score)
+        mask = score > level
         predicted = Regions.of(mask)
         first, area, best = (
             match_regions(predicted, true, match) for match in ("first", "area", "hungarian")
@@ -104,7 +108,7 @@ def count_image(
 
 def scaled(score: np.ndarray, own: Threshold) -> np.ndarray:
     """The map as curves pool it: probabilities as they are, others scaled to [0, 1]."""
-    if isinstance(own, Fixed):
+    if rules.of_probability(own):
         return score
     low, high = score.min(), score.max()
     if high == low:

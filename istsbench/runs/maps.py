@@ -27,6 +27,7 @@ try:
 except ImportError:  # where it has no wheel
     from zlib import crc32
 
+STAMPS = ".environment-*.json"  # beside maps: what made them
 DAY = 86_400  # seconds; nobody writes one file for as long
 
 

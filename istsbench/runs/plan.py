@@ -240,20 +240,20 @@ def forecast(
 
     `size` is (images, height, width); it is used if it is given, all three, and then there
     need be no data set. Otherwise sizes are read from the files, and what is done in `out`
-    is counted out. Raises `WrongUse`, or `DataError` if the data set is not here.
+    is counted out. Raises `WrongUse`, or `DataError` if the data set is not here or empty.
     """
     chosen = choose(methods)
     data, pixels = _images(dataset, split, size, data_root)
     known = costs()
     lines, unknown, done = [], [], 0
     for choice in chosen:
-        if choice.name not in known:
-            unknown.append(choice.spec)
-            continue
         there = _done(choice, data, split, pixels, out) if data else set[str]()
         left = tuple(number for name, number in pixels.items() if name not in there)
         done += len(pixels) - len(left)
-        lines.append(Line(choice.spec, known[choice.name], left))
+        if choice.name in known:
+            lines.append(Line(choice.spec, known[choice.name], left))
+        elif left:
+            unknown.append(choice.spec)
     where = f"{data.name}, {split}" if data else f"{size[1]}x{size[2]} (height x width)"
     mean = sum(pixels.values()) / len(pixels)
     title = f"{where}: {len(pixels)} images of {mean:.0f} pixels on average"
@@ -275,7 +275,10 @@ def _images(
         data = open_dataset(dataset, data_root)
     except DataError as error:
         raise DataError(f"{error}. Without it: --images N --height H --width W") from error
-    return data, {name: _pixels(data, name) for name in data.names(split)}
+    names = data.names(split)
+    if not names:
+        raise DataError(f"the split {split!r} of {data.name} has no image")
+    return data, {name: _pixels(data, name) for name in names}
 
 
 def _pixels(data: Dataset, name: str) -> int:
@@ -295,8 +298,9 @@ def _done(
     choice: Choice, data: Dataset, split: str, pixels: Mapping[str, int], out: Path
 ) -> set[str]:
     """Images whose map, or whose counts, the same code left in `out`; by name, not by pixels."""
-    from istsbench.provenance import method_hash
-    from istsbench.runner import folder_name, map_store
+    from istsbench.provenance import run_hash
+    from istsbench.runs.ledger import map_store
+    from istsbench.runs.scope import folder_name
 
     folder = out / folder_name(data.name, split, len(pixels), len(pixels))
     try:
@@ -306,8 +310,8 @@ def _done(
     if not record and not (out / "maps" / data.name).is_dir():
         return set()
     try:
-        code = method_hash(choice.create())
-    except BrokenMethod:
+        code = run_hash(choice.create(), data.name)
+    except (BrokenMethod, TypeError):  # the run records it
         return set()
     same = {"method_hash": code, "images": len(pixels), "split": split}
     if "csv" in record and all(record.get(key) == value for key, value in same.items()):

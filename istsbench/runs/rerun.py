@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from istsbench.data import Dataset, open_dataset
-from istsbench.provenance import VERSIONS, environment, method_hash
+from istsbench.provenance import VERSIONS, environment, run_hash
 from istsbench.registry import BrokenMethod, WrongUse
 from istsbench.results import Results
-from istsbench.runner import FORMAT, Images, RunError, run
+from istsbench.runner import RunError, run
+from istsbench.runs.ledger import FORMAT
 from istsbench.runs.recipe import Entry, Recipe, gather, read_recipe
-from istsbench.segmenter import Segmenter, Trainable
+from istsbench.runs.scope import Images
 from istsbench.selection import Choice, choose
 
 TOLERANCE = 1e-3  # of F1, on other processors and with other versions
@@ -161,7 +162,7 @@ def _check_code(
             method = choices[entry.spec].create()
         except BrokenMethod:
             continue  # the run records it
-        if (_code(method, data), repr(method.threshold)) == (entry.code, entry.own):
+        if (run_hash(method, data.name), repr(method.threshold)) == (entry.code, entry.own):
             continue
         if entry.machine.get("istsbench") == version:
             refused.append(entry)
@@ -179,10 +180,6 @@ def _check_code(
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names)
-
-
-def _code(method: Segmenter, data: Dataset) -> str:
-    return method_hash(method.pretrained(data.name) if isinstance(method, Trainable) else method)
 
 
 def _elsewhere(machines: list[Mapping[str, str]]) -> tuple[str, ...]:

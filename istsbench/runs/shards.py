@@ -15,7 +15,7 @@ from typing import Self
 
 from istsbench.datasets.images import DataError
 from istsbench.registry import WrongUse
-from istsbench.runs.maps import read_map, write_atomic
+from istsbench.runs.maps import STAMPS, read_map, write_atomic
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def merge(sources: Sequence[Path], out: Path) -> Merged:
         if source.resolve() != out.resolve():
             for path in _sorted(source / "maps", ".npy"):
                 _merge_map(path, out / path.relative_to(source), done)
+            for path in (source / "maps").rglob(STAMPS):
+                write_atomic(out / path.relative_to(source), path.read_bytes())
     for source in sources:  # an image that failed here may have been scored there
         for path in _sorted(source / "maps", ".failed.json"):
             target = out / path.relative_to(source)
