@@ -216,6 +216,7 @@ def test_from_training_to_the_table(tmp_path, monkeypatch):
     folder = run(chosen, whole, out, limit=2, show=False).folder
     records = Results.load(folder).records
     assert [r["trained"]["seed"] for r in records.values() if "trained" in r] == [3, 8]
+    assert {r["trained"]["split"] for r in records.values() if "trained" in r} == {"train"}
     assert "trained" not in records["tophat"]
     assert run(chosen, whole, out, limit=2, show=False).counted == 0
     arguments = ["table", "VI", "--dataset", folder.name, "--out", str(out), "--seeds"]

@@ -4,7 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio
+from istsbench.data import Sample
+from istsbench.runs.counting import count_image
+from istsbench.runs.maps import StoredMap
+from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio, Threshold
 
 RAMP = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 8.0]])  # mean 3, variance 20/3, peak 8
 
@@ -42,6 +45,23 @@ def test_level_is_computed_in_double_precision():
     score[0, 0] = 0.2
     assert MeanStd(0).level(score) == pytest.approx(float(np.float32(0.1)) + 1e-7, rel=1e-6)
     assert MeanToPeak(0).level(score) == pytest.approx(float(np.float32(0.1)) + 1e-7, rel=1e-6)
+
+
+class Mean(Threshold):
+    """A rule that leaves the precision to numpy."""
+
+    def level(self, score):
+        return float(score.mean())
+
+
+def test_a_map_stored_in_single_precision_is_counted_as_it_is_segmented():
+    truth = np.zeros((1000, 1000), bool)
+    score = np.full(truth.shape, 0.1, np.float32)
+    score[0] = 0.2
+    sample = Sample("a", score.astype(float), truth)
+    (row,) = count_image(sample, StoredMap(score, "", 0.0), {"own": Mean()})
+    assert row["level"] == score.astype(np.float64).mean()
+    assert row["fp"] == Mean()(score).sum()
 
 
 MAPS = arrays(np.float64, (4, 5), elements=st.integers(0, 50).map(float))

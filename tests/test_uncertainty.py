@@ -8,6 +8,7 @@ from istsbench.metrics import REDUCTIONS, ratios, summarise
 from istsbench.paper.uncertainty import (
     SCORES,
     against_best,
+    complete_rows,
     holm,
     intervals,
     paired_rows,
@@ -142,3 +143,10 @@ def test_equal_methods_are_alike(tmp_path):
     assert found.p == 1 and found.ties == [(0, 2)]
     with pytest.raises(DataError, match="three methods"):
         ranking(made(tmp_path, dict.fromkeys("ab", drawn(9, 9))), "own")
+
+
+def test_complete_rows_are_at_least_one(tmp_path):
+    results = made(tmp_path, {"a": drawn(3, 0)})
+    assert list(complete_rows(results, "own")) == ["a"]
+    with pytest.raises(DataError, match="no method with every image counted under 'half'"):
+        complete_rows(results, "half")
