@@ -54,11 +54,13 @@ app.add_typer(plugin)
 app.add_typer(scale)
 app.add_typer(merging)
 
-DatasetName = Annotated[
+KNOWN = "nuaa, nust, nust-paper, synthetic, nudt, irstd1k or folder:PATH"
+OneDataset = Annotated[str, typer.Option("--dataset", help=f"{KNOWN}.")]
+Datasets = Annotated[
     str,
     typer.Option(
         "--dataset",
-        help="nuaa, nust, nust-paper, synthetic, nudt, irstd1k or folder:PATH; several by comma.",
+        help=f"{KNOWN}; several by comma.",
     ),
 ]
 Methods = Annotated[
@@ -88,7 +90,7 @@ class Against(StrEnum):
 @_guarded
 def run(
     context: typer.Context,
-    dataset: DatasetName = "",
+    dataset: Datasets = "",
     methods: Methods = "all",
     split: Split = "test",
     rules: Annotated[
@@ -251,11 +253,11 @@ def info(method: Annotated[str, typer.Argument(help="A name from `istsbench list
 @_guarded
 def plot(
     name: Annotated[str, typer.Argument(help="A figure by name; `all` draws every one.")],
-    dataset: DatasetName,
+    dataset: OneDataset,
     rule: Annotated[Rule, typer.Option()] = Rule.own,
     reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
     methods: Annotated[
-        str | None, typer.Option(help="Only these, as their rows are called, by semicolon.")
+        str | None, typer.Option(help="Only these rows, as `istsbench run` names them, by comma.")
     ] = None,
     images: Annotated[str, typer.Option(help="Images to show, by comma.")] = "",
     against: Annotated[Against, typer.Option(help="Below the Pareto figure.")] = Against.seconds,
@@ -269,9 +271,10 @@ def plot(
     from istsbench.data import open_dataset
     from istsbench.plots import Request, draw_asked
     from istsbench.results import Results
+    from istsbench.selection import row_names
 
     opened = open_dataset(dataset, data_root)
-    specs = [spec.strip() for spec in methods.split(";")] if methods else None
+    specs = row_names(methods) if methods else None
     results = Results.load(out / (tag or opened.name), specs)
     chosen = tuple(image.strip() for image in images.split(",") if image.strip())
     request = Request(results, opened, rule.value, reduction.value, chosen)
@@ -285,7 +288,7 @@ def plot(
 @_guarded
 def score(
     pred: Annotated[Path, typer.Option(help="Folder of grey prediction images, NAME.png.")],
-    dataset: DatasetName,
+    dataset: OneDataset,
     label: Annotated[str, typer.Option(help="Name of the row.")] = "submitted",
     split: Split = "test",
     out: Out = Path("results"),

@@ -61,7 +61,8 @@ class Results:
             if "csv" in record and rows.is_file():
                 counts[record["method"]] = _read(rows, partial(_counts, record))
         if not records:
-            raise DataError(f"{folder}: no results; make some with `istsbench run`")
+            which = f" of {', '.join(sorted(wanted))}" if wanted else ""
+            raise DataError(f"{folder}: no results{which}; make some with `istsbench run`")
         first = next(iter(records.values()))
         for spec, record in records.items():
             for key in PROTOCOL:
