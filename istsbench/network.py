@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from itertools import islice
@@ -19,6 +20,7 @@ import cv2
 import numpy as np
 
 from istsbench.learning.checkpoint import WeightsError, read_weights, save_weights
+from istsbench.registry import WrongUse
 from istsbench.segmenter import Image, Map, MissingWeights, Trainable, weight_folders
 from istsbench.threshold import Fixed
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from istsbench.data import Dataset
     from istsbench.learner import Learner
 
+PRECISIONS = ("fp32", "bf16")
 AHEAD = 8  # batches of images that are read ahead to find equal sizes
 
 
@@ -117,9 +120,19 @@ class Network(Trainable):
             yield next(iter(outputs.values()))
 
     def score_outputs(self, images: Iterable[Image]) -> Iterator[dict[str, Map]]:
-        """As `score_many`, with every output by its name (the players of a game)."""
+        """As `score_many`, with every output by its name (the players of a game).
+
+        On a CPU one thread computes, as for every method: maps and times do not depend on
+        the cores of the machine.
+        """
         module, preparation = self._ready()
-        yield from self.infer(module, preparation, images)
+        answers = self.infer(module, preparation, images)
+        while True:
+            with one_thread():
+                maps = next(answers, None)
+            if maps is None:
+                return
+            yield maps
 
     def infer(
         self, module: torch.nn.Module, preparation: Preparation, images: Iterable[Image]
@@ -269,12 +282,31 @@ def _loaded(
 
 
 def best_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" is the first GPU, or the CPU if there is none."""
+    """The device of that name; "auto" is the first GPU, or the CPU if there is none.
+
+    Raises `WrongUse` for a GPU that is not there.
+    """
     import torch
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise WrongUse(f"device is {name!r}, but GPUs found here: {torch.cuda.device_count()}")
+    return device
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit torch to one thread of the CPU inside."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
@@ -289,6 +321,6 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Mixed precision for a `with` block: none ("fp32") or bfloat16 ("bf16")."""
     import torch
 
-    if precision not in ("fp32", "bf16"):
-        raise ValueError(f"precision is {precision!r}, expected 'fp32' or 'bf16'")
+    if precision not in PRECISIONS:
+        raise WrongUse(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -145,7 +145,7 @@ def environment() -> dict[str, str]:
     """Versions and hardware, for the record beside a result.
 
     `blas` is what numpy calls, with the kernels that it chose for this processor: they
-    decide the last bits. `threads` is how many score an image; networks use their own.
+    decide the last bits. `threads` is how many of the CPU score an image.
     """
     found = {
         "python": platform.python_version(),
@@ -156,7 +156,6 @@ def environment() -> dict[str, str]:
     }
     torch = sys.modules.get("torch")
     if torch is not None:
-        found["threads"] += f" (networks {torch.get_num_threads()})"
         if torch.cuda.is_available():
             found["gpu"] = torch.cuda.get_device_name()
     for name, value in (("blas", _blas()), ("commit", commit())):

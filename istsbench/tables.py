@@ -362,6 +362,7 @@ def _notes(results: Results, rule: str) -> list[str]:
         notes.append(
             "The paper's 80/20 division is not published; ours is drawn with a seed of its own."
         )
+    notes += seeds.trained_on(results)
     for spec, one in results.records.items():
         failure = results.failure(spec)
         if failure:

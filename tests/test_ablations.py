@@ -35,6 +35,8 @@ def test_tables_are_written_and_shared_variants_trained_once(script, tmp_path):
         pd.read_csv(tmp_path / "results" / "synthetic" / f"table_{name}.csv", comment="#")
         for name in ("v", "vii")
     )
+    note = (tmp_path / "results" / "synthetic" / "table_v.md").read_text()
+    assert 'the utility of the game is "balanced", not the paper\'s Eq. 12-16' in note
     assert list(fifth["label"]) == ["IoU loss", "Dice loss", "SS loss", "Ours"]
     assert fifth[["fns_f1_image", "fps_iou_pooled"]].notna().all().all()
     assert list(seventh["label"]) == ["SENet", "GCNet", "Triplet", "MIM", "none"]

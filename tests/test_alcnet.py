@@ -5,6 +5,7 @@ import torch
 from baselines.cnn.alcnet import ALCNet
 from baselines.cnn.alcnet_net import (
     DIRECTIONS,
+    SHIFTS,
     LocalModulation,
     multiscale_contrast,
     patch_contrast,
@@ -73,6 +74,15 @@ def test_modulation_adds_the_shallow_map_and_gates_the_deep_one():
     deep, shallow = torch.rand(1, 4, 5, 5), torch.rand(1, 4, 5, 5)
     scale = 1 / (1 + module.deep.eps) ** 0.5
     torch.testing.assert_close(module(deep, shallow), (0.5 * deep + shallow) * scale)
+
+
+@pytest.mark.parametrize("stem, least", [("tiny", 72), ("down4", 288)])
+def test_small_images_are_padded_until_no_shift_comes_back(stem, least):
+    network = ALCNet(blocks=1, stem=stem)
+    assert 50 + network._missing(50) == network.smallest == least
+    with torch.no_grad():
+        deepest = network.build().eval().encoder(torch.zeros(1, 1, least, least))[-1]
+    assert deepest.shape[2:] == (max(SHIFTS) + 1, max(SHIFTS) + 1)
 
 
 def test_every_weight_learns():

@@ -143,7 +143,7 @@ def test_the_paragraph_is_of_all_data_sets(pair):
         "We compare 2 methods (2 spatial filters)",
         "Not scored: ipi on nuaa set and nust set, MPCM on nust set.",
         "Not every image could be scored by MPCM on nuaa set.",
-        "one thread of A1 and B2 (Linux); software: commit c1 and c2.",
+        "on one thread; it was A1 and B2 (Linux); software: commit c1 and c2.",
     ):
         assert part in text, part
 

@@ -9,7 +9,8 @@ import torch
 
 from baselines.cnn.acm import ACM
 from istsbench.learning.checkpoint import WeightsError, read_weights, save_weights
-from istsbench.network import Preparation
+from istsbench.network import Preparation, best_device
+from istsbench.registry import WrongUse
 from istsbench.segmenter import MissingWeights
 from pixelgame.segmenter import PixelGame, PixelGameWithoutMIM
 
@@ -80,6 +81,34 @@ def test_scoring_leaves_torch_alone(network):
     dataclasses.replace(network, blocks=1).score(images((21, 20))[0])
     assert torch.equal(torch.get_rng_state(), before[0])
     assert (torch.get_num_threads(), torch.is_grad_enabled()) == before[1:]
+
+
+def test_on_a_cpu_one_thread_scores_and_the_others_come_back(network, monkeypatch):
+    seen = []
+
+    def outputs(self, module, inputs):
+        seen.append(torch.get_num_threads())
+        return {"map": module(inputs).sigmoid()}
+
+    monkeypatch.setattr(ACM, "outputs", outputs)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        maps = network.score_many(images((20, 20), (20, 20)))
+        next(maps)
+        assert torch.get_num_threads() == 2
+        list(maps)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1]
+
+
+def test_a_gpu_that_is_not_there_is_named(network, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(WrongUse, match="device is 'cuda:1', but GPUs found here: 1"):
+        dataclasses.replace(network, device="cuda:1").score(np.zeros((8, 8)))
+    assert best_device("cuda:0") == torch.device("cuda:0")
 
 
 def test_without_weights_the_error_says_what_to_do(tmp_path, monkeypatch):

@@ -224,3 +224,12 @@ def test_from_training_to_the_table(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     assert "| ACM (blocks=1) (2 seeds) | " in result.output.replace("\\", "")
     assert "differ by their seed alone (3, 8)" in result.output
+
+
+def test_the_foot_says_what_weights_were_trained_on(tmp_path):
+    for seed, split in ((1, "train"), (2, "train"), (3, 5)):
+        trained = {"method": "net", "label": "Net", "seed": seed, "plan": "a", "split": split}
+        row(tmp_path, seed, 5 + seed, trained=trained)
+    notes = table_vi([Results.load(tmp_path)]).notes
+    (told,) = [note for note in notes if note.startswith("Weights trained")]
+    assert told.startswith("Weights trained on the split train (NUAA-SIRST): Net (net-p1-1-6), Net")

@@ -18,6 +18,7 @@ from baselines.cnn.acm import ACM
 from istsbench.learner import Descent, Ranks
 from istsbench.network import Recipe
 from istsbench.datasets.synthetic import synthetic
+from istsbench.learning.planning import Stopped
 from istsbench.training import train
 
 out = Path(sys.argv[1])
@@ -27,6 +28,13 @@ toy = dataclasses.replace(whole, splits=splits)
 out.mkdir(exist_ok=True)
 ranks = Ranks.join(torch.device("cpu"))
 if ranks.count > 1:
+    for batch in (2, 3):  # one patch in each process; not the same number in each
+        try:
+            train(ACM(blocks=1), toy, out / "never", epochs=1, patch=32, batch=batch)
+        except Stopped as error:
+            assert f"a batch is {batch} of 4 images, in 2 processes" in str(error)
+        else:
+            raise AssertionError(batch)
     train(ACM(blocks=1), toy, out, epochs=1, patch=32, batch=4)
 
 torch.manual_seed(0)

@@ -3,18 +3,24 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
 from baselines.cnn.mdvsfa import MDvsFA
+from istsbench import training
+from istsbench.cli import app
 from istsbench.datasets.synthetic import synthetic
 from istsbench.learning.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
 from istsbench.learning.crops import Memory, cut, epoch_batches, steps_in_epoch
+from istsbench.learning.planning import Stopped, fit_recipe
 from istsbench.network import Network, Preparation, Recipe
 from istsbench.registry import info, names
-from istsbench.training import Stopped, fit_recipe, train
+from istsbench.training import train
 from pixelgame.segmenter import PixelGame
 
-QUICK = {"patch": 32, "batch": 2}
+QUICK = {"patch": 32, "batch": 2, "side": 64}
+LARGE = {**QUICK, "patch": 288}  # cut down to the size of the images
+KEPT = ("best.safetensors", "last.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +75,39 @@ def test_the_file_kept_is_the_best_on_validation(toy, tmp_path):
     assert trained.score(np.zeros((20, 30))).shape == (20, 30)
 
 
-def test_final_training_takes_all_images_up_to_the_chosen_epoch(toy, tmp_path):
-    with pytest.raises(Stopped, match="chose an epoch first"):
-        train(ACM(blocks=1), toy, tmp_path, final=True)
+def test_final_training_takes_all_images_over_the_whole_schedule(toy, tmp_path):
     first = train(ACM(blocks=1), toy, tmp_path, epochs=3, seed=4, **QUICK)
     chosen = read_weights(first.weights)[1]["plan"]
     final = train(ACM(blocks=1), toy, tmp_path, final=True)
     plan = read_weights(final.weights)[1]["plan"]
     assert final.weights == tmp_path / "final" / "last.safetensors"
-    assert plan["epoch"] == chosen["epoch"] and plan["seed"] == 4
+    assert plan["epoch"] == 3 and plan["seed"] == 4
     assert plan["recipe"] == chosen["recipe"]
     assert plan["split"] == "trainval" and plan["fingerprint"] != chosen["fingerprint"]
+
+
+def test_final_training_needs_a_finished_one(toy, tmp_path):
+    train(ACM(blocks=1), toy, tmp_path, epochs=2, max_minutes=0, **QUICK)
+    with pytest.raises(Stopped, match="is not finished"):
+        train(ACM(blocks=1), toy, tmp_path, final=True)
+
+
+def test_final_training_is_of_the_same_kind(toy, tmp_path):
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, **LARGE)
+    other = dataclasses.replace(toy, name="other")
+    for network, data, options, named in (
+        (PixelGame(width=4), toy, {}, "'pixelgame'"),
+        (ACM(blocks=2), toy, {}, "'blocks': 2"),
+        (ACM(blocks=1), other, {}, "'other'"),
+        (ACM(blocks=1), toy, {"recipe": "paper", **QUICK}, "'optimizer': 'adagrad'"),
+        (ACM(blocks=1), toy, {"lr": 0.5}, "'lr': 0.5"),
+        (ACM(blocks=1), toy, {"seed": 1}, "'seed': .0, 1."),
+        (ACM(blocks=1), toy, {"precision": "bf16"}, "'bf16'"),
+    ):
+        with pytest.raises(Stopped, match=f"another training.*{named}"):
+            train(network, data, tmp_path, final=True, **options)
+    # The same options as before are no others, even a patch that was cut down.
+    train(ACM(blocks=1), toy, tmp_path, "fast", final=True, epochs=1, **LARGE)
 
 
 def test_a_folder_with_another_training_is_refused(toy, tmp_path):
@@ -88,6 +116,105 @@ def test_a_folder_with_another_training_is_refused(toy, tmp_path):
         train(ACM(blocks=1), toy, tmp_path, epochs=1, lr=0.5, **QUICK)
     train(ACM(blocks=1), toy, tmp_path, epochs=2, lr=0.5, resume=False, max_minutes=0, **QUICK)
     assert not (tmp_path / "last.safetensors").exists()  # of the training that was given up
+
+
+def test_weights_without_a_checkpoint_are_not_thrown_away(toy, tmp_path):
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
+    before = {name: (tmp_path / name).read_bytes() for name in KEPT}
+    for path in tmp_path.glob("checkpoint*"):
+        path.unlink()
+    with pytest.raises(Stopped, match="best.safetensors, last.safetensors but no checkpoint"):
+        train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
+    assert {name: (tmp_path / name).read_bytes() for name in KEPT} == before
+
+
+def stop_in_epoch(monkeypatch, number):
+    whole = training._Run.epoch
+
+    def interrupted(run, epoch):
+        if epoch == number:
+            raise KeyboardInterrupt
+        return whole(run, epoch)
+
+    monkeypatch.setattr(training._Run, "epoch", interrupted)
+
+
+def test_a_training_begun_anew_and_stopped_at_once_keeps_the_weights(toy, tmp_path, monkeypatch):
+    old = {"epochs": 1, **QUICK}
+    train(ACM(blocks=1), toy, tmp_path, **old)
+    train(ACM(blocks=1), toy, tmp_path, final=True)
+    stale = tmp_path / "final" / "last.safetensors"
+    before = {name: (tmp_path / name).read_bytes() for name in KEPT}
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        stop_in_epoch(patched, 0)
+        train(ACM(blocks=1), toy, tmp_path, epochs=2, lr=0.5, resume=False, **QUICK)
+    assert {name: (tmp_path / name).read_bytes() for name in KEPT} == before and stale.exists()
+    with pytest.raises(Stopped, match="another training"):  # the one given up does not come back
+        train(ACM(blocks=1), toy, tmp_path, **old)
+    train(ACM(blocks=1), toy, tmp_path, epochs=2, lr=0.5, max_minutes=0, **QUICK)
+    assert not (tmp_path / "last.safetensors").exists() and not stale.exists()
+    assert read_weights(tmp_path / "best.safetensors")[1]["plan"]["recipe"]["lr"] == 0.5
+
+
+def test_a_training_stopped_before_its_first_checkpoint_goes_on(toy, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        stop_in_epoch(patched, 1)
+        train(ACM(blocks=1), toy, tmp_path / "cut", epochs=2, **QUICK)
+    assert (tmp_path / "cut" / "best.safetensors").exists()
+    for name in ("cut", "whole"):
+        train(ACM(blocks=1), toy, tmp_path / name, epochs=2, **QUICK)
+    same(*(read_checkpoint(tmp_path / name)[0] for name in ("cut", "whole")))
+
+
+def test_without_validation_images_the_last_weights_are_kept(toy, tmp_path):
+    splits = {"train": toy.splits["train"], "test": ()}
+    alone = dataclasses.replace(toy, splits=splits)
+    trained = train(ACM(blocks=1), alone, tmp_path, epochs=2, **QUICK)
+    assert trained.weights == tmp_path / "last.safetensors"
+    assert not (tmp_path / "best.safetensors").exists()
+    assert list(pd.read_csv(tmp_path / "log.csv")) == ["epoch", "loss", "complaints", "seconds"]
+
+
+def test_the_answer_of_the_network_chooses_the_epoch(toy, tmp_path, monkeypatch):
+    """Not the first output whose name ends alike."""
+    monkeypatch.setattr(training, "scores", lambda outputs, masks: {
+        "other_map_iou_pooled": 0.1, "map_iou_pooled": 0.2
+    })  # fmt: skip
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
+    assert read_checkpoint(tmp_path)[1]["course"]["best"] == {"epoch": 1, "score": 0.2}
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"batch": 1}, "a batch is 1 of 5 images"),
+        ({"patch": 41}, "patch is 41, expected a multiple of 16"),
+        ({"loss": "oops"}, "loss is 'oops', expected one of iou, "),
+        ({"precision": "fp16"}, "precision is 'fp16', expected one of fp32, bf16"),
+        ({"lr": -1.0}, "lr is -1.0, expected more than 0"),
+        ({"seed": -1}, "seed is -1, expected 0 or more"),
+        ({"epochs": 0}, "epochs is 0, expected 1 or more"),
+        ({"recipe": "slow"}, "no recipe 'slow' for ACM; it has: paper, fast"),
+    ],
+)
+def test_what_cannot_be_trained_is_named(toy, tmp_path, options, message):
+    with pytest.raises(Stopped) as error:
+        train(ACM(blocks=1), toy, tmp_path, **{**QUICK, **options})
+    assert message in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("count, message", [(0, "no images"), (1, "a batch is 1 of 1 images")])
+def test_too_few_training_images_are_named(toy, tmp_path, count, message):
+    splits = {**toy.splits, "train": toy.splits["train"][:count]}
+    with pytest.raises(Stopped, match=message):
+        train(ACM(blocks=1), dataclasses.replace(toy, splits=splits), tmp_path, **QUICK)
+
+
+def test_test_images_are_not_trained_on(toy, tmp_path):
+    splits = {**toy.splits, "test": toy.splits["train"][:1]}
+    with pytest.raises(Stopped, match="1 of 5 images of the split train of synthetic are test"):
+        train(ACM(blocks=1), dataclasses.replace(toy, splits=splits), tmp_path, **QUICK)
 
 
 def test_a_finished_training_is_left_as_it_is(toy, tmp_path):
@@ -113,6 +240,48 @@ def test_every_network_has_both_recipes():
 
 
 REGISTERED = {"acm", "alcnet", "mdvsfa", "pixelgame", "pixelgame-womim", "pixelgame-slim"}
+
+
+# ---------------------------------------------------------------------- the command
+
+
+def train_by_command(*words):
+    found = CliRunner().invoke(app, ["train", *map(str, words), "--dataset", "toy"])
+    return found.exit_code, found.stderr
+
+
+@pytest.fixture
+def named(toy, monkeypatch):
+    monkeypatch.setattr("istsbench.data.open_dataset", lambda *given: toy)
+
+
+def test_the_command_trains_at_a_side_and_then_finally(named, tmp_path):
+    words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--patch", 32, "--batch", 2)
+    code, said = train_by_command(*words, "--side", 64)
+    assert code == 0 and f"done: {tmp_path / 'best.safetensors'}" in said
+    header = read_weights(tmp_path / "best.safetensors")[1]
+    assert header["plan"]["recipe"]["side"] == header["preparation"]["side"] == 64
+    code, said = train_by_command("acm(blocks=1)", "--out", tmp_path, "--final")
+    assert code == 0 and f"done: {tmp_path / 'final' / 'last.safetensors'}" in said
+
+
+def test_errors_of_the_command_take_one_line(named, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--patch", 32, "--side", 64)
+    for wrong, message in (
+        (("--loss", "oops"), "error: loss is 'oops'"),
+        (("--device", "cuda"), "error: device is 'cuda', but GPUs found here: 0"),
+        (("--lr", -1), "error: lr is -1.0"),
+    ):
+        code, said = train_by_command(*words, *wrong)
+        assert code == 2 and said.startswith(message) and said.count("\n") == 1, said
+
+
+def test_ctrl_c_says_from_where_it_goes_on(named, tmp_path, monkeypatch):
+    stop_in_epoch(monkeypatch, 0)
+    words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--patch", 32, "--side", 64)
+    code, said = train_by_command(*words)
+    assert code == 1 and "kept up to the last checkpoint" in said
 
 
 # ---------------------------------------------------------------------- checkpoints

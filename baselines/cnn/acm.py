@@ -8,10 +8,17 @@ network carries this on a U-Net or an FPN.
 Dai, Wu, Zhou & Barnard, "Asymmetric contextual modulation for infrared small target
 detection", WACV 2021, 949-958.
 
+Kept as published: maps are resized with the first and last cells on the corner pixels
+(`align_corners=True`). At a quarter of the size that lies up to 1.5 pixels further out than
+with cells in the middle of their pixels: top left at one end, bottom right at the other.
+
 Departs: one grey channel instead of three equal ones (`channels=3` has the authors' count
 of weights); standardised with the training set's mean and deviation; the bias of the last
 layer starts at a prior of 1 in 400; `blocks=3` is the paper's ResNet-20, the released
-weights have 4 and the full-resolution stem ("tiny").
+weights have 4 and the full-resolution stem ("tiny"). In the recipe "paper" images are
+squared to 512, the weight decay is part of the gradient that Adagrad scales (the authors'
+framework adds it unscaled), and Adagrad's epsilon is 1e-10 beside the root (theirs: 1e-7
+below it).
 Checked against: every tensor shape of the authors' released parameters (through the
 counts 516,869 and 518,413) and two public PyTorch ports.
 """
@@ -32,7 +39,8 @@ class ACM(Network):
             300, 8, 0.05, 480, "iou", "adagrad", "constant", 1e-4,
             side=512, centred=0.0, turns="mirror", rescale=2.0, blur=1.0,
         ),
-        "fast": Recipe(epochs=300, batch=8, lr=2e-3, patch=256, loss="bce-iou"),
+        # At native size the median target is a single cell of the decoder's grid.
+        "fast": Recipe(epochs=100, batch=8, lr=2e-3, patch=256, loss="bce-iou", side=512),
     }  # fmt: skip
 
     host: str = "unet"  # or "fpn"

@@ -8,7 +8,10 @@ from baselines.cnn.blocks import conv_norm, head, initialise, stage
 
 
 def resize(x: Tensor, size: torch.Size) -> Tensor:
-    """Bilinear with aligned corners, as the authors' framework does it."""
+    """Bilinear with aligned corners, as the authors' framework does it.
+
+    Cell i of n lands on pixel i (N-1)/(n-1) of N: the outer cells on the outer pixels.
+    """
     return interpolate(x, size, mode="bilinear", align_corners=True)
 
 

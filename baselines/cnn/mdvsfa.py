@@ -13,9 +13,10 @@ and biases (the TensorFlow one mixes w0 x + w1 BN(x) and keeps the batch's stati
 test time), and lambda2 = 10 (there 1). Taken from the TensorFlow one: the start near the
 identity. Kept as published: the discriminator's scores pass a softmax *and* are then read
 as logits by the log loss, so that its loss cannot fall below 0.567.
-Departs: the rates fall by 5 after each third of the training for both generators and stay
-for the discriminator (a slip in the code lets the second generator's fall twice). The
-gradient of the clamp that ends each generator lives on where it leads back into [0, 1].
+Departs: in the recipe "paper" the rates fall by 5 after each third of the training for both
+generators (a slip in the code lets the second generator's fall twice), in "fast" they follow
+half a cosine; the discriminator's stays in both. The gradient of the clamp that ends each
+generator lives on where it leads back into [0, 1].
 Checked against: the counts of the PyTorch networks, 3,138,497 + 629,825 + 151,276
 weights, and the 868.75 G operations printed by followers.
 """

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from istsbench.commands.guard import guarded
+from istsbench.commands.guard import guarded, say
 
 RECIPE = "Instead of the recipe's."
 
@@ -18,30 +18,68 @@ def train(
     dataset: Annotated[str, typer.Option(help="A name from `istsbench list datasets`.")],
     out: Annotated[Path, typer.Option(help="Folder of checkpoints, log and weights.")],
     recipe: Annotated[
-        str, typer.Option(help="fast (native-size patches) or paper (as each paper states).")
-    ] = "fast",
+        str | None,
+        typer.Option(
+            help="fast (ours) or paper (as each paper states).",
+            show_default="fast; with --final that of OUT",
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help=RECIPE)] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help=RECIPE)] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help=RECIPE)] = None,
     lr: Annotated[float | None, typer.Option(help=RECIPE)] = None,
     patch: Annotated[int | None, typer.Option(min=16, help=f"Pixels. {RECIPE}")] = None,
+    side: Annotated[
+        int | None,
+        typer.Option(
+            min=16, help=f"Patches are cut from images resized to this square, pixels. {RECIPE}"
+        ),
+    ] = None,
     loss: Annotated[str | None, typer.Option(help=RECIPE)] = None,
-    seed: Annotated[int, typer.Option(help="Of the weights and the patches.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of weights and patches.", show_default="0")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    precision: Annotated[
+        str | None, typer.Option(help="fp32 or bf16.", show_default="fp32")
+    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="Stop after so long; the same command goes on.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on from what OUT holds.")] = True,
+    resume: Annotated[
+        bool, typer.Option(help="Go on from what OUT holds; --no-resume gives it up.")
+    ] = True,
     final: Annotated[
-        bool, typer.Option("--final", help="On train and val up to the chosen epoch.")
+        bool,
+        typer.Option("--final", help="Once more by the plan in OUT, on train and val together."),
     ] = False,
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
     data_root: Annotated[Path | None, typer.Option(help="Folder above the data sets.")] = None,
 ) -> None:
     """Train a network: the epoch is chosen on validation images, never on test images."""
-    from istsbench.training import train_command
+    from istsbench.data import open_dataset
+    from istsbench.learner import Ranks
+    from istsbench.learning.planning import Stopped
+    from istsbench.network import Network
+    from istsbench.selection import choose
+    from istsbench.training import FINAL, LAST
+    from istsbench.training import train as go
 
-    train_command(
-        method, dataset, out, recipe, epochs, batch, lr, patch, loss, seed, device, precision,
-        max_minutes, resume, final, compile, data_root,
-    )  # fmt: skip
+    chosen = choose(method)
+    network = chosen[0].create()
+    if len(chosen) > 1 or not isinstance(network, Network):
+        raise Stopped(f"{method!r} is not one network: there is nothing to train")
+    try:
+        trained = go(
+            network, open_dataset(dataset, data_root), out, recipe, seed=seed, device=device,
+            precision=precision, compile=compile, max_minutes=max_minutes, resume=resume,
+            final=final, show=True, epochs=epochs, batch=batch, lr=lr, patch=patch, side=side,
+            loss=loss,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        say("stopped; kept up to the last checkpoint, the same command continues from there")
+        raise typer.Exit(1) from None
+    finally:
+        Ranks.leave()
+    folder = out / FINAL if final else out
+    state = "done" if (folder / LAST).is_file() else "time is over, the same command goes on"
+    say(f"{state}: {trained.weights or 'no weights yet'}")

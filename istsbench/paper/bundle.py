@@ -323,7 +323,7 @@ def _machine(ran: list[dict], escape: Callable[[str], str]) -> str:
         found.pop(key, None)
     versions = ", ".join(f"{key} {' and '.join(values)}" for key, values in found.items())
     return (
-        f"Methods that score image by image ran on one thread of {cpus} ({systems}); software: "
+        f"On a processor methods ran on one thread; it was {cpus} ({systems}); software: "
         f"{escape(versions)}."
     )
 

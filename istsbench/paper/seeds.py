@@ -52,6 +52,21 @@ def training(choice: Choice, method: Segmenter) -> dict[str, Any]:
     }
 
 
+def trained_on(results: Results) -> list[str]:
+    """For the foot of a table: on which split the weights of each network were trained."""
+    found: dict[str, list[str]] = {}
+    for record in results.records.values():
+        trained = record.get("trained")
+        split = trained.get("split") if isinstance(trained, dict) else None
+        if isinstance(split, str) and split.isprintable() and len(split) <= _LONGEST:
+            found.setdefault(split, []).append(record["label"])
+    title = results.any_record["title"]
+    return [
+        f"Weights trained on the split {split} ({title}): {', '.join(labels)}."
+        for split, labels in found.items()
+    ]
+
+
 def _plan(method: Segmenter) -> dict[str, Any] | None:
     if not isinstance(method, Trainable) or method.weights is None:
         return None

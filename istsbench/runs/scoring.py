@@ -4,7 +4,7 @@ Methods that score image by image run in `jobs` processes, one BLAS thread each,
 a parallel run gives the same bits as a serial one. Methods that batch (networks) run in
 this process. Only `score` is timed; a first call on a tiny image keeps compilation, weights
 and lazy imports out of the times. The seconds of a method that batches are the mean over its
-batch of up to 64 images, with as many threads as torch has.
+batch of up to 64 images; on a CPU torch has one thread for them, see `network`.
 
 Whatever goes wrong with one image is stored as its failure and the others go on, even if
 the process dies that scores it, or is ended because it takes too long. A method that loses
