@@ -114,6 +114,8 @@ def build(kind: type[Segmenter], name: str, parameters: Mapping[str, Any]) -> Se
             raise TypeError(f"method {name!r} has no parameter {key!r}; {hint}")
         if isinstance(value, str) and "Path" in types[key]:
             given[key] = Path(value)
+        elif isinstance(value, list) and types[key].startswith("tuple"):
+            given[key] = tuple(value)
         elif not _fits(value, types[key]):
             raise TypeError(f"method {name!r}: {key} is {value!r}, expected {types[key]}")
     return kind(**given)

@@ -56,7 +56,8 @@ def test_a_training_in_pieces_equals_one_without_a_break(network, toy, tmp_path)
 def test_it_learns_four_images_by_heart(toy, tmp_path):
     four = toy.splits["train"][:4]
     small = dataclasses.replace(toy, splits={"train": four, "val": four})
-    train(ACM(blocks=1, stem="tiny"), small, tmp_path, epochs=60, patch=64, lr=1e-2, batch=4)
+    recipe = Recipe(epochs=60, batch=4, lr=1e-2, patch=64, loss="bce-iou")
+    train(ACM(blocks=1, stem="tiny"), small, tmp_path, recipe)
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["val_map_f1_pooled"].iloc[0] < 0.1
     assert log["val_map_f1_pooled"].max() > 0.4
