@@ -48,6 +48,7 @@ for _ in range(5):
     learner.step(images[mine], masks[mine], 0.0)
 np.save(out / f"plain{learner.ranks.rank}.npy", network.weight.detach().numpy())
 Ranks.leave()
+Ranks.done()
 """
 
 

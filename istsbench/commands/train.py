@@ -83,3 +83,4 @@ def train(
     folder = out / FINAL if final else out
     state = "done" if (folder / LAST).is_file() else "time is over, the same command goes on"
     say(f"{state}: {trained.weights or 'no weights yet'}")
+    Ranks.done()
