@@ -155,9 +155,8 @@ def environment() -> dict[str, str]:
         "threads": "1",
     }
     torch = sys.modules.get("torch")
-    if torch is not None:
-        if torch.cuda.is_available():
-            found["gpu"] = torch.cuda.get_device_name()
+    if torch is not None and torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
     for name, value in (("blas", _blas()), ("commit", commit())):
         if value is not None:
             found[name] = value

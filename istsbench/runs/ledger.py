@@ -159,7 +159,8 @@ def write_counts(
 
     `store` holds the maps that were counted.
     """
-    csv, kept = _joined(folder, record, counted)
+    found = stored(folder, record["file"])
+    csv, kept = _joined(folder, record, counted, found)
     curve = counted.points.to_csv(index=False, float_format="%.9g").encode()
     write_atomic(folder / f"{record['file']}.csv", csv)
     write_atomic(folder / "curves" / f"{record['file']}.csv", curve)
@@ -174,7 +175,6 @@ def write_counts(
         "environment": _made_by(store),
     }
     if kept:
-        found = stored(folder, record["file"])
         record["wanted"] = [rule for rule in RULES if rule in (*record["wanted"], *kept)]
         both = {**found["rules"], **counted.rules}
         record["rules"] = {rule: both[rule] for rule in record["wanted"] if rule in both}
@@ -184,10 +184,9 @@ def write_counts(
     return record
 
 
-def _joined(folder: Path, record: dict, counted: Counted) -> tuple[bytes, list[str]]:
-    """The counts as a file, and the rules in it that are only in the file that is there."""
+def _joined(folder: Path, record: dict, counted: Counted, found: dict) -> tuple[bytes, list[str]]:
+    """The counts as a file, and the rules in it that are only in the file `found` speaks of."""
     new = counted.rows.to_csv(index=False).encode()
-    found = stored(folder, record["file"])
     kept = [rule for rule in found.get("wanted", ()) if rule not in record["wanted"]]
     if not kept or not found.get("csv") or not _alike(found, record):
         return new, []
