@@ -51,6 +51,7 @@ class Recipe:
     turns: str = "all"  # flips up-down, left-right and transposition; "mirror"; or "none"
     rescale: float = 1.0  # largest factor of a random change of size, 1: none
     blur: float = 0.0  # largest sigma of a random blur given to half of the patches, pixels
+    validations: int = 40  # how often, at least, a training is scored on the validation images
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,6 @@ FINAL = "final"  # folder of the training on training and validation images
 WEIGHTS = (BEST, LAST, f"{FINAL}/{LAST}")
 CHOICE = "iou_pooled"  # the validation score of the network's answer that chooses the epoch
 PAUSE = 60.0  # seconds between checkpoints
-VALIDATIONS = 40  # in a whole training
 
 N = TypeVar("N", bound=Network)
 
@@ -113,7 +112,7 @@ class _Run:
         self.course = Course()
         self.anew = True  # before its first epoch, beside weights of an earlier training
         self.learner = self._learner(compile)
-        self.every = max(1, plan.recipe.epochs // VALIDATIONS)
+        self.every = max(1, plan.recipe.epochs // plan.recipe.validations)
 
     def _check_batch(self) -> None:
         images, count = len(self.memory.images), self.ranks.count

@@ -76,6 +76,12 @@ def test_the_file_kept_is_the_best_on_validation(toy, tmp_path):
     assert trained.score(np.zeros((20, 30))).shape == (20, 30)
 
 
+def test_validation_is_as_often_as_asked(toy, tmp_path):
+    train(PixelGame(width=4), toy, tmp_path, epochs=5, validations=2, **QUICK)
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert list(log["epoch"][log["val_fusion_iou_pooled"].notna()]) == [2, 4, 5]
+
+
 def test_final_training_takes_all_images_over_the_whole_schedule(toy, tmp_path):
     first = train(ACM(blocks=1), toy, tmp_path, epochs=3, seed=4, **QUICK)
     chosen = read_weights(first.weights)[1]["plan"]
@@ -195,6 +201,7 @@ def test_the_answer_of_the_network_chooses_the_epoch(toy, tmp_path, monkeypatch)
         ({"lr": -1.0}, "lr is -1.0, expected more than 0"),
         ({"seed": -1}, "seed is -1, expected 0 or more"),
         ({"epochs": 0}, "epochs is 0, expected 1 or more"),
+        ({"validations": 0}, "validations is 0, expected 1 or more"),
         ({"recipe": "slow"}, "no recipe 'slow' for ACM; it has: paper, fast"),
     ],
 )
@@ -240,7 +247,10 @@ def test_every_network_has_both_recipes():
         assert {"paper", "fast"} <= kind.recipes.keys()
 
 
-REGISTERED = {"acm", "alcnet", "mdvsfa", "pixelgame", "pixelgame-womim", "pixelgame-slim"}
+REGISTERED = {
+    *("acm", "alcnet", "mdvsfa", "mdvsfa-slim"),
+    *("pixelgame", "pixelgame-womim", "pixelgame-slim"),
+}
 
 
 # ---------------------------------------------------------------------- the command

@@ -34,6 +34,10 @@ def train(
             min=16, help=f"Patches are cut from images resized to this square, pixels. {RECIPE}"
         ),
     ] = None,
+    validations: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Scores on validation images, at least so many. {RECIPE}"),
+    ] = None,
     loss: Annotated[str | None, typer.Option(help=RECIPE)] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of weights and patches.", show_default="0")
@@ -73,7 +77,7 @@ def train(
             network, open_dataset(dataset, data_root), out, recipe, seed=seed, device=device,
             precision=precision, compile=compile, max_minutes=max_minutes, resume=resume,
             final=final, show=True, epochs=epochs, batch=batch, lr=lr, patch=patch, side=side,
-            loss=loss,
+            validations=validations, loss=loss,
         )  # fmt: skip
     except KeyboardInterrupt:
         say("stopped; kept up to the last checkpoint, the same command continues from there")

@@ -93,7 +93,8 @@ def _plan_of(path: Path) -> dict[str, Any]:
 
 
 def _check_values(recipe: Recipe, seed: int, precision: str) -> None:
-    for name, value, least in (("epochs", recipe.epochs, 1), ("seed", seed, 0)):
+    asked = [("epochs", recipe.epochs, 1), ("validations", recipe.validations, 1), ("seed", seed, 0)]
+    for name, value, least in asked:
         if value < least:
             raise Stopped(f"{name} is {value}, expected {least} or more")
     if not recipe.lr > 0:
