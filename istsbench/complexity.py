@@ -244,15 +244,19 @@ def table_viii(
                 f"{alone['operations_G']:.2f} G operations"
             )
     frame = pd.DataFrame(rows)
+    several = bool(batches) and bool((frame["best_batch"] > 1).any())
+    shown = {name for name in frame if frame[name].notna().any()}
+    shown -= set() if several else {"fps_batch"}
     blocks = tuple(
-        (head, tuple(column for column in columns if column[0] in frame))
+        (head, tuple(column for column in columns if column[0] in shown))
         for head, columns in BLOCKS
     )
     protocol = f"One grey image of {size}x{size} pixels"
     if batches:
         protocol += f"; times on {rows[0]['device']}, {rows[0]['precision']}"
-        best = ", ".join(f"{row['label']} {row['best_batch']}" for row in rows)
-        notes.append(f"Best batch: {best}. Peak memory: on the device at that batch.")
+        if several:
+            best = ", ".join(f"{row['label']} {row['best_batch']}" for row in rows)
+            notes.append(f"Best batch: {best}. Peak memory: on the device at that batch.")
         notes.append(f"Matrix rate: {rate / 1e9:.0f} GFLOP/s of one large product on this device.")
     return Table(
         "Table VIII. Cost of the networks",
@@ -266,6 +270,7 @@ def table_viii(
             "Images/s of the paper: on an RTX 2080 Ti.",
         ),
         "table_viii",
+        dict.fromkeys(("fps_single", "fps_batch"), ".3g") | {"memory_mib": ".0f"},
     )
 
 

@@ -7,7 +7,8 @@ from baselines.cnn.acm import ACM
 from baselines.cnn.acm_net import FPN, UNet
 from baselines.cnn.alcnet_net import ContrastNet
 from baselines.cnn.mdvsfa_net import Generators, Plain, Skipping
-from istsbench.complexity import SIZE, cost, matrix_rate, speed, table_viii
+from istsbench import complexity
+from istsbench.complexity import SIZE, Speed, cost, matrix_rate, speed, table_viii
 from pixelgame.players import FDCN, Players
 
 
@@ -92,3 +93,18 @@ def test_a_clock_runs():
     assert found.best_batch == 1
     assert np.isnan(found.memory_mib)
     assert matrix_rate(torch.device("cpu"), "fp32") > 0
+
+
+def test_batches_are_shown_where_they_gain(monkeypatch):
+    found = {"acm": (2, 30.0, 512.4), "alcnet": (1, 20.0, np.nan)}
+
+    def timed(network, *_):
+        batch, rate, memory = found[type(network).__name__.lower()]
+        return Speed("a device", "fp32", 20.0, 50.0, 50.0, rate, batch, memory)
+
+    monkeypatch.setattr(complexity, "speed", timed)
+    both = table_viii(["acm", "alcnet"], size=32, device="cpu", batches=(1, 2)).markdown()
+    assert "images/s batch" in both and "| **512** |" in both
+    assert "Best batch: ACM 2, ALCNet 1." in both
+    alone = table_viii(["alcnet"], size=32, device="cpu", batches=(1, 2)).markdown()
+    assert "batch" not in alone and "MiB" not in alone and "| **20** |" in alone

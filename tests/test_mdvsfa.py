@@ -100,6 +100,19 @@ def test_the_generators_weigh_errors_as_their_names_say():
         assert gap == pytest.approx(100 * (misses - alarms) / pixels, rel=1e-4)
 
 
+def test_tempered_the_discriminator_has_a_hundredth_of_its_say():
+    """With a mask that is right, a generator pays for nothing but the discriminator's view."""
+    paid = {}
+    for name in ("published", "tempered"):
+        torch.manual_seed(0)
+        learner = Adversaries(Generators(2), dataclasses.replace(RECIPE, loss=name))
+        learner.judge.eval()
+        learner.descend = lambda _, loss, name=name: paid.__setitem__(name, loss.item())
+        masks = (torch.rand(2, 1, 32, 32) > 0.9).float()
+        learner._move("misses", torch.zeros_like(masks), masks, (masks, 1 - masks))
+    assert paid["tempered"] == pytest.approx(paid["published"] / 100) and paid["tempered"] > 0
+
+
 def test_the_discriminator_keeps_its_rate():
     learner = Adversaries(Generators(2), RECIPE)
     learner.set_rates(0.9)

@@ -62,7 +62,7 @@ class SlimMDvsFA(MDvsFA):
     card = Card("MDvsFA-cGAN (slim)", "cnn", "ICCV", 2019, "10.1109/ICCV.2019.00860", "paper")
     recipes = {
         **MDvsFA.recipes,
-        "fast": Recipe(epochs=50, batch=8, lr=5e-4, patch=128, loss="published"),
+        "fast": Recipe(epochs=50, batch=8, lr=5e-4, patch=128, loss="tempered"),
     }
 
     width: int = 16

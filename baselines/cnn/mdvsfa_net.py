@@ -13,6 +13,7 @@ WIDTHS = (1, 1, 2, 4, 8, 4, 2, 1)  # its channels in units of `width`
 DEPTH = 6  # second generator: dilations 1, 2, .., 2^6 and back
 MISSES, ALARMS = 100.0, 10.0  # lambda1, lambda2: weight of the generator's own error
 WEIGHT, ADVERSARY = 100.0, 10.0  # of a generator's errors and of the discriminator's verdict
+SHARES = {"published": 1.0, "tempered": 0.01}  # of what the discriminator says, by the loss's name
 
 
 def _layer(inputs: int, outputs: int, dilation: int) -> nn.Sequential:
@@ -138,8 +139,9 @@ class Adversaries(Learner):
 
     def __init__(self, module: Generators, recipe: Recipe) -> None:
         super().__init__(module, recipe)
-        if recipe.loss != "published":
-            raise ValueError(f"loss is {recipe.loss!r}, expected 'published'")
+        if recipe.loss not in SHARES:
+            raise ValueError(f"loss is {recipe.loss!r}, expected one of {', '.join(SHARES)}")
+        self.share = SHARES[recipe.loss]
         self.judge = Discriminator(recipe.patch).to(next(module.parameters()).device)
         self.modules["discriminator"] = self.judge
         betas = (0.5, 0.999)
@@ -194,7 +196,7 @@ class Adversaries(Learner):
             verdicts, features = self.judge(images, list(answers))
         adversary = verdict(verdicts[0 if name == "misses" else 1], 0)
         consistency = (features[0].float() - features[1].float()).pow(2).mean()
-        loss = WEIGHT * own_aim + ADVERSARY * adversary + consistency
+        loss = WEIGHT * own_aim + self.share * (ADVERSARY * adversary + consistency)
         self.descend(name, loss)
         return {
             f"{name}_utility": loss.detach(),

@@ -48,7 +48,8 @@ def paper_beside(
     for column in [*columns, *own]:
         frame[column] = measured[column].to_numpy(float) if column in ours else float("nan")
         if column in own:
-            forms[column] = ".3f" if _is_ratio(column) else ".6g"
+            rate = column.startswith("fps_")
+            forms[column] = ".3f" if _is_ratio(column) else ".3g" if rate else ".6g"
             continue
         frame[f"{column}_paper"] = printed[column].to_numpy(float)
         frame[f"{column}_diff"] = frame[column] - frame[f"{column}_paper"]
