@@ -93,8 +93,11 @@ def _plan_of(path: Path) -> dict[str, Any]:
 
 
 def _check_values(recipe: Recipe, seed: int, precision: str) -> None:
-    asked = [("epochs", recipe.epochs, 1), ("validations", recipe.validations, 1), ("seed", seed, 0)]
-    for name, value, least in asked:
+    for name, value, least in (
+        ("epochs", recipe.epochs, 1),
+        ("validations", recipe.validations, 1),
+        ("seed", seed, 0),
+    ):
         if value < least:
             raise Stopped(f"{name} is {value}, expected {least} or more")
     if not recipe.lr > 0:
