@@ -217,6 +217,7 @@ def test_from_training_to_the_table(tmp_path, monkeypatch):
     records = Results.load(folder).records
     assert [r["trained"]["seed"] for r in records.values() if "trained" in r] == [3, 8]
     assert {r["trained"]["split"] for r in records.values() if "trained" in r} == {"train"}
+    assert {r["trained"]["epochs"] for r in records.values() if "trained" in r} == {1}
     assert "trained" not in records["tophat"]
     assert run(chosen, whole, out, limit=2, show=False).counted == 0
     arguments = ["table", "VI", "--dataset", folder.name, "--out", str(out), "--seeds"]
@@ -229,7 +230,8 @@ def test_from_training_to_the_table(tmp_path, monkeypatch):
 def test_the_foot_says_what_weights_were_trained_on(tmp_path):
     for seed, split in ((1, "train"), (2, "train"), (3, 5)):
         trained = {"method": "net", "label": "Net", "seed": seed, "plan": "a", "split": split}
-        row(tmp_path, seed, 5 + seed, trained=trained)
+        row(tmp_path, seed, 5 + seed, trained=trained | {"epochs": (None, 7, 8, "x")[seed]})
     notes = table_vi([Results.load(tmp_path)]).notes
     (told,) = [note for note in notes if note.startswith("Weights trained")]
-    assert told.startswith("Weights trained on the split train (NUAA-SIRST): Net (net-p1-1-6), Net")
+    assert told.startswith("Weights trained on the split train (NUAA-SIRST): Net (net-p1-1-6)")
+    assert told.count("(7 epochs), Net") == 1 and told.endswith("(8 epochs).")

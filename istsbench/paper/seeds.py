@@ -30,9 +30,9 @@ _LONGEST = 500  # characters of a text in a record
 def training(choice: Choice, method: Segmenter) -> dict[str, Any]:
     """What a record tells of how the weights of a method came to be.
 
-    `trained`: the method and label without its weights, the seed, the split of the images,
-    and a hash of all else that decided the training. Nothing for methods that do not learn,
-    and for weights whose file does not say.
+    `trained`: the method and label without its weights, the seed, the split of the images, the
+    epochs planned, and a hash of all else that decided the training. Nothing for methods that do
+    not learn, and for weights whose file does not say.
     """
     plan = _plan(method)
     if plan is None:
@@ -40,26 +40,29 @@ def training(choice: Choice, method: Segmenter) -> dict[str, Any]:
     changes = tuple(pair for pair in choice.changes if pair[0] != "weights")
     alike = {key: value for key, value in plan.items() if key not in _BY_SEED}
     digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
-    base = replace(choice, changes=changes)
+    base, recipe = replace(choice, changes=changes), plan.get("recipe")
     return {
         "trained": {
             "method": base.spec,
             "label": base.label(type(method).card.label),
             "seed": plan["seed"],
             "split": plan.get("split"),
+            "epochs": recipe.get("epochs") if isinstance(recipe, dict) else None,
             "plan": digest[:8],
         }
     }
 
 
 def trained_on(results: Results) -> list[str]:
-    """For the foot of a table: on which split the weights of each network were trained."""
+    """For the foot of a table: on which split each network was trained, and for how long."""
     found: dict[str, list[str]] = {}
     for record in results.records.values():
         trained = record.get("trained")
         split = trained.get("split") if isinstance(trained, dict) else None
         if isinstance(split, str) and split.isprintable() and len(split) <= _LONGEST:
-            found.setdefault(split, []).append(record["label"])
+            epochs = trained.get("epochs")
+            told = f" ({epochs} epochs)" if type(epochs) is int else ""
+            found.setdefault(split, []).append(record["label"] + told)
     title = results.any_record["title"]
     return [
         f"Weights trained on the split {split} ({title}): {', '.join(labels)}."
