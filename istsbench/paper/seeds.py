@@ -58,9 +58,10 @@ def trained_on(results: Results) -> list[str]:
     found: dict[str, list[str]] = {}
     for record in results.records.values():
         trained = record.get("trained")
-        split = trained.get("split") if isinstance(trained, dict) else None
+        if not isinstance(trained, dict):
+            continue
+        split, epochs = trained.get("split"), trained.get("epochs")
         if isinstance(split, str) and split.isprintable() and len(split) <= _LONGEST:
-            epochs = trained.get("epochs")
             told = f" ({epochs} epochs)" if type(epochs) is int else ""
             found.setdefault(split, []).append(record["label"] + told)
     title = results.any_record["title"]
