@@ -10,6 +10,7 @@ from baselines.cnn.mdvsfa import MDvsFA
 from istsbench import training
 from istsbench.cli import app
 from istsbench.datasets.synthetic import synthetic
+from istsbench.learning import crops
 from istsbench.learning.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
 from istsbench.learning.crops import Memory, cut, epoch_batches, steps_in_epoch
 from istsbench.learning.planning import Stopped, fit_recipe
@@ -395,3 +396,19 @@ def test_masks_are_resized_by_nearest_neighbour(toy):
     for image, mask in zip(memory.images, memory.masks, strict=True):
         assert image.shape == mask.shape == (50, 50)
         assert set(np.unique(mask)) <= {0, 1}
+
+
+@pytest.mark.parametrize("size", [(512, 512), (320, 256), (100, 130), (96, 96), (51, 77), (33, 40)])
+def test_labels_stay_where_their_image_lies_when_both_are_resized(size):
+    side = np.arange(64)
+    offsets = []
+    for row, column in [(20, 30), (31, 17), (9, 44)]:
+        mask = ((abs(side[:, None] - row) < 6) & (abs(side - column) < 4)).astype(np.uint8)
+        image = crops._resized(200 * mask, size).astype(float)
+        label = crops._resized(mask, size, near=True)
+        rows, columns = np.indices(label.shape)
+        for places in (rows, columns):
+            centre = (places * label).sum() / label.sum()
+            offsets.append(centre - (places * image).sum() / image.sum())
+    assert abs(np.mean(offsets)) < 0.2
+    assert np.abs(offsets).max() < 0.5

@@ -47,7 +47,9 @@ class Memory:
 
 
 def _resized(pixels: np.ndarray, size: tuple[int, int], near: bool = False) -> np.ndarray:
-    how = cv2.INTER_NEAREST if near else cv2.INTER_LINEAR
+    # Both sample the middle of a pixel. INTER_NEAREST samples its upper left corner: labels
+    # would lie half a pixel off their image.
+    how = cv2.INTER_NEAREST_EXACT if near else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, size, interpolation=how))
 
 
