@@ -15,6 +15,9 @@ of unmatched predicted regions over all pixels. Published codes differ in the ma
   is not counted as false (DNANet and its followers). It understates Fa and is here to
   compare with old papers only.
 - "hungarian": the largest number of pairs in reach, then the least total distance.
+
+Masks may be bool, or numbers of two levels, 0 and 1 or 0 and 255; other levels, NaN and
+masked arrays are refused by `ValueError` (`istsbench.arrays`).
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from scipy.ndimage import label
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from istsbench.arrays import real_scores, score_map, target_mask
 from istsbench.threshold import MeanStd, Threshold
 
 REACH = 3.0  # pixels of the scored size; a centroid must be nearer than this
@@ -38,7 +42,8 @@ _EIGHT = np.ones((3, 3), dtype=int)
 
 
 def pixel_counts(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int, int, int]:
-    """True positives, false positives, false negatives, true negatives of bool (H, W)."""
+    """True positives, false positives, false negatives, true negatives of masks (H, W)."""
+    mask, truth = target_mask(mask), target_mask(truth, "the truth")
     if mask.shape != truth.shape:
         raise ValueError(f"mask of shape {mask.shape} for a truth of shape {truth.shape}")
     tp = int(np.count_nonzero(mask & truth))
@@ -56,6 +61,9 @@ class Regions:
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Regions:
+        mask = target_mask(mask)
+        if mask.ndim != 2:
+            raise ValueError(f"the mask has {mask.ndim} dimensions, expected 2: (height, width)")
         labels, count = label(mask, structure=_EIGHT)
         rows, columns = np.nonzero(labels)
         owner = labels[rows, columns] - 1
@@ -72,7 +80,7 @@ class TargetCounts:
 
 
 def target_counts(mask: np.ndarray, truth: np.ndarray, match: str = "first") -> TargetCounts:
-    """Target-level counts of bool (H, W) masks under one of `MATCHES`."""
+    """Target-level counts of masks (H, W) under one of `MATCHES`."""
     return match_regions(Regions.of(mask), Regions.of(truth), match)
 
 
@@ -117,7 +125,7 @@ def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:
 
 def ratios(counts: pd.DataFrame) -> pd.DataFrame:
     """Precision, recall, F1 and IoU (0..1) of each row of tp, fp, fn; 0/0 = 0."""
-    tp, fp, fn = (counts[column].to_numpy() for column in ("tp", "fp", "fn"))
+    tp, fp, fn = (counts[column].to_numpy(np.float64) for column in ("tp", "fp", "fn"))
     values = {
         "precision": _divide(tp, tp + fp),
         "recall": _divide(tp, tp + fn),
@@ -155,7 +163,9 @@ def summarise(counts: pd.DataFrame, reduction: str, match: str = "first") -> dic
 
 def sweep(score: np.ndarray, truth: np.ndarray, rules: Sequence[Threshold]) -> np.ndarray:
     """(len(rules), 3) counts tp, fp, fn of one image under many rules, from one sort."""
-    score = np.asarray(score, dtype=np.float64)
+    score, truth = score_map(score), target_mask(truth, "the truth")
+    if score.shape != truth.shape:
+        raise ValueError(f"map of shape {score.shape} for a truth of shape {truth.shape}")
     mean, deviation, low = score.mean(), score.std(), score.min()
     levels = np.array(
         [
@@ -174,7 +184,7 @@ def best_rule(counts: np.ndarray, rules: Sequence[Threshold]) -> Threshold:
 
     The first of equals wins, so the choice does not depend on rounding.
     """
-    tp, fp, fn = counts.T
+    tp, fp, fn = np.asarray(counts, dtype=np.float64).T  # sums of small integers would wrap
     return rules[int(np.argmax(_divide(2 * tp, 2 * tp + fp + fn)))]
 
 
@@ -193,10 +203,13 @@ class Curve:
 
     @classmethod
     def of(cls, values: np.ndarray, truth: np.ndarray) -> Curve:
-        """From flat arrays of values and of bool truths, ties kept together."""
+        """From flat arrays of values and of truths (a mask), ties kept together."""
+        values, truth = real_scores(values), target_mask(truth, "the truth")
+        if values.shape != truth.shape:
+            raise ValueError(f"values of shape {values.shape}, truths of shape {truth.shape}")
         order = np.argsort(values, kind="stable")[::-1]
         values, truth = values[order], truth[order]
-        last = np.append(np.nonzero(np.diff(values))[0], values.size - 1)
+        last = np.append(np.nonzero(values[1:] != values[:-1])[0], values.size - 1)
         tp = np.cumsum(truth)[last]
         return cls(tp, last + 1 - tp, int(truth.sum()), int(truth.size - truth.sum()))
 

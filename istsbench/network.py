@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import cv2
 import numpy as np
 
+from istsbench.arrays import picture
 from istsbench.learning.checkpoint import WeightsError, read_weights, save_weights
 from istsbench.registry import WrongUse
 from istsbench.segmenter import Image, Map, MissingWeights, Trainable, weight_folders
@@ -127,7 +128,7 @@ class Network(Trainable):
         the cores of the machine.
         """
         module, preparation = self._ready()
-        answers = self.infer(module, preparation, images)
+        answers = self.infer(module, preparation, map(picture, images))
         while True:
             with one_thread():
                 maps = next(answers, None)

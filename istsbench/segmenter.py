@@ -4,26 +4,33 @@ A method is a frozen dataclass with one required method, `score`. Its fields are
 its parameters, all with defaults; nothing is computed in the constructor and
 nothing is kept between calls, so that a method is a value: it compares, prints,
 pickles, and gives the same map for the same image in any order, batch or process.
+
+Every image enters through one door: whatever class defines `score`, `score_many` or
+`segment`, its function is called with the image that `istsbench.arrays.picture` makes of the
+caller's array, so that a picture has the same map whatever its type, bytes and strides.
 """
 
 from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import wraps
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from istsbench.arrays import apart, picture
 from istsbench.threshold import MeanStd, Threshold
 
 if TYPE_CHECKING:
     from istsbench.data import Dataset
 
-Image = np.ndarray  # float64 (H, W), grey levels 0..255
+Image = np.ndarray  # in a method: float64 (H, W), C order, read-only, grey levels 0..255
 Map = np.ndarray  # float64 (H, W), finite, >= 0, larger = more target-like, background about 0
 Mask = np.ndarray  # bool (H, W), True on targets
 
@@ -65,12 +72,19 @@ class Segmenter(ABC):
     excused: ClassVar[Mapping[str, str]] = {}
     """Conformance checks that the method cannot pass by its nature, each with the reason."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, enter in _DOORS.items():
+            _guard(cls, name, enter)
+
     @abstractmethod
     def score(self, image: Image) -> Map:
-        """Return the score map of one image.
+        """Return the score map of one image, float64 (H, W), finite and not negative.
 
-        `image` is float64 (H, W) with grey levels 0..255 and is not changed. The map is
-        float64 (H, W), finite and not negative; larger means more target-like.
+        Larger means more target-like. A caller may give any real 2-D array, its grey levels
+        meant as 0..255; `istsbench.arrays.picture` says what is taken and what is refused by
+        `ValueError`. A method gets it as float64 in C order, read-only. The caller's array is
+        not changed, and the map never lies in its memory.
         """
 
     def score_many(self, images: Iterable[Image]) -> Iterator[Map]:
@@ -80,6 +94,57 @@ class Segmenter(ABC):
     def segment(self, image: Image) -> Mask:
         """Return the target mask, bool (H, W), by the method's own threshold rule."""
         return self.threshold(self.score(image))
+
+
+def _one(score: Callable[..., Any], /, image: object, *more: Any, **options: Any) -> Any:
+    entered = picture(image)
+    return apart(score(entered, *more, **options), entered)
+
+
+def _many(
+    score_many: Callable[..., Iterable[Any]],
+    /,
+    images: Iterable[object],
+    *more: Any,
+    **options: Any,
+) -> Iterator[Any]:
+    entered: deque[Image] = deque()  # the images whose maps have not come yet
+
+    def enter() -> Iterator[Image]:
+        for image in images:
+            entered.append(picture(image))
+            yield entered[-1]
+
+    for score in score_many(enter(), *more, **options):
+        yield apart(score, entered.popleft()) if entered else score
+
+
+_DOORS: Mapping[str, Callable[..., Any]] = {"score": _one, "segment": _one, "score_many": _many}
+_ENTERS = "_enters_by_the_door"
+
+
+def _guard(cls: type[Segmenter], name: str, enter: Callable[..., Any]) -> None:
+    """Let the images of a method's function `name` enter by `enter`, if they do not yet.
+
+    A function that the class has from a base which is no Segmenter is left there and called
+    from here, next in the order of bases, as any override would call it.
+    """
+    owner = next(base for base in cls.__mro__ if name in vars(base))
+    found = vars(owner)[name]
+    if owner is Segmenter or hasattr(found, _ENTERS):
+        return
+
+    @wraps(found)
+    def guarded(self: Any, /, *images: Any, **options: Any) -> Any:
+        if owner is cls:
+            inner = found.__get__(self, type(self)) if hasattr(found, "__get__") else found
+        else:
+            here = next(base for base in type(self).__mro__ if vars(base).get(name) is guarded)
+            inner = getattr(super(here, self), name)
+        return enter(inner, *images, **options)
+
+    setattr(guarded, _ENTERS, True)
+    setattr(cls, name, guarded)
 
 
 class MissingWeights(FileNotFoundError):

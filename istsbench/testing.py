@@ -106,6 +106,38 @@ def accepts_a_read_only_image(method: Segmenter) -> None:
 
 
 @_check
+def takes_any_real_image(method: Segmenter) -> None:
+    """The same map whatever the type, bytes and strides; an error for what is no grey image."""
+    image = scene(44, 48)
+    expected = method.score(image)
+    for what, same in {
+        "uint8": image.astype(np.uint8),
+        "big-endian uint16": image.astype(">u2"),
+        "big-endian float64": image.astype(">f8"),
+        "float32 in Fortran order": np.asfortranarray(image, np.float32),
+        "negative strides": image[::-1, ::-1].copy()[::-1, ::-1],
+    }.items():
+        assert np.array_equal(method.score(same), expected), f"another map for {what}"
+    foreign = image.astype(">i2")
+    many = next(iter(method.score_many([foreign])))
+    assert np.allclose(many, expected, rtol=1e-5, atol=1e-6), "score_many: another map for >i2"
+    mask = method.segment(image)
+    assert np.array_equal(method.segment(foreign), mask), "segment: another mask for >i2"
+    for what, other in {
+        "complex": image.astype(complex),
+        "masked": np.ma.MaskedArray(image),
+        "3-D": image[None],
+        "NaN": np.where(image == image.max(), np.nan, image),
+    }.items():
+        for call in (method.score, method.segment, lambda one: list(method.score_many([one]))):
+            try:
+                call(other)
+            except ValueError:
+                continue
+            raise AssertionError(f"an answer for an image that is {what}, expected ValueError")
+
+
+@_check
 def repeats_after_another_image(method: Segmenter) -> None:
     first = method.score(scene())
     kept = first.copy()

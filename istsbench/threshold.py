@@ -11,17 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from istsbench.arrays import score_map
+
 
 @dataclass(frozen=True)
 class Threshold(ABC):
-    """A rule `rule(map) -> mask`; maps are (H, W), masks bool (H, W)."""
+    """A rule `rule(map) -> mask`; maps are (H, W), masks bool (H, W).
+
+    A map may be of any real type, byte order and strides; `ValueError` for any other, and for
+    NaN or infinite scores, above which no pixel would lie.
+    """
 
     @abstractmethod
     def level(self, score: np.ndarray) -> float:
         """The level that a target pixel must exceed, in the unit of the map."""
 
     def __call__(self, score: np.ndarray) -> np.ndarray:
-        score = np.asarray(score, dtype=np.float64)
+        score = score_map(score)
         return score > self.level(score)
 
 
@@ -45,7 +51,8 @@ class PeakRatio(Threshold):
     ratio: float  # 0..1
 
     def level(self, score: np.ndarray) -> float:
-        low, high = float(np.min(score)), float(np.max(score))
+        score = score_map(score)
+        low, high = float(score.min()), float(score.max())
         return low + self.ratio * (high - low)
 
 
@@ -56,7 +63,7 @@ class MeanStd(Threshold):
     k: float
 
     def level(self, score: np.ndarray) -> float:
-        score = np.asarray(score, dtype=np.float64)
+        score = score_map(score)
         # The mean of a flat map may come out a rounding below it.
         return max(float(score.mean() + self.k * score.std()), float(score.min()))
 
@@ -68,8 +75,9 @@ class MeanToPeak(Threshold):
     ratio: float  # 0..1
 
     def level(self, score: np.ndarray) -> float:
-        mean, high = float(np.mean(score, dtype=np.float64)), float(np.max(score))
-        mean = max(mean, float(np.min(score)))
+        score = score_map(score)
+        mean, high = float(score.mean()), float(score.max())
+        mean = max(mean, float(score.min()))
         return mean + self.ratio * (high - mean)
 
 

@@ -327,3 +327,52 @@ def test_points_for_drawing_are_points_of_the_curve():
     assert points["tpr"].iloc[-1] == 1
     drawn_area = np.trapezoid(np.append(0, points["tpr"]), np.append(0, points["fpr"]))
     assert drawn_area == pytest.approx(curve.auc, abs=0.01)
+
+
+# ---- masks and maps of other types
+
+
+@pytest.mark.parametrize("form", [np.uint8, ">u2", np.float32])
+@pytest.mark.parametrize("top, truth_top", [(1, 1), (255, 1), (1, 255), (255, 255)])
+def test_masks_of_numbers_count_as_masks_of_bool(form, top, truth_top):
+    rng = np.random.default_rng(0)
+    mask, truth = rng.uniform(size=(2, 30, 40)) > 0.8
+    numbers, true = (top * mask).astype(form), (truth_top * truth).astype(form)
+    assert pixel_counts(numbers, true) == pixel_counts(mask, truth)
+    for match in metrics.MATCHES:
+        assert target_counts(numbers, true, match) == target_counts(mask, truth, match)
+    score = rng.integers(0, 60, mask.shape)
+    rules = [Fixed(20), MeanStd(1), PeakRatio(0.5)]
+    np.testing.assert_array_equal(
+        sweep(score.astype(">u2"), true, rules), sweep(score.astype(float), truth, rules)
+    )
+    curve = Curve.of(score.astype(">u2").ravel(), true.ravel())
+    expected = Curve.of(score.astype(float).ravel(), truth.ravel())
+    np.testing.assert_array_equal(curve.tp, expected.tp)
+    assert (curve.auc, curve.average_precision) == (expected.auc, expected.average_precision)
+
+
+def test_what_is_no_mask_or_map_is_refused():
+    mask, grey = np.zeros((3, 4), bool), np.arange(12.0).reshape(3, 4)
+    for counts in (pixel_counts, target_counts):
+        with pytest.raises(ValueError, match="the mask has 12 levels"):
+            counts(grey, mask)
+        with pytest.raises(ValueError, match="is a masked array"):
+            counts(mask, np.ma.MaskedArray(mask))
+    with pytest.raises(ValueError, match="the mask has 3 dimensions"):
+        Regions.of(mask[None])
+    with pytest.raises(ValueError, match="the truth has 12 levels"):
+        sweep(grey, grey, [Fixed(1)])
+    with pytest.raises(ValueError, match=r"map of shape \(3, 4\) for a truth of shape \(4, 3\)"):
+        sweep(grey, mask.T, [Fixed(1)])
+    with pytest.raises(ValueError, match="1 NaN among 12"):
+        Curve.of(np.where(grey == 3, np.nan, grey).ravel(), mask.ravel())
+    with pytest.raises(ValueError, match=r"values of shape \(11,\), truths of shape \(12,\)"):
+        Curve.of(grey.ravel()[1:], mask.ravel())
+
+
+def test_counts_of_small_integers_do_not_wrap():
+    counts = pd.DataFrame({"tp": [200], "fp": [100], "fn": [50]}, dtype=np.uint8)
+    np.testing.assert_allclose(ratios(counts)[["precision", "f1"]], [[2 / 3, 400 / 550]])
+    table = np.array([[200, 100, 100], [90, 10, 10]], np.uint8)
+    assert best_rule(table, [Fixed(1), Fixed(2)]) == Fixed(2)

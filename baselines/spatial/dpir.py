@@ -119,7 +119,6 @@ class DPIR(Segmenter):
         score = np.zeros(image.size)
         if image.min() == image.max():
             return score.reshape(image.shape)
-        image = np.ascontiguousarray(image)
         found = self.peaks(image)
         for pixel, drop, confidence in zip(*found, strict=True):
             if not self.dense:
