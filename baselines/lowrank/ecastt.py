@@ -27,11 +27,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 
 from baselines.lowrank.proximal import nonnegative_soft_threshold, soft_threshold, svt
 from baselines.lowrank.structure import structure_eigenvalues
 from baselines.lowrank.tsvd import rank_by_ratio
+from istsbench.compiled import njit
 from istsbench.segmenter import Card, Image, Map, Segmenter
 from istsbench.threshold import MeanStd
 
@@ -80,7 +80,7 @@ def times_chosen(image: Image, neighbours: int, reach: int, patch: int) -> np.nd
     return times.reshape(image.shape)
 
 
-@njit(cache=True)
+@njit
 def _apply(field: np.ndarray, times: np.ndarray, out: np.ndarray) -> None:
     """Write (J^T J + 2) field to `out`, all (H, W): 2 field + gradient^T times gradient field."""
     height, width = field.shape

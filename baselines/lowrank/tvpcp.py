@@ -27,12 +27,12 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from numba import njit
 from scipy.fft import dct
 
 from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import svt
+from istsbench.compiled import njit
 from istsbench.segmenter import Card, Image, Map
 from istsbench.threshold import MeanStd
 
@@ -43,7 +43,7 @@ Array = np.ndarray
 # multipliers of B = Z, G = grad Z and T = D - Z over the penalty. All are in grey levels.
 
 
-@njit(cache=True)
+@njit
 def slopes(smooth: Array, y: int, x: int, down: Array, right: Array) -> None:
     """Set `down` and `right` (n,) to the differences to the next pixels, 0 at the border."""
     side = len(smooth)
@@ -52,7 +52,7 @@ def slopes(smooth: Array, y: int, x: int, down: Array, right: Array) -> None:
         right[j] = smooth[y, x + 1, j] - smooth[y, x, j] if x < side - 1 else 0
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy")
 def shrink(
     data: Array, smooth: Array, parts: Array, duals: Array, slope_cut: float, target_cut: float
 ) -> None:
@@ -71,7 +71,7 @@ def shrink(
                 parts[3, y, x, j] = value - min(max(value, -target_cut), target_cut)
 
 
-@njit(cache=True)
+@njit
 def gather(data: Array, parts: Array, duals: Array) -> Array:
     """The right side (p, p, n) of the equation (2 + grad' grad) Z = right side."""
     side, _, windows = data.shape
@@ -92,7 +92,7 @@ def gather(data: Array, parts: Array, duals: Array) -> Array:
     return goal
 
 
-@njit(cache=True)
+@njit
 def climb(
     data: Array, smooth: Array, parts: Array, duals: Array, stretch: float
 ) -> tuple[float, float]:

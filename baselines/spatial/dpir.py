@@ -30,8 +30,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from istsbench.compiled import njit
 from istsbench.segmenter import Card, Image, Map, Segmenter
 from istsbench.threshold import Fixed
 
@@ -84,7 +84,7 @@ def brighter_distance(image: Image) -> np.ndarray:
     return delta.reshape(image.shape)
 
 
-@njit(cache=True)
+@njit
 def grow(image: Image, seed: int, area: int) -> np.ndarray:
     """Flat indices of the region of `area` pixels grown from `seed`, in order of growth."""
     height, width = image.shape

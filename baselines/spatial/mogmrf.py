@@ -30,11 +30,11 @@ validation images, `python benchmarks/calibrate.py --methods mogmrf --split val 
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from scipy.linalg import eigh
 from scipy.special import digamma
 
 from baselines.lowrank.patches import Grid
+from istsbench.compiled import njit
 from istsbench.segmenter import Card, Image, Map, Segmenter
 from istsbench.threshold import MeanStd
 
@@ -47,7 +47,7 @@ LANES = 8  # matrices that are inverted side by side
 SERIES = (1 / 5040, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1.0, 1.0)  # 1 / 7!, ... 1 / 0!
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@njit(error_model="numpy", fastmath={"contract"})
 def exponential(x: float) -> float:
     """exp(x) for |x| <= 8, to 1e-11; unlike the library's it compiles to SIMD."""
     x /= 64
@@ -59,7 +59,7 @@ def exponential(x: float) -> float:
     return power
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@njit(error_model="numpy", fastmath={"contract"})
 def sweep(labels: np.ndarray, likelihood: np.ndarray, weight: float) -> None:
     """Update all labels (K, p, p, n) of some patches once, in place; see `smooth`."""
     last, side, count = len(labels) - 1, labels.shape[1], labels.shape[3]
@@ -89,7 +89,7 @@ def sweep(labels: np.ndarray, likelihood: np.ndarray, weight: float) -> None:
                     labels[k, y, x, j] *= total[j]
 
 
-@njit(cache=True)
+@njit
 def smooth(labels: np.ndarray, likelihood: np.ndarray, weight: float, sweeps: int) -> None:
     """Mean-field updates, in place, of the label probabilities of many patches.
 
@@ -106,7 +106,7 @@ def smooth(labels: np.ndarray, likelihood: np.ndarray, weight: float, sweeps: in
         labels[..., first : first + PATCHES] = chosen
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
+@njit(error_model="numpy", fastmath={"contract"})
 def solve(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Invert many positive definite matrices in place and return the solutions (r, n).
 
