@@ -21,12 +21,12 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from istsbench.data import Dataset, open_dataset
-from istsbench.learning.course import scores
-from istsbench.paper.reported import PAPER_SETS, paper_scores, paper_table
+from istsbench.data.datasets import Dataset, open_dataset
+from istsbench.networks.history import scores
+from istsbench.networks.training import LAST, train
 from istsbench.registry import create
-from istsbench.tables import Table
-from istsbench.training import LAST, train
+from istsbench.tables.published import PAPER_SETS, paper_scores, paper_table
+from istsbench.tables.table import Table
 
 GAME = "balanced"
 IV = {"U": f"{GAME}:U", "U+A": f"{GAME}:U+A", "U+G": f"{GAME}:U+G", "U+A+G": GAME}

@@ -13,12 +13,12 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from istsbench.data import open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.files import write_atomic
 from istsbench.metrics import summarise
-from istsbench.results import Results
-from istsbench.runner import run
-from istsbench.runs.maps import write_atomic
-from istsbench.selection import choose
+from istsbench.registry import choose
+from istsbench.results.results import Results
+from istsbench.runs.run import run
 
 
 def main(

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from istsbench.complexity import BATCHES, NETWORKS, SIZE, table_viii
+from istsbench.networks.cost import BATCHES, NETWORKS, SIZE, table_viii
 
 
 def main(

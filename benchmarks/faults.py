@@ -22,7 +22,7 @@ import typer
 from campaign import corruption, methods, places, signals
 from campaign.ground import Fault, Ground, Skipped, Trial
 
-from istsbench.runs.maps import write_atomic
+from istsbench.files import write_atomic
 
 PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- faults: begin -->\n", "<!-- faults: end -->\n"

@@ -28,9 +28,7 @@ import hostile
 import numpy as np
 import typer
 
-from istsbench.datasets.images import DataError
-from istsbench.learning.checkpoint import WeightsError
-from istsbench.registry import WrongUse
+from istsbench.errors import DataError, WeightsError, WrongUse
 
 DOCUMENTED = (DataError, WrongUse, WeightsError)
 SECONDS = 20  # that a case may take on a busy machine; most take milliseconds

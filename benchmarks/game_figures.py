@@ -17,9 +17,9 @@ import pandas as pd
 import typer
 from matplotlib.figure import Figure
 
-from istsbench.data import Sample, open_dataset
-from istsbench.figures.drawing import RED, WIDTH, house_style, write_figure
-from istsbench.learning.checkpoint import read_weights
+from istsbench.data.datasets import Sample, open_dataset
+from istsbench.figures.style import RED, WIDTH, house_style, write_figure
+from istsbench.networks.checkpoint import read_weights
 from pixelgame.features import layers as feature_maps
 from pixelgame.segmenter import PixelGame
 

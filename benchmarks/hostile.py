@@ -20,24 +20,25 @@ import numpy as np
 from PIL import Image
 from spoiling import Rng, drawn_picture, pictures, spoilt, spoilt_json
 
-from istsbench.data import open_dataset
-from istsbench.datasets.images import DataError, decode
-from istsbench.datasets.layouts import read_list
-from istsbench.exchange.masks import Masks
-from istsbench.exchange.packs import export_pack, import_pack
-from istsbench.exchange.predictions import submit
-from istsbench.learning.checkpoint import (
+from istsbench.data.datasets import open_dataset
+from istsbench.data.images import decode
+from istsbench.data.layouts import read_list
+from istsbench.data.synthetic import scene
+from istsbench.errors import DataError
+from istsbench.networks.checkpoint import (
     read_checkpoint,
     read_weights,
     save_checkpoint,
     save_weights,
 )
-from istsbench.paper.lint import lint
-from istsbench.results import Results
-from istsbench.runner import run
+from istsbench.registry import choose
+from istsbench.results.masks import Masks
+from istsbench.results.packs import export_pack, import_pack
+from istsbench.results.predictions import submit
+from istsbench.results.results import Results
 from istsbench.runs.maps import MapStore, StoredMap
-from istsbench.selection import choose
-from istsbench.testing import scene
+from istsbench.runs.run import run
+from istsbench.tables.lint import lint
 
 Case = Callable[[Path, Rng], None]
 

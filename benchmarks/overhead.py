@@ -21,7 +21,7 @@ import numpy as np
 import typer
 
 from istsbench import Segmenter, create
-from istsbench.data import Dataset, open_dataset
+from istsbench.data.datasets import Dataset, open_dataset
 from istsbench.runs.maps import MapStore
 from istsbench.runs.scoring import Work, one_thread, score_all
 

@@ -35,9 +35,9 @@ import cv2
 import numpy as np
 
 from istsbench import Segmenter, create, names
+from istsbench.data.synthetic import scene
+from istsbench.files import write_atomic
 from istsbench.provenance import environment
-from istsbench.runs.maps import write_atomic
-from istsbench.testing import scene
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 REFERENCE_IMAGE = "Misc_66"  # 256x320, of NUAA-SIRST

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from istsbench import registry
-from istsbench.figures.drawing import (
+from istsbench.figures.style import (
     WIDTH,
     foot,
     group_order,
@@ -25,8 +25,8 @@ from istsbench.figures.drawing import (
     looks,
     write_figure,
 )
-from istsbench.runs import plan
-from istsbench.runs.maps import write_atomic
+from istsbench.files import write_atomic
+from istsbench.runs import forecast as plan
 from istsbench.segmenter import Card
 
 HERE = Path(__file__).parent

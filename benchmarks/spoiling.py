@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 Rng = np.random.Generator
 

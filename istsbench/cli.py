@@ -126,20 +126,20 @@ def run(
     """Score methods on data sets; write counts, Table VI and figures. Resumes by itself."""
     if protocol is not None:
         return rerun(context, protocol)
-    from istsbench import runner
-    from istsbench.data import open_dataset
-    from istsbench.registry import WrongUse
-    from istsbench.rules import check
-    from istsbench.runs.scope import Images
+    from istsbench.data.datasets import open_dataset
+    from istsbench.errors import WrongUse
+    from istsbench.registry import choose
+    from istsbench.runs import run as runner
+    from istsbench.runs.images import Images
     from istsbench.runs.shards import Shard
-    from istsbench.selection import choose
+    from istsbench.threshold import check_rules
 
     if not dataset:
         raise WrongUse("--dataset is missing: say what to run on, or --protocol FILE")
     part = Shard.read(shard) if shard is not None else None
     chosen = choose(methods, change or [])
     asked = [rule.strip() for rule in rules.split(",") if rule.strip()]
-    wanted = check([*runner.DEFAULT_RULES, *check(asked)])
+    wanted = check_rules([*runner.DEFAULT_RULES, *check_rules(asked)])
     sets = [open_dataset(name.strip(), data_root) for name in dataset.split(",")]
     if len({one.name for one in sets}) < len(sets):
         raise WrongUse(f"--dataset {dataset!r} names two data sets that are called alike")
@@ -197,11 +197,11 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
     Rows that cannot stand together are printed without those of earlier runs; what is
     written is left as it was.
     """
-    from istsbench.datasets.images import DataError
-    from istsbench.results import ProtocolMix, Results
-    from istsbench.runner import UNFINISHED
-    from istsbench.runs.recipe import write_recipe
-    from istsbench.tables import console, table_vi
+    from istsbench.errors import DataError, ProtocolMix
+    from istsbench.results.manifest import write_recipe
+    from istsbench.results.results import Results
+    from istsbench.runs.run import UNFINISHED
+    from istsbench.tables.table import console, table_vi
 
     folder, rule = outcome.folder, "own"
     try:
@@ -215,7 +215,7 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
     paths = table.write(folder)
     write_recipe(results)
     if not (folder / UNFINISHED.parent).is_dir() or (folder / UNFINISHED).exists():
-        from istsbench.plots import draw_all
+        from istsbench.figures.catalogue import draw_all
 
         paths += draw_all(out, folder.name, dataset, rule, reduction, list(results.records))
     console(results, rule, reduction)
@@ -225,7 +225,7 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
 
 
 def _write_together(out: Path, sets: list[Any], reduction: str) -> None:
-    from istsbench.tables import table_vi
+    from istsbench.tables.table import table_vi
 
     table = table_vi(sets, "own", reduction)
     print("written: " + ", ".join(map(str, table.write(out))))
@@ -268,10 +268,10 @@ def plot(
     data_root: DataRoot = None,
 ) -> None:
     """Draw a figure from stored results: bars, roc, pr, pdfa, grid, gallery, pareto, cd, ..."""
-    from istsbench.data import open_dataset
-    from istsbench.plots import Request, draw_asked
-    from istsbench.results import Results
-    from istsbench.selection import row_names
+    from istsbench.data.datasets import open_dataset
+    from istsbench.figures.catalogue import Request, draw_asked
+    from istsbench.registry import row_names
+    from istsbench.results.results import Results
 
     opened = open_dataset(dataset, data_root)
     specs = row_names(methods) if methods else None
@@ -295,10 +295,10 @@ def score(
     data_root: DataRoot = None,
 ) -> None:
     """Score a folder of anyone's prediction images; it becomes a row of the table."""
-    from istsbench.data import open_dataset
-    from istsbench.exchange.predictions import submit
-    from istsbench.results import Results
-    from istsbench.tables import console
+    from istsbench.data.datasets import open_dataset
+    from istsbench.results.predictions import submit
+    from istsbench.results.results import Results
+    from istsbench.tables.table import console
 
     folder, record = submit(pred, open_dataset(dataset, data_root), out, label=label, split=split)
     for reduction in ("image", "pooled"):
@@ -320,8 +320,8 @@ def report(
     data_root: DataRoot = None,
 ) -> None:
     """Write OUT/DATASET/report.html: tables, figures, methods and failures in one file."""
-    from istsbench.data import open_dataset
-    from istsbench.report import write_report
+    from istsbench.data.datasets import open_dataset
+    from istsbench.report.page import write_report
 
     for name in map(str.strip, dataset.split(",")):
         opened = open_dataset(name) if name.startswith("folder:") else None
@@ -339,7 +339,7 @@ def export(
     out: Out = Path("results"),
 ) -> None:
     """Write a results pack: rows with counts and masks that others can import."""
-    from istsbench.exchange.packs import export_pack, named_rows
+    from istsbench.results.packs import export_pack, named_rows
 
     done = export_pack(out / dataset, pack, named_rows(methods))
     size = pack.stat().st_size / 1e6
@@ -357,8 +357,8 @@ def import_(
     data_root: DataRoot = None,
 ) -> None:
     """Check a results pack and enter its rows, or refuse it with the reason."""
-    from istsbench.data import open_dataset
-    from istsbench.exchange.packs import import_pack
+    from istsbench.data.datasets import open_dataset
+    from istsbench.results.packs import import_pack
 
     opened = open_dataset(dataset, data_root) if dataset else None
     done = import_pack(pack, out, data_root, dataset=opened)

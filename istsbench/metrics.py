@@ -36,6 +36,7 @@ from istsbench.threshold import MeanStd, Threshold
 
 REACH = 3.0  # pixels of the scored size; a centroid must be nearer than this
 MATCHES = ("first", "area", "hungarian")
+HEADS = {"precision": "P", "recall": "R", "f1": "F1", "iou": "IoU"}
 REDUCTIONS = ("image", "pooled")
 RATIOS = ("precision", "recall", "f1", "iou")
 _EIGHT = np.ones((3, 3), dtype=int)

@@ -32,6 +32,9 @@ def parameters(method: Segmenter) -> dict[str, object]:
     }
 
 
+_OF_NETWORKS = {"istsbench.networks.network", "istsbench.networks.recipe"}  # from image to map
+
+
 @cache
 def code_hash(kind: type[Segmenter]) -> str:
     """Hash of the source files that a method consists of.
@@ -44,7 +47,7 @@ def code_hash(kind: type[Segmenter]) -> str:
     waiting, sources = [kind.__module__], dict[str, bytes]()
     while waiting:
         name = waiting.pop()
-        own = name.partition(".")[0] == package or name == "istsbench.network"
+        own = name.partition(".")[0] == package or name in _OF_NETWORKS
         if not own or name in sources:
             continue
         source, base = _source(name)

@@ -28,7 +28,7 @@ from istsbench.arrays import apart, picture
 from istsbench.threshold import MeanStd, Threshold
 
 if TYPE_CHECKING:
-    from istsbench.data import Dataset
+    from istsbench.data.datasets import Dataset
 
 Image = np.ndarray  # in a method: float64 (H, W), C order, read-only, grey levels 0..255
 Map = np.ndarray  # float64 (H, W), finite, >= 0, larger = more target-like, background about 0
@@ -147,10 +147,6 @@ def _guard(cls: type[Segmenter], name: str, enter: Callable[..., Any]) -> None:
     setattr(cls, name, guarded)
 
 
-class MissingWeights(FileNotFoundError):
-    """A method that learns has no weights; the message says which files and which command."""
-
-
 def weight_folders() -> list[Path]:
     """Folders in which published weights are looked for, in order; below each: DATASET/METHOD."""
     named = [Path(os.environ["ISTSBENCH_WEIGHTS"])] if os.environ.get("ISTSBENCH_WEIGHTS") else []
@@ -183,6 +179,13 @@ class Trainable(Segmenter):
         places = [folder / dataset / name for folder in weight_folders()]
         found = next((path for path in places if path.is_file()), None)
         return self if found is None else replace(self, weights=found)
+
+    def training_plan(self) -> dict[str, Any] | None:
+        """How the weights were trained, as their file tells; None if it does not.
+
+        Holds at least `seed`; further `dataset`, `split`, `recipe` and what else decided it.
+        """
+        return None
 
     @abstractmethod
     def fit(self, dataset: Dataset, out: Path, **options: object) -> Self:

@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from istsbench.registry import WrongUse
-from istsbench.runs.leftovers import changed_settings, printed, random_state
+from istsbench.data.synthetic import scene
+from istsbench.errors import WrongUse
 from istsbench.segmenter import Card, Segmenter, Trainable
+from istsbench.side_effects import changed_settings, printed, random_state
 from istsbench.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -45,20 +46,6 @@ SHORTEST = 0.05  # seconds: less is no measure of growth
 def _check(function: Check) -> Check:
     CHECKS.append(function)
     return function
-
-
-def scene(height: int = 72, width: int = 88, seed: int = 0) -> np.ndarray:
-    """A small image, float64 (height, width), whole grey levels 0..255, one bright target.
-
-    A sloping background with mild noise; the target is a 3x3 spot near the centre.
-    """
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:height, :width]
-    image = 70 + 20 * rows / height + 10 * np.sin(columns / 15) + rng.normal(0, 1, (height, width))
-    y, x = height // 2, width // 2
-    image[y - 1 : y + 2, x - 1 : x + 2] += 60
-    image[y, x] += 20
-    return np.asarray(np.clip(np.round(image), 0, 255))
 
 
 def _map(method: Segmenter, image: np.ndarray) -> np.ndarray:
@@ -288,7 +275,7 @@ def prepared(method: Segmenter, folder: Path) -> Segmenter:
     """
     if not (isinstance(method, Trainable) and method.weights is None):
         return method
-    from istsbench.network import Network
+    from istsbench.networks.network import Network
 
     if not isinstance(method, Network):
         raise WrongUse(f"{type(method).__name__} has no weights; give a file as weights=FILE")

@@ -7,7 +7,7 @@ with the largest response, away from the border, where the zeros around the imag
 import numpy as np
 import torch
 
-from istsbench.network import Preparation
+from istsbench.networks.recipe import Preparation
 from istsbench.segmenter import Image, Map
 from pixelgame.segmenter import PixelGame
 

@@ -10,8 +10,8 @@ import copy
 import torch
 from torch import Tensor
 
-from istsbench.learner import Learner
-from istsbench.network import Recipe
+from istsbench.networks.learner import Learner
+from istsbench.networks.recipe import Recipe
 from pixelgame.players import Players
 from pixelgame.utility import FNS, FPS, find
 

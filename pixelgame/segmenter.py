@@ -17,7 +17,8 @@ Checked against: the paper's 1.69 M weights and 273.15 G operations, both exactl
 
 from dataclasses import dataclass
 
-from istsbench.network import Network, Recipe
+from istsbench.networks.network import Network
+from istsbench.networks.recipe import Recipe
 from istsbench.segmenter import Card
 
 FAST = Recipe(epochs=400, batch=8, lr=1e-3, patch=256, loss="balanced")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from istsbench.datasets.synthetic import synthetic
+from istsbench.data.synthetic import synthetic
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "ablations.py"
 
@@ -16,7 +16,8 @@ def script(monkeypatch):
     names = whole.splits
     splits = {"train": names["train"][:2], "val": names["val"][:1], "test": names["test"][:2]}
     monkeypatch.setattr(
-        "istsbench.data.open_dataset", lambda *given: dataclasses.replace(whole, splits=splits)
+        "istsbench.data.datasets.open_dataset",
+        lambda *given: dataclasses.replace(whole, splits=splits),
     )
     return runpy.run_path(str(SCRIPT))
 

@@ -6,7 +6,7 @@ from baselines.cnn.acm import ACM
 from baselines.cnn.acm_net import FPN, Modulation, UNet
 from baselines.cnn.alcnet import ALCNet
 from baselines.cnn.blocks import PRIOR
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 COUNTS = [
     (dict(channels=3), 397_965),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from istsbench.paper.counterparts import measured
-from istsbench.runs import plan
+from istsbench.runs import forecast as plan
+from istsbench.tables.counterparts import measured
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 

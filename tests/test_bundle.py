@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 
 from istsbench import registry
 from istsbench.cli import app
-from istsbench.data import open_dataset
-from istsbench.paper.bundle import bundle, protocol_text, thresholds
-from istsbench.paper.references import bibliography, of_card, of_dataset, of_method
-from istsbench.results import Results
-from istsbench.runner import run
-from istsbench.runs.protocol import Protocol
+from istsbench.data.datasets import open_dataset
+from istsbench.registry import choose
+from istsbench.report.bundle import bundle, protocol_text, thresholds
+from istsbench.results.protocol import Protocol
+from istsbench.results.results import Results
+from istsbench.runs.run import run
 from istsbench.segmenter import Card
-from istsbench.selection import choose
+from istsbench.tables.references import bibliography, of_card, of_dataset, of_method
 
 METHODS = "tophat,aagd,nwie,toy,toy(gain=2),bad"
 

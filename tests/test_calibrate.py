@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from istsbench.data import open_dataset
+from istsbench.data.datasets import open_dataset
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "calibrate.py"
 COLUMNS = ["method", "images", "data_hash", "best_rule", "best_f1_pooled", "best_f1_image"]
@@ -11,7 +11,7 @@ COLUMNS = ["method", "images", "data_hash", "best_rule", "best_f1_pooled", "best
 
 def test_the_best_rule_joins_those_that_are_there(toys, toy_folder, tmp_path, monkeypatch):
     data = open_dataset(f"folder:{toy_folder}")
-    monkeypatch.setattr("istsbench.data.open_dataset", lambda name: data)
+    monkeypatch.setattr("istsbench.data.datasets.open_dataset", lambda name: data)
     old = pd.DataFrame([["admd", *"abcd", "1"], ["toy", *"abcd", "1"]], columns=COLUMNS)
     old.assign(own_rule="x").to_csv(tmp_path / "calibration.csv", index=False)
     runpy.run_path(str(SCRIPT))["main"]("toy", "val", None, 1, tmp_path)

@@ -10,8 +10,8 @@ from toys import Toy
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.plugins.checking import check_method
-from istsbench.runs.leftovers import changed_settings, printed
+from istsbench.plugins.check import check_method
+from istsbench.side_effects import changed_settings, printed
 from istsbench.testing import CHECKS
 
 

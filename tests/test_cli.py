@@ -25,7 +25,7 @@ COMMAND = Path(sys.executable).with_name("istsbench")
 def cli(toys, tmp_path, monkeypatch):
     """Call the command line in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("istsbench.plots.draw_all", lambda *_, **__: [])  # test_plots draws
+    monkeypatch.setattr("istsbench.figures.catalogue.draw_all", lambda *_, **__: [])
     monkeypatch.delenv("ISTSBENCH_DATA", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     runner = CliRunner()
@@ -289,7 +289,7 @@ def test_score_makes_a_row_of_prediction_images(cli, toy_folder, tmp_path):
 
 
 def test_a_report_of_a_folder_has_its_pictures(cli, toy_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("istsbench.report._draw_missing", lambda *_: None)
+    monkeypatch.setattr("istsbench.report.page._draw_missing", lambda *_: None)
     data = f"folder:{toy_folder}"
     assert cli("run", "--methods", "toy", "--dataset", data).exit_code == 0
     page = tmp_path / "results" / "folder-toyset" / "report.html"
@@ -399,9 +399,9 @@ def test_ctrl_c_leaves_everything_consistent_and_says_how_to_go_on(
         assert np.load(path).shape == (24, 32)
     assert not list(tmp_path.rglob("*.part")) and not list(store.rglob("*.failed.json"))
     before = len(scored())
-    from istsbench import runner
-    from istsbench.data import open_dataset
-    from istsbench.selection import choose
+    from istsbench.data.datasets import open_dataset
+    from istsbench.registry import choose
+    from istsbench.runs import run as runner
 
     outcome = runner.run(choose(method), open_dataset(data), tmp_path / "results", show=False)
     assert outcome.done == [method] and len(scored()) - before == 6 - len(kept)

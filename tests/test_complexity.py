@@ -7,8 +7,8 @@ from baselines.cnn.acm import ACM
 from baselines.cnn.acm_net import FPN, UNet
 from baselines.cnn.alcnet_net import ContrastNet
 from baselines.cnn.mdvsfa_net import Generators, Plain, Skipping
-from istsbench import complexity
-from istsbench.complexity import SIZE, Speed, cost, matrix_rate, speed, table_viii
+from istsbench.networks import cost as complexity
+from istsbench.networks.cost import SIZE, Speed, cost, matrix_rate, speed, table_viii
 from pixelgame.players import FDCN, Players
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from istsbench.data import DataError, fingerprint, open_dataset, set_aside
-from istsbench.datasets.images import pixel_hash, read_grey
-from istsbench.datasets.layouts import NUST_DAMAGED
-from istsbench.datasets.manifest import read_manifest
-from istsbench.registry import UnknownName, WrongUse
+from istsbench.data.datasets import fingerprint, open_dataset, set_aside
+from istsbench.data.images import pixel_hash, read_grey
+from istsbench.data.layouts import NUST_DAMAGED
+from istsbench.data.manifest import read_manifest
+from istsbench.errors import DataError, UnknownName, WrongUse
 
 GREY = np.arange(20, dtype=np.uint8).reshape(4, 5)
 MASK = np.zeros((4, 5), np.uint8)

@@ -10,13 +10,13 @@ import pytest
 from test_shard import files
 from toys import MARKED, install
 
-from istsbench import runner
-from istsbench.data import FolderDataset, open_dataset
-from istsbench.runs import distributed as ours
+from istsbench.data.datasets import FolderDataset, open_dataset
+from istsbench.errors import RunError
+from istsbench.registry import choose
+from istsbench.runs import cluster as ours
+from istsbench.runs import run as runner
 from istsbench.runs.maps import STAMPS
-from istsbench.runs.room import RunError
-from istsbench.runs.workers import DIED
-from istsbench.selection import choose
+from istsbench.runs.pool import DIED
 
 dask = pytest.importorskip("dask", reason="needs Dask: pip install 'istsbench[cluster]'")
 LocalCluster = pytest.importorskip("distributed").LocalCluster

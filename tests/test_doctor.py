@@ -7,12 +7,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from istsbench.data import DataError, open_dataset
-from istsbench.datasets.doctor import verify
-from istsbench.datasets.duplicates import BLOCK, nearest, thumbnail
-from istsbench.datasets.findings import Finding, Report
-from istsbench.datasets.layouts import NUST_DAMAGED
-from istsbench.datasets.manifest import read_manifest, write_manifest
+from istsbench.data.datasets import open_dataset
+from istsbench.data.duplicates import BLOCK, nearest, thumbnail
+from istsbench.data.findings import Finding, Report
+from istsbench.data.layouts import NUST_DAMAGED
+from istsbench.data.manifest import read_manifest, write_manifest
+from istsbench.data.verify import verify
+from istsbench.errors import DataError
 
 NAMES = [f"Misc_{number}" for number in range(1, 7)]
 
@@ -61,7 +62,7 @@ def nuaa(folder, tmp_path, monkeypatch):
     write_manifest(
         open_dataset("nuaa", root.parent), tmp_path / "package" / "manifests" / "nuaa.csv"
     )
-    monkeypatch.setattr("istsbench.datasets.manifest.files", lambda _: tmp_path / "package")
+    monkeypatch.setattr("istsbench.data.manifest.files", lambda _: tmp_path / "package")
     return root
 
 

@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.runs import env
+from istsbench.runs import environment as env
 
 
 @pytest.fixture

@@ -14,16 +14,17 @@ import faults  # noqa: E402 (benchmarks/ is no package)
 from campaign import corruption  # noqa: E402
 from campaign.ground import METHODS, Ground, Skipped, difference, make_data, stamps  # noqa: E402
 
-from istsbench.datasets.images import DataError, decode  # noqa: E402
-from istsbench.learning.checkpoint import (  # noqa: E402
-    WeightsError,
+from istsbench.data.images import decode  # noqa: E402
+from istsbench.errors import DataError, WeightsError  # noqa: E402
+from istsbench.files import DAY, tidy  # noqa: E402
+from istsbench.networks.checkpoint import (  # noqa: E402
     read_checkpoint,
     read_weights,
     save_checkpoint,
     save_weights,
 )
-from istsbench.runs.maps import DAY, MapStore, StoredMap, tidy  # noqa: E402
-from istsbench.runs.records import read_record, sealed  # noqa: E402
+from istsbench.runs.maps import MapStore, StoredMap  # noqa: E402
+from istsbench.runs.seal import read_record, sealed  # noqa: E402
 
 SHORT = ("kill-run", "disk-full", "damaged-counts")
 
@@ -77,7 +78,7 @@ def test_all_ways_of_damage_change_the_file(tmp_path):
 
 
 def test_the_data_set_of_the_campaign_marks_one_image(tmp_path):
-    from istsbench.data import open_dataset
+    from istsbench.data.datasets import open_dataset
 
     dataset = open_dataset(f"folder:{make_data(tmp_path / 'small')}")
     marked = [name for name in dataset.names() if dataset.load(name).image[0, 0] == 77]

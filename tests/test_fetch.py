@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from istsbench.data import open_dataset
-from istsbench.datasets import fetch as module
-from istsbench.datasets.fetch import fetch, nuaa_members
-from istsbench.datasets.images import DataError
-from istsbench.datasets.layouts import list_files
-from istsbench.datasets.manifest import Entry, read_manifest, write_manifest
-from istsbench.registry import UnknownName
+from istsbench.data import fetch as module
+from istsbench.data.datasets import open_dataset
+from istsbench.data.fetch import fetch, nuaa_members
+from istsbench.data.layouts import list_files
+from istsbench.data.manifest import Entry, read_manifest, write_manifest
+from istsbench.errors import DataError, UnknownName
 
 NAMES = ("Misc_1", "Misc_2", "Misc_3")
 PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
@@ -58,7 +57,7 @@ def home(tmp_path):
 @pytest.fixture
 def server(home, monkeypatch, tmp_path):
     write_manifest(open_dataset("nuaa", home.parent), tmp_path / "small.csv")
-    monkeypatch.setattr("istsbench.datasets.manifest.files", lambda _: tmp_path / "package")
+    monkeypatch.setattr("istsbench.data.manifest.files", lambda _: tmp_path / "package")
     (tmp_path / "package" / "manifests").mkdir(parents=True)
     (tmp_path / "small.csv").rename(tmp_path / "package" / "manifests" / "nuaa.csv")
     monkeypatch.setattr(module, "PAUSE", 0)

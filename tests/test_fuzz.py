@@ -19,16 +19,20 @@ import fuzz  # noqa: E402 (benchmarks/ is no package)
 import hostile  # noqa: E402
 import spoiling  # noqa: E402
 
-from istsbench.datasets.images import DataError, decode, read_grey  # noqa: E402
-from istsbench.datasets.layouts import read_list  # noqa: E402
-from istsbench.exchange.masks import Masks  # noqa: E402
-from istsbench.exchange.packcheck import PackError, parse  # noqa: E402
-from istsbench.exchange.packs import import_pack  # noqa: E402
-from istsbench.learning.checkpoint import read_weights  # noqa: E402
-from istsbench.paper.lint import lint  # noqa: E402
-from istsbench.registry import WrongUse  # noqa: E402
+from istsbench.data.images import decode, read_grey
+from istsbench.data.layouts import read_list  # noqa: E402
+from istsbench.errors import (
+    DataError,
+    PackError,
+    WrongUse,  # noqa: E402
+)
+from istsbench.networks.checkpoint import read_weights  # noqa: E402
+from istsbench.registry import choose, file_name  # noqa: E402
+from istsbench.results.masks import Masks  # noqa: E402
+from istsbench.results.packcheck import parse
+from istsbench.results.packs import import_pack  # noqa: E402
 from istsbench.runs.maps import MapStore  # noqa: E402
-from istsbench.selection import choose, file_name  # noqa: E402
+from istsbench.tables.lint import lint  # noqa: E402
 
 CASES = {"folders": 25, "records": 40, "packs": 25, "predictions": 25, "words": 10}
 CORPUS = sorted((Path(__file__).parent / "fuzz").glob("*.png"))

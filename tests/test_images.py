@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from istsbench.datasets import images
-from istsbench.datasets.images import DataError, decode, picture_mode, pixel_hash, read_grey
+from istsbench.data import images
+from istsbench.data.images import decode, picture_mode, pixel_hash, read_grey
+from istsbench.errors import DataError
 
 GREY = np.array([[0, 1, 127], [128, 200, 255]], np.uint8)
 

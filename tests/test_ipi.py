@@ -7,7 +7,7 @@ import pytest
 
 from baselines.lowrank.ipi import IPI
 from baselines.lowrank.patches import Grid
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 FOLDER = Path(__file__).parent / "golden" / "synthetic"
 PASSES = json.loads((FOLDER / "ipi.json").read_text())["iterations"]

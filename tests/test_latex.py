@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from istsbench.paper import latex
-from istsbench.paper.counterparts import measured, paper_beside
-from istsbench.paper.reported import published
-from istsbench.results import Results
-from istsbench.tables import Table, table_vi
+from istsbench.results.results import Results
+from istsbench.tables import latex
+from istsbench.tables.counterparts import measured, paper_beside
+from istsbench.tables.published import published
+from istsbench.tables.table import Table, table_vi
 
 NASTY = r"A&B_100% #1 {x} [y] ~^\ <b> †|$"
 

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.datasets.images import DataError
-from istsbench.paper.lint import lint
-from istsbench.paper.reported import paper_table
-from istsbench.registry import WrongUse
+from istsbench.errors import DataError, WrongUse
+from istsbench.tables.lint import lint
+from istsbench.tables.published import paper_table
 
 IOU_ABOVE_F1 = {
     ("MDWCM", "nust"), ("MDWCM", "nuaa"), ("Top-Hat", "nuaa"), ("MNWTH", "nuaa"),
@@ -49,7 +48,7 @@ def check_paper(found: dict[str, set[tuple[str, str]]]) -> None:
 def test_finds_the_impossible_rows_of_the_papers_table():
     import istsbench
 
-    path = Path(istsbench.__file__).parent / "paper" / "table_vi.csv"
+    path = Path(istsbench.__file__).parent / "tables" / "table_vi.csv"
     assert len(lint(path).rows) == 54
     check_paper(rows_by_check(path))
 

@@ -5,7 +5,8 @@ import zlib
 import numpy as np
 import pytest
 
-from istsbench.runs.maps import MapStore, StoredMap, write_atomic
+from istsbench.files import write_atomic
+from istsbench.runs.maps import MapStore, StoredMap
 
 SCORE = np.arange(12, dtype=np.float32).reshape(3, 4) / 7
 STORED = StoredMap(SCORE, "pixels", 0.25)

@@ -19,8 +19,7 @@ from istsbench.metrics import (
     sweep,
     target_counts,
 )
-from istsbench.rules import candidates
-from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio
+from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio, candidates
 
 CASES = json.loads((Path(__file__).parent / "golden" / "pd_fa_cases.json").read_text())
 SOURCES = {"first": "basicirstd", "area": "sctransnet_old", "hungarian": "hungarian"}

@@ -4,7 +4,7 @@ import pytest
 from test_golden import FOLDERS
 
 from baselines.spatial.mogmrf import Factor, MoGMRF, halves, smooth
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 
 @pytest.fixture

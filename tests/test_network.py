@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from baselines.cnn.acm import ACM
-from istsbench.learning.checkpoint import WeightsError, read_weights, save_weights
-from istsbench.network import Preparation, best_device
-from istsbench.registry import WrongUse
-from istsbench.segmenter import MissingWeights
+from istsbench.errors import MissingWeights, WeightsError, WrongUse
+from istsbench.networks.checkpoint import read_weights, save_weights
+from istsbench.networks.recipe import Preparation, best_device
 from pixelgame.segmenter import PixelGame, PixelGameWithoutMIM
 
 SMALL = ACM(blocks=1)
@@ -37,7 +36,7 @@ def test_any_company_gives_the_same_bits(network):
 
 def test_equal_shapes_are_batched_in_order(network):
     # On a CPU images go one by one; the grouping is therefore tested by itself.
-    from istsbench.network import _equal_shapes
+    from istsbench.networks.network import _equal_shapes
 
     batch = images((4, 5), (4, 6), (4, 5), (4, 5), (4, 6))
     assert list(_equal_shapes(batch, 2)) == [[0, 2], [3], [1, 4]]
@@ -184,7 +183,7 @@ def test_weight_files_keep_half_precision_only_for_large_tensors(tmp_path):
 def test_listing_imports_no_torch():
     modules = "baselines.cnn.acm, baselines.cnn.alcnet, baselines.cnn.mdvsfa, pixelgame.segmenter"
     code = (
-        f"import sys, istsbench, istsbench.training, {modules}; istsbench.cards();"
+        f"import sys, istsbench, istsbench.networks.training, {modules}; istsbench.cards();"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,8 +13,8 @@ from toys import install
 from typer.testing import CliRunner
 
 from istsbench.cli import app
+from istsbench.errors import WrongUse
 from istsbench.plugins.scaffold import write_package
-from istsbench.registry import WrongUse
 
 COMMAND = Path(sys.executable).with_name("istsbench")
 FILES = {"README.md", "pyproject.toml", "edge_finder.py", "test_edge_finder.py"}

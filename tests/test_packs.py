@@ -14,17 +14,16 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.data import open_dataset
-from istsbench.datasets.images import DataError
-from istsbench.exchange import packcheck, packs
-from istsbench.exchange.masks import Masks, decode, encode
-from istsbench.exchange.packcheck import PackError
-from istsbench.exchange.packs import export_pack, import_pack
-from istsbench.exchange.predictions import submit
-from istsbench.results import Results
-from istsbench.runner import run
-from istsbench.selection import choose
-from istsbench.tables import table_vi
+from istsbench.data.datasets import open_dataset
+from istsbench.errors import DataError, PackError
+from istsbench.registry import choose
+from istsbench.results import packcheck, packs
+from istsbench.results.masks import Masks, decode, encode
+from istsbench.results.packs import export_pack, import_pack
+from istsbench.results.predictions import submit
+from istsbench.results.results import Results
+from istsbench.runs.run import run
+from istsbench.tables.table import table_vi
 
 CASES = int(os.environ.get("ISTSBENCH_FUZZ", 60))  # a nightly run may try 10000
 TAG = "synthetic-first3"

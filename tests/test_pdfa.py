@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from istsbench import plots
-from istsbench.data import open_dataset
-from istsbench.datasets.images import DataError
+from istsbench.data.datasets import open_dataset
+from istsbench.errors import DataError
+from istsbench.figures import catalogue as plots
 from istsbench.figures import pdfa
 from istsbench.figures.pdfa import SHARES, area, levels, points, reached, sweep
 from istsbench.metrics import Regions, target_counts
-from istsbench.results import Results
-from istsbench.runner import run
+from istsbench.registry import choose
+from istsbench.results.results import Results
 from istsbench.runs.counting import scaled
-from istsbench.runs.ledger import map_store
-from istsbench.selection import choose
+from istsbench.runs.record import map_store
+from istsbench.runs.run import run
 from istsbench.threshold import Fixed, MeanStd
 
 TAG = "synthetic-first4"

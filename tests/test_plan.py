@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from toys import SHAPE, Toy
 from typer.testing import CliRunner
 
-from istsbench import registry, runner
+from istsbench import registry
 from istsbench.cli import app
-from istsbench.data import FolderDataset, open_dataset
-from istsbench.datasets.images import DataError
-from istsbench.registry import UnknownName, WrongUse
-from istsbench.runs import plan
-from istsbench.runs.plan import BASE, Cost, fit, forecast
-from istsbench.selection import choose
+from istsbench.data.datasets import FolderDataset, open_dataset
+from istsbench.errors import DataError, UnknownName, WrongUse
+from istsbench.registry import choose
+from istsbench.runs import forecast as plan
+from istsbench.runs import run as runner
+from istsbench.runs.forecast import BASE, Cost, fit, forecast
 
 SPEED = Path(__file__).resolve().parents[1] / "benchmarks" / "speed.py"
 NO_SIZE = (None, None, None)

@@ -4,13 +4,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from istsbench import plots, registry
-from istsbench.data import open_dataset
-from istsbench.datasets.difficulty import BINS, classes, describe
-from istsbench.datasets.images import DataError
-from istsbench.exchange.packs import export_pack, import_pack
+from istsbench import registry
+from istsbench.data.datasets import open_dataset
+from istsbench.data.difficulty import BINS, classes, describe
+from istsbench.errors import DataError, UnknownName, WrongUse
+from istsbench.figures import catalogue as plots
 from istsbench.figures import charts, pictures, tradeoff
-from istsbench.figures.drawing import (
+from istsbench.figures.panels import fitted
+from istsbench.figures.style import (
     WIDTH,
     distances,
     looks,
@@ -18,13 +19,12 @@ from istsbench.figures.drawing import (
     write_figure,
     write_labels,
 )
-from istsbench.figures.sheet import fitted
 from istsbench.metrics import REDUCTIONS, target_counts
-from istsbench.registry import UnknownName, WrongUse
-from istsbench.results import Results
-from istsbench.runner import run
-from istsbench.runs.ledger import map_store
-from istsbench.selection import choose
+from istsbench.registry import choose
+from istsbench.results.packs import export_pack, import_pack
+from istsbench.results.results import Results
+from istsbench.runs.record import map_store
+from istsbench.runs.run import run
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from istsbench import runner
-from istsbench.data import open_dataset
-from istsbench.datasets.images import DataError
-from istsbench.exchange.predictions import submit
-from istsbench.registry import WrongUse
-from istsbench.results import Results
-from istsbench.selection import choose
-from istsbench.tables import table_vi
+from istsbench.data.datasets import open_dataset
+from istsbench.errors import DataError, WrongUse
+from istsbench.registry import choose
+from istsbench.results.predictions import submit
+from istsbench.results.results import Results
+from istsbench.runs import run as runner
+from istsbench.tables.table import table_vi
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from baselines.lowrank.proximal import (
     svt,
 )
 from istsbench import create
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 SHAPES = [(30, 12), (12, 30), (15, 15)]
 

@@ -8,7 +8,7 @@ import pytest
 from toys import Toy
 
 from istsbench import registry
-from istsbench.registry import BrokenMethod, UnknownName
+from istsbench.errors import BrokenMethod, UnknownName
 from istsbench.segmenter import Card, Segmenter
 
 

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from istsbench import report
 from istsbench.cli import app
-from istsbench.data import Sample, open_dataset
-from istsbench.report import write_report
-from istsbench.reporting.failures import Picture, extremes, marks, ordered, path
-from istsbench.results import Results
-from istsbench.runner import run
-from istsbench.runs.ledger import write_record
-from istsbench.selection import choose
+from istsbench.data.datasets import Sample, open_dataset
+from istsbench.registry import choose
+from istsbench.report import page as report
+from istsbench.report.failures import Picture, extremes, marks, ordered, path
+from istsbench.report.page import write_report
+from istsbench.results.results import Results
+from istsbench.runs.record import write_record
+from istsbench.runs.run import run
 
 TAG = "synthetic-first4"
 METHODS = ["Top-Hat", "Max-Mean", "ADMD"]

@@ -11,21 +11,19 @@ from hypothesis import strategies as st
 from toys import scored
 from typer.testing import CliRunner
 
-from istsbench import runner
 from istsbench.cli import app
-from istsbench.data import open_dataset
-from istsbench.datasets.images import DataError
-from istsbench.exchange.predictions import submit
+from istsbench.data.datasets import open_dataset
+from istsbench.errors import DataError, RunError, UnknownName, WrongUse
 from istsbench.provenance import environment
-from istsbench.registry import UnknownName, WrongUse
-from istsbench.results import Results
-from istsbench.runner import RunError
-from istsbench.runs import recipe
-from istsbench.runs import rerun as again
-from istsbench.runs.ledger import write_record
-from istsbench.runs.recipe import counts_hash, read_recipe, toml, write_recipe
-from istsbench.runs.rerun import TOLERANCE, rerun
-from istsbench.selection import choose
+from istsbench.registry import choose
+from istsbench.results import manifest as recipe
+from istsbench.results import rerun as again
+from istsbench.results.manifest import counts_hash, read_recipe, toml, write_recipe
+from istsbench.results.predictions import submit
+from istsbench.results.rerun import TOLERANCE, rerun
+from istsbench.results.results import Results
+from istsbench.runs import run as runner
+from istsbench.runs.record import write_record
 
 TAG = "folder-toyset"
 
@@ -284,7 +282,7 @@ def test_what_is_not_here_is_said(go, once_more, toy_folder, tmp_path):
 @pytest.fixture
 def cli(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("istsbench.plots.draw_all", lambda *_, **__: [])
+    monkeypatch.setattr("istsbench.figures.catalogue.draw_all", lambda *_, **__: [])
     return lambda text: CliRunner().invoke(app, text.split())
 
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from test_tables import COUNTS, RECORD, write
 
-from istsbench.datasets.images import DataError
-from istsbench.registry import WrongUse
-from istsbench.results import ProtocolMix, Results, by_reason
+from istsbench.errors import DataError, ProtocolMix, WrongUse
+from istsbench.results.results import Results
+from istsbench.runs.record import by_reason
 
 
 def test_what_was_written_is_read_back(tmp_path):

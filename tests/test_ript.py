@@ -8,7 +8,7 @@ import pytest
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.ript import RIPT, _svt_along
 from baselines.lowrank.structure import scale_to_unit, structure_eigenvalues
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 GOLDEN = Path(__file__).parent / "golden" / "synthetic"
 

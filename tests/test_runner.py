@@ -14,20 +14,18 @@ import pandas as pd
 import pytest
 from toys import MARKED, Toy, install, scored
 
-from istsbench import runner
-from istsbench.data import open_dataset
-from istsbench.datasets.images import DataError
+from istsbench.data.datasets import open_dataset
+from istsbench.errors import DataError, RunError, UnknownName
 from istsbench.metrics import best_rule, pixel_counts, summarise
-from istsbench.registry import UnknownName
-from istsbench.results import Results
-from istsbench.rules import candidates
-from istsbench.runner import RunError
-from istsbench.runs import ledger, room
+from istsbench.registry import choose
+from istsbench.results.results import Results
+from istsbench.runs import record as ledger
+from istsbench.runs import room
+from istsbench.runs import run as runner
 from istsbench.runs.counting import COLUMNS, count_image, resolve
-from istsbench.runs.ledger import LOST
 from istsbench.runs.maps import MapStore, StoredMap
-from istsbench.selection import choose
-from istsbench.threshold import Fixed
+from istsbench.runs.record import LOST
+from istsbench.threshold import HALF, Fixed, candidates
 
 TEST = [f"test_{number}" for number in range(6)]
 
@@ -142,7 +140,7 @@ def test_another_rule_or_threshold_recounts_but_does_not_score(go, monkeypatch):
     go()
     outcome = go(wanted=("own", "half"))
     assert (outcome.scored, outcome.counted) == (0, 0)
-    monkeypatch.setattr(Toy, "threshold", runner.rules.HALF)
+    monkeypatch.setattr(Toy, "threshold", HALF)
     outcome = go(wanted=("own", "half"))
     assert (outcome.scored, outcome.counted) == (0, 1)
     rows = table(outcome.folder)
@@ -471,9 +469,9 @@ def test_a_disk_that_fills_up_stops_the_run_and_it_continues(go, monkeypatch, tm
 SCRIPT = """
 import sys
 from pathlib import Path
-from istsbench.data import open_dataset
-from istsbench.runner import run
-from istsbench.selection import choose
+from istsbench.data.datasets import open_dataset
+from istsbench.runs.run import run
+from istsbench.registry import choose
 
 data, out, methods, jobs = sys.argv[1:]
 outcome = run(choose(methods), open_dataset(f"folder:{data}"), Path(out), jobs=int(jobs))

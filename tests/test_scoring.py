@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from toys import MARKED, SHAPE, Bad, Batch, Toy, scored
 
-from istsbench.data import open_dataset
-from istsbench.datasets.images import DataGone
-from istsbench.runs import scoring, workers
+from istsbench.data.datasets import open_dataset
+from istsbench.data.images import DataGone
+from istsbench.runs import pool as workers
+from istsbench.runs import scoring
 from istsbench.runs.maps import MapStore
+from istsbench.runs.pool import DIED, STARTS, in_processes
 from istsbench.runs.scoring import LONGEST, LOSSES, Work, checked, one_thread, score_all
-from istsbench.runs.workers import DIED, STARTS, in_processes
 
 IMAGE = np.zeros((2, 3))
 
@@ -150,7 +151,7 @@ def test_an_image_that_is_lost_during_the_run_fails_alone(
         path = tmp_path / "gone.png"
         if change == "damaged":
             path.write_bytes((toy_folder / "images" / f"{name}.png").read_bytes()[:50])
-        from istsbench.datasets.images import read_grey
+        from istsbench.data.images import read_grey
 
         return read_grey(path)
 

@@ -7,19 +7,19 @@ from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
 from istsbench.cli import app
-from istsbench.data import open_dataset
-from istsbench.datasets.images import DataError
-from istsbench.learning.checkpoint import save_weights
+from istsbench.data.datasets import open_dataset
+from istsbench.errors import DataError, WrongUse
 from istsbench.metrics import RATIOS
-from istsbench.paper import latex
-from istsbench.paper.seeds import averaged, training
-from istsbench.registry import WrongUse
-from istsbench.results import Results
-from istsbench.runner import run
+from istsbench.networks.checkpoint import save_weights
+from istsbench.networks.training import train
+from istsbench.registry import choose
+from istsbench.results.results import Results
+from istsbench.results.seeds import averaged
+from istsbench.runs.record import training
+from istsbench.runs.run import run
 from istsbench.segmenter import Segmenter
-from istsbench.selection import choose
-from istsbench.tables import table_vi
-from istsbench.training import train
+from istsbench.tables import latex
+from istsbench.tables.table import table_vi
 
 NOTE = "mean ± sample standard deviation over n = 3 trainings that differ by their seed alone"
 
@@ -201,7 +201,7 @@ def test_weights_that_do_not_say_have_no_seed(tmp_path):
 
 
 def test_from_training_to_the_table(tmp_path, monkeypatch):
-    monkeypatch.setattr("istsbench.plots.draw_all", lambda *_, **__: [])
+    monkeypatch.setattr("istsbench.figures.catalogue.draw_all", lambda *_, **__: [])
     whole = open_dataset("synthetic")
     parts = {"train": whole.splits["train"][:3], "val": whole.splits["val"][:1], "test": ()}
     few = dataclasses.replace(whole, splits=parts)

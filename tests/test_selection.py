@@ -2,8 +2,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from istsbench.registry import UnknownName, WrongUse
-from istsbench.selection import Choice, choose, file_name, row_names
+from istsbench.errors import UnknownName, WrongUse
+from istsbench.registry import Choice, choose, file_name, row_names
 
 
 def test_names_groups_and_parameters_in_the_order_given(toys):
@@ -105,7 +105,7 @@ CHOICES = st.builds(
 @given(CHOICES)
 @example(Choice("toy", (("note", "'a,\""),)))
 def test_a_spec_reads_back_as_the_same_choice(choice):
-    from istsbench.selection import _arguments, _split
+    from istsbench.registry import _arguments, _split
 
     (part,) = _split(choice.spec)
     inside = part.removeprefix("toy").removeprefix("(").removesuffix(")")

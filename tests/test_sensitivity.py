@@ -7,24 +7,23 @@ import pytest
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.data import Dataset, Sample, open_dataset
-from istsbench.datasets.images import DataError
-from istsbench.paper.sensitivity import (
+from istsbench.data.datasets import Dataset, Sample, open_dataset
+from istsbench.errors import DataError, ProtocolMix, WrongUse
+from istsbench.figures.sensitivity import draw
+from istsbench.registry import choose
+from istsbench.results.protocol import Protocol
+from istsbench.results.results import Results
+from istsbench.results.sensitivity import (
     AXES,
     Sensitivity,
-    draw,
     read_rule,
     resized,
     resized_counts,
     sensitivity,
 )
-from istsbench.registry import WrongUse
-from istsbench.results import ProtocolMix, Results
-from istsbench.runner import run
 from istsbench.runs.counting import count
 from istsbench.runs.maps import MapStore, StoredMap
-from istsbench.runs.protocol import Protocol
-from istsbench.selection import choose
+from istsbench.runs.run import run
 from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio
 
 RULES = ("own", "half", "tuned", "oracle")

@@ -7,13 +7,12 @@ import pytest
 from test_cli import cli  # noqa: F401
 from toys import MARKED, Bad, Toy, scored
 
-from istsbench import runner
-from istsbench.data import FolderDataset, open_dataset
-from istsbench.datasets.images import DataError
-from istsbench.registry import WrongUse
+from istsbench.data.datasets import FolderDataset, open_dataset
+from istsbench.errors import DataError, WrongUse
+from istsbench.registry import choose
+from istsbench.runs import run as runner
 from istsbench.runs.maps import MapStore
 from istsbench.runs.shards import Shard, merge
-from istsbench.selection import choose
 
 
 @pytest.fixture

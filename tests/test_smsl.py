@@ -1,7 +1,7 @@
 import numpy as np
 
 from baselines.lowrank.smsl import SMSL
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 
 def test_recovers_spikes_on_a_low_rank_background():

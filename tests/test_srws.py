@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from baselines.lowrank.srws import SRWS
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 FOLDER = Path(__file__).parent / "golden" / "synthetic"
 PASSES = json.loads((FOLDER / "srws.json").read_text())["iterations"]

@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.data import Dataset, Sample, open_dataset
-from istsbench.datasets.statistics import measure, plot, save, statistics, summary
+from istsbench.data.datasets import Dataset, Sample, open_dataset
+from istsbench.data.statistics import measure, statistics, summary
+from istsbench.figures.statistics import plot, save
 
 
 def only(sample, margin=None):

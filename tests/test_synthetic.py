@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
-from istsbench.data import fingerprint, open_dataset
-from istsbench.datasets.statistics import statistics
-from istsbench.datasets.synthetic import BACKGROUNDS, COUNTS, synthetic
+from istsbench.data.datasets import fingerprint, open_dataset
+from istsbench.data.statistics import statistics
+from istsbench.data.synthetic import BACKGROUNDS, COUNTS, synthetic
 
 # A change of these changes every published number on the synthetic data set.
 FINGERPRINT = "e3b45a3fbeb7b023"

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from istsbench import report
+from istsbench.errors import ProtocolMix
 from istsbench.metrics import RATIOS
-from istsbench.paper import latex
-from istsbench.results import ProtocolMix, Results
-from istsbench.tables import RECONSTRUCTION, Table, console, paper_table, table_vi
+from istsbench.report import page as report
+from istsbench.results.results import Results
+from istsbench.tables import latex
+from istsbench.tables.table import RECONSTRUCTION, Table, console, paper_table, table_vi
 
 RECORD = {
     "format": 1, "group": "spatial", "venue": "V", "year": 2000, "status": "paper",

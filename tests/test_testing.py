@@ -13,9 +13,10 @@ import torch
 from toys import Learner, Toy
 
 from istsbench import create, testing
-from istsbench.registry import WrongUse
+from istsbench.data.synthetic import scene
+from istsbench.errors import WrongUse
 from istsbench.segmenter import Card, Segmenter
-from istsbench.testing import CHECKS, conformance, left_out, prepared, scene
+from istsbench.testing import CHECKS, conformance, left_out, prepared
 from istsbench.threshold import Fixed, MeanStd, Threshold
 
 CHECK = {check.__name__: check for check in CHECKS}

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from istsbench.data import Sample
+from istsbench.data.datasets import Sample
 from istsbench.runs.counting import count_image
 from istsbench.runs.maps import StoredMap
 from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio, Threshold

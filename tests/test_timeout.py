@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from toys import MARKED, Bad, SlowStart, Toy, scored
 
-from istsbench import runner
-from istsbench.data import open_dataset
-from istsbench.runs import workers
-from istsbench.runs.ledger import LOST
+from istsbench.data.datasets import open_dataset
+from istsbench.registry import choose
+from istsbench.runs import pool as workers
+from istsbench.runs import run as runner
 from istsbench.runs.maps import MapStore
+from istsbench.runs.record import LOST
 from istsbench.runs.scoring import LOSSES, Work, score_all
-from istsbench.selection import choose
 
 LATE = "took longer than 0.5 s"
 

@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from istsbench.learning.checkpoint import read_weights
+from istsbench.networks.checkpoint import read_weights
 
 SCRIPT = """
 import dataclasses, sys
 from pathlib import Path
 import numpy as np, torch
 from baselines.cnn.acm import ACM
-from istsbench.learner import Descent, Ranks
-from istsbench.network import Recipe
-from istsbench.datasets.synthetic import synthetic
-from istsbench.learning.planning import Stopped
-from istsbench.training import train
+from istsbench.networks.learner import Descent, Ranks
+from istsbench.networks.recipe import Recipe
+from istsbench.data.synthetic import synthetic
+from istsbench.errors import Stopped
+from istsbench.networks.training import train
 
 out = Path(sys.argv[1])
 whole = synthetic()

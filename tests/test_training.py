@@ -7,16 +7,18 @@ from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
 from baselines.cnn.mdvsfa import MDvsFA
-from istsbench import training
 from istsbench.cli import app
-from istsbench.datasets.synthetic import synthetic
-from istsbench.learning import crops
-from istsbench.learning.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
-from istsbench.learning.crops import Memory, cut, epoch_batches, steps_in_epoch
-from istsbench.learning.planning import Stopped, fit_recipe
-from istsbench.network import Network, Preparation, Recipe
+from istsbench.data.synthetic import synthetic
+from istsbench.errors import Stopped
+from istsbench.networks import patches as crops
+from istsbench.networks import training
+from istsbench.networks.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
+from istsbench.networks.network import Network
+from istsbench.networks.patches import Memory, cut, epoch_batches, steps_in_epoch
+from istsbench.networks.planning import fit_recipe
+from istsbench.networks.recipe import Preparation, Recipe
+from istsbench.networks.training import train
 from istsbench.registry import info, names
-from istsbench.training import train
 from pixelgame.segmenter import PixelGame
 
 QUICK = {"patch": 32, "batch": 2, "side": 64}
@@ -264,7 +266,7 @@ def train_by_command(*words):
 
 @pytest.fixture
 def named(toy, monkeypatch):
-    monkeypatch.setattr("istsbench.data.open_dataset", lambda *given: toy)
+    monkeypatch.setattr("istsbench.data.datasets.open_dataset", lambda *given: toy)
 
 
 def test_the_command_trains_at_a_side_and_then_finally(named, tmp_path):
@@ -315,7 +317,7 @@ def test_a_checkpoint_comes_in_small_pieces_and_replaces_the_last(tmp_path):
 
 
 def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch):
-    import istsbench.learning.checkpoint as module
+    import istsbench.networks.checkpoint as module
 
     save_checkpoint(tmp_path, {"a": np.ones(3)}, {"epoch": 1})
     write = module.write_atomic

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 
-from istsbench.datasets.images import DataError
+from istsbench.errors import DataError
 from istsbench.metrics import REDUCTIONS, ratios, summarise
-from istsbench.paper.uncertainty import (
+from istsbench.results.intervals import (
     SCORES,
     against_best,
     complete_rows,
@@ -15,7 +15,7 @@ from istsbench.paper.uncertainty import (
     per_image,
     ranking,
 )
-from istsbench.results import Results
+from istsbench.results.results import Results
 
 PIXELS = 1000
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from baselines.lowrank.wsnmstipt import WSNMSTIPT, rank, schatten_shrink
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 GOLDEN = Path(__file__).parent / "golden" / "synthetic"
 

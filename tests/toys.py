@@ -16,8 +16,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from istsbench.data.synthetic import scene
 from istsbench.segmenter import Card, Segmenter, Trainable
-from istsbench.testing import scene
 from istsbench.threshold import Fixed, MeanStd
 
 HERE = Path(__file__).parent

@@ -25,7 +25,8 @@ counts 516,869 and 518,413) and two public PyTorch ports.
 
 from dataclasses import dataclass
 
-from istsbench.network import Network, Recipe
+from istsbench.networks.network import Network
+from istsbench.networks.recipe import Recipe
 from istsbench.segmenter import Card
 
 
@@ -58,6 +59,6 @@ class ACM(Network):
 
     def learner(self, module, recipe):
         from baselines.cnn.losses import find
-        from istsbench.learner import Descent
+        from istsbench.networks.learner import Descent
 
         return Descent(module, recipe, find(recipe.loss))

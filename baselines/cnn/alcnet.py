@@ -24,7 +24,8 @@ layer and is another network.
 
 from dataclasses import dataclass
 
-from istsbench.network import Network, Recipe
+from istsbench.networks.network import Network
+from istsbench.networks.recipe import Recipe
 from istsbench.segmenter import Card
 
 
@@ -55,6 +56,6 @@ class ALCNet(Network):
 
     def learner(self, module, recipe):
         from baselines.cnn.losses import find
-        from istsbench.learner import Descent
+        from istsbench.networks.learner import Descent
 
         return Descent(module, recipe, find(recipe.loss))

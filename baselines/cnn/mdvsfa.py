@@ -26,7 +26,8 @@ weights, and the 868.75 G operations printed by followers.
 
 from dataclasses import dataclass
 
-from istsbench.network import Network, Preparation, Recipe
+from istsbench.networks.network import Network
+from istsbench.networks.recipe import Preparation, Recipe
 from istsbench.segmenter import Card
 
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from istsbench.learner import Learner
-from istsbench.network import Recipe
+from istsbench.networks.learner import Learner
+from istsbench.networks.recipe import Recipe
 
 SLOPE = 0.2  # of the leaky ReLU
 DILATIONS = (1, 1, 2, 4, 8, 4, 2, 1)  # first generator

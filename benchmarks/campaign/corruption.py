@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from campaign.ground import TAG, Ground, Trial, copied, difference, stamps
-from istsbench.learning.checkpoint import read_checkpoint, read_weights
+from istsbench.networks.checkpoint import read_checkpoint, read_weights
 
 METHODS = "tophat,maxmean"
 TRAINING = ("--epochs", 2, "--patch", 32, "--batch", 2, "--device", "cpu")

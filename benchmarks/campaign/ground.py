@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from campaign.faulty import MARK, SHAPE
-from istsbench.testing import scene
+from istsbench.data.synthetic import scene
 
 HERE = Path(__file__).resolve().parents[1]
 METHODS = "steady(seconds=0.1),tophat,maxmean"
@@ -30,7 +30,7 @@ COUNTS = {"train": 4, "val": 3, "test": 16}
 TAG = "folder-small"
 PATIENCE = 300  # seconds that a process may take on a busy machine
 QUICK = (  # the command line without its figures, which take most of the time
-    "import istsbench.plots; istsbench.plots.draw_all = lambda *a, **k: []; "
+    "from istsbench.figures import catalogue; catalogue.draw_all = lambda *a, **k: []; "
     "from istsbench.cli import main; main()"
 )
 FULL = "from istsbench.cli import main; main()"

@@ -22,8 +22,8 @@ Root = Annotated[
 @guarded
 def list_(data_root: Root = None) -> None:
     """Say which data sets are here, with their splits, and where the others are looked for."""
-    from istsbench.data import NAMES, open_dataset
-    from istsbench.datasets.images import DataError
+    from istsbench.data.datasets import NAMES, open_dataset
+    from istsbench.errors import DataError
 
     for name in NAMES:
         try:
@@ -39,7 +39,7 @@ def list_(data_root: Root = None) -> None:
 @guarded
 def fetch(name: Name, data_root: Root = None) -> None:
     """Download a data set, verified file by file, or say how to get it by hand."""
-    from istsbench.datasets import fetch as download
+    from istsbench.data import fetch as download
 
     print(f"complete and verified: {download.fetch(name, data_root)}")
 
@@ -50,7 +50,7 @@ def verify(name: Name, data_root: Root = None) -> None:
     """Look for everything that is wrong with a data set; exit code 1 on an error."""
     from rich.console import Console
 
-    from istsbench.datasets.doctor import verify as examine
+    from istsbench.data.verify import verify as examine
 
     report = examine(name, data_root)
     if Console().is_terminal:
@@ -77,8 +77,9 @@ def stats(
     data_root: Root = None,
 ) -> None:
     """Measure targets: the paper's Table I and Fig. 4 as CSV and picture."""
-    from istsbench.data import open_dataset
-    from istsbench.datasets.statistics import save, statistics, summary
+    from istsbench.data.datasets import open_dataset
+    from istsbench.data.statistics import statistics, summary
+    from istsbench.figures.statistics import save
 
     measured = []
     for one in name.split(","):

@@ -20,8 +20,7 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def inner(*args: Any, **kwargs: Any) -> Any:
-        from istsbench.datasets.images import DataError
-        from istsbench.registry import WrongUse
+        from istsbench.errors import DataError, WrongUse
 
         try:
             return command(*args, **kwargs)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
-import textwrap
-import tokenize
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from istsbench import registry
-from istsbench.data import NAMES, SOURCES
-from istsbench.rules import RULES
-from istsbench.segmenter import Card, Segmenter
+from istsbench.data.datasets import NAMES, SOURCES
+from istsbench.plugins.parameters import meanings
+from istsbench.segmenter import Card
+from istsbench.threshold import RULES
 
 
 def _console() -> Console:
@@ -75,32 +73,10 @@ def groups() -> Table:
     return table
 
 
-def meanings(kind: type[Segmenter]) -> dict[str, str]:
-    """The comments behind the fields of a method's class, by field."""
-    found: dict[str, str] = {}
-    for owner in reversed(kind.__mro__):
-        if not dataclasses.is_dataclass(owner):
-            continue
-        try:
-            source = textwrap.dedent(inspect.getsource(owner))
-        except OSError:  # a class without a source file
-            continue
-        comments: dict[int, str] = {}
-        for token in tokenize.generate_tokens(iter(source.splitlines(keepends=True)).__next__):
-            if token.type == tokenize.COMMENT:
-                comments[token.start[0]] = token.string.lstrip("# ")
-        for node in ast.parse(source).body[0].body:  # type: ignore[attr-defined]
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
-                said = " ".join(comments[n] for n in lines if n in comments)
-                found[node.target.id] = said or found.get(node.target.id, "")
-    return found
-
-
 def show_method(name: str) -> None:
     """Print all that is known of a method."""
     from istsbench.metrics import RATIOS
-    from istsbench.tables import paper_table
+    from istsbench.tables.table import paper_table
 
     kind, console = registry.info(name), _console()
     card = kind.card

@@ -91,11 +91,11 @@ def table(
     out: Out = Path("results"),
 ) -> None:
     """Print a table of the paper from stored results, with the paper's numbers beside."""
-    from istsbench.paper import latex
-    from istsbench.paper.counterparts import NAMES, measured, paper_beside
-    from istsbench.registry import WrongUse
-    from istsbench.results import Results
-    from istsbench.tables import table_vi
+    from istsbench.errors import WrongUse
+    from istsbench.results.results import Results
+    from istsbench.tables import latex
+    from istsbench.tables.counterparts import NAMES, measured, paper_beside
+    from istsbench.tables.table import table_vi
 
     if number.upper() == "VI":
         made = table_vi(
@@ -131,8 +131,8 @@ def lint(
     scale: Annotated[Scale, typer.Option(help="Of the numbers.")] = Scale.auto,
 ) -> None:
     """Find the rows of a results table that no masks can produce; exit code 1 if any."""
-    from istsbench.paper import lint as linter
-    from istsbench.registry import WrongUse
+    from istsbench.errors import WrongUse
+    from istsbench.tables import lint as linter
 
     pairs = [pair.partition("=") for pair in columns.split(",") if pair.strip()]
     if any(not column for _, _, column in pairs):
@@ -171,13 +171,13 @@ def sensitivity(
     ] = None,
 ) -> None:
     """Rank the methods under every rule, reduction and size; write tables and a figure."""
-    from istsbench.data import open_dataset
-    from istsbench.figures.drawing import write_figure
-    from istsbench.paper.sensitivity import draw
-    from istsbench.paper.sensitivity import sensitivity as examine
-    from istsbench.registry import UnknownName
-    from istsbench.results import Results
-    from istsbench.runs.protocol import SIZES
+    from istsbench.data.datasets import open_dataset
+    from istsbench.errors import UnknownName
+    from istsbench.figures.sensitivity import draw
+    from istsbench.figures.style import write_figure
+    from istsbench.results.protocol import SIZES
+    from istsbench.results.results import Results
+    from istsbench.results.sensitivity import sensitivity as examine
 
     wanted = [size.strip() for size in sizes.split(",")]
     for size in wanted:
@@ -202,8 +202,8 @@ def bundle(
     out: Out = Path("results"),
 ) -> None:
     """Write tables, LaTeX macros, figures, a protocol paragraph and references for a paper."""
-    from istsbench.paper.bundle import bundle as write
-    from istsbench.results import Results
+    from istsbench.report.bundle import bundle as write
+    from istsbench.results.results import Results
 
     sets = [Results.load(out / name.strip()) for name in dataset.split(",")]
     paths = write(sets, out, to, rule.value, reduction.value)

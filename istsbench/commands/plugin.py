@@ -20,7 +20,7 @@ def check(
     ],
 ) -> None:
     """Check what every method promises: form, purity, sizes, rule, time, ..."""
-    from istsbench.plugins.checking import check_all
+    from istsbench.plugins.check import check_all
 
     failed = False
     for report in check_all(method):

@@ -32,7 +32,7 @@ def plan(
     data_root: DataRoot = None,
 ) -> None:
     """Forecast a run: seconds an image, hours, disk, and what dominates."""
-    from istsbench.runs.plan import forecast
+    from istsbench.runs.forecast import forecast
 
     size = (images, height, width)
     print(forecast(methods, dataset, split, size, jobs=jobs, out=out, data_root=data_root).text())
@@ -45,7 +45,7 @@ def env(
     data_root: DataRoot = None,
 ) -> None:
     """Show versions, processor, threads in force, GPU, commit and the data sets here."""
-    from istsbench.runs.env import as_text, surroundings
+    from istsbench.runs.environment import as_text, surroundings
 
     found = surroundings(data_root)
     if as_json:
@@ -58,8 +58,8 @@ def env(
 
 def rerun(context: typer.Context, protocol: Path) -> None:
     """`run --protocol`: print how the numbers compare; exit 1 if they are not the same."""
-    from istsbench.registry import WrongUse
-    from istsbench.runs import rerun as again
+    from istsbench.errors import WrongUse
+    from istsbench.results import rerun as again
 
     given = {
         name

@@ -60,13 +60,13 @@ def train(
     data_root: Annotated[Path | None, typer.Option(help="Folder above the data sets.")] = None,
 ) -> None:
     """Train a network: the epoch is chosen on validation images, never on test images."""
-    from istsbench.data import open_dataset
-    from istsbench.learner import Ranks
-    from istsbench.learning.planning import Stopped
-    from istsbench.network import Network
-    from istsbench.selection import choose
-    from istsbench.training import FINAL, LAST
-    from istsbench.training import train as go
+    from istsbench.data.datasets import open_dataset
+    from istsbench.errors import Stopped
+    from istsbench.networks.learner import Ranks
+    from istsbench.networks.network import Network
+    from istsbench.networks.training import FINAL, LAST
+    from istsbench.networks.training import train as go
+    from istsbench.registry import choose
 
     chosen = choose(method)
     network = chosen[0].create()

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from istsbench.data import Dataset
-from istsbench.datasets.difficulty import BINS, classes, describe
-from istsbench.datasets.images import DataError
-from istsbench.figures.drawing import (
+from istsbench.data.datasets import Dataset
+from istsbench.data.difficulty import BINS, classes, describe
+from istsbench.errors import DataError
+from istsbench.figures.style import (
     GREY,
     WIDTH,
     foot,
@@ -27,10 +27,10 @@ from istsbench.figures.drawing import (
     looks,
     stamp,
 )
-from istsbench.paper.reported import paper_scores
-from istsbench.paper.uncertainty import complete_rows, intervals, per_image, ranking
-from istsbench.results import Results
-from istsbench.runs.protocol import REDUCED
+from istsbench.results.intervals import complete_rows, intervals, per_image, ranking
+from istsbench.results.protocol import REDUCED
+from istsbench.results.results import Results
+from istsbench.tables.published import paper_scores
 
 SHORT = {"precision": "Precision", "recall": "Recall", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
 BAR = 0.17  # inches a method

@@ -25,25 +25,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from istsbench.data import Dataset, Sample
-from istsbench.datasets.images import DataError
-from istsbench.figures.drawing import (
-    WIDTH,
-    foot,
-    group_order,
-    group_title,
-    house_style,
-    looks,
-    stamp,
-)
+from istsbench.data.datasets import Dataset, Sample
+from istsbench.errors import DataError
+from istsbench.figures.style import WIDTH, foot, group_order, group_title, house_style, looks, stamp
+from istsbench.files import write_atomic
 from istsbench.metrics import Regions, TargetCounts, match_regions, summarise
-from istsbench.paper.sensitivity import read_rule
-from istsbench.paper.uncertainty import complete_rows
 from istsbench.progress import progress
-from istsbench.results import Results
+from istsbench.results.intervals import complete_rows
+from istsbench.results.results import Results
+from istsbench.results.sensitivity import read_rule
 from istsbench.runs.counting import scaled
-from istsbench.runs.ledger import map_store
-from istsbench.runs.maps import write_atomic
+from istsbench.runs.record import map_store
 
 SHOWN = (1e-6, 1e-2)  # Fa, pixels per pixel
 AREA = (1e-6, 1e-3)  # Fa between which the mean of Pd is taken

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from scipy.ndimage import find_objects, label
 from scipy.spatial.distance import cdist
 
-from istsbench.data import Dataset, Sample
-from istsbench.datasets.images import DataError
-from istsbench.exchange.masks import Masks
-from istsbench.figures.drawing import (
+from istsbench.data.datasets import Dataset, Sample
+from istsbench.errors import DataError, UnknownName
+from istsbench.figures.panels import GAP, INSET, Box, Sheet, fit, fitted
+from istsbench.figures.style import (
     GREY,
     RED,
     WIDTH,
@@ -29,12 +29,11 @@ from istsbench.figures.drawing import (
     label_of,
     stamp,
 )
-from istsbench.figures.sheet import GAP, INSET, Box, Sheet, fit, fitted
 from istsbench.metrics import REACH, Regions, ratios
-from istsbench.paper.uncertainty import complete_rows, paired_rows
-from istsbench.registry import UnknownName
-from istsbench.results import Results
-from istsbench.runs.ledger import map_store
+from istsbench.results.intervals import complete_rows, paired_rows
+from istsbench.results.masks import Masks
+from istsbench.results.results import Results
+from istsbench.runs.record import map_store
 
 ACROSS = 8  # panels in a row of the grid at most, the image first
 SIDE = 0.22  # inches, for the names of images at the left of the grid

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from istsbench.datasets.images import DataError
+from istsbench.errors import BrokenMethod, DataError, WrongUse
 from istsbench.figures.charts import SHORT
-from istsbench.figures.drawing import (
+from istsbench.figures.style import (
     GREY,
     WIDTH,
     foot,
@@ -26,13 +26,12 @@ from istsbench.figures.drawing import (
     write_labels,
 )
 from istsbench.metrics import summarise
-from istsbench.network import Network
-from istsbench.paper.uncertainty import paired_rows
-from istsbench.registry import TRADITIONAL, BrokenMethod, WrongUse
-from istsbench.results import Results
-from istsbench.runs.protocol import REDUCED
+from istsbench.networks.network import Network
+from istsbench.registry import TRADITIONAL, choose
+from istsbench.results.intervals import paired_rows
+from istsbench.results.protocol import REDUCED
+from istsbench.results.results import Results
 from istsbench.segmenter import Segmenter, Trainable
-from istsbench.selection import choose
 
 HEIGHT = 4.2  # inches
 

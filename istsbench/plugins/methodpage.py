@@ -10,9 +10,9 @@ import inspect
 from importlib.metadata import entry_points
 
 from istsbench import registry
-from istsbench.commands.listings import meanings
-from istsbench.paper.references import of_card
+from istsbench.plugins.parameters import meanings
 from istsbench.segmenter import Segmenter
+from istsbench.tables.references import of_card
 
 GROUPS = {
     "spatial": "Spatial filters",

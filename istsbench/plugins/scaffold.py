@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from istsbench import registry
-from istsbench.registry import WrongUse
+from istsbench.errors import WrongUse
 
 
 def write_package(name: str, out: Path) -> Path:

@@ -1,1 +1,1 @@
-"""A run: processes, shards or a cluster, the store of maps, counts, records and plans."""
+"""A run: processes, shards or a cluster, the store of maps, the counts and their record."""

@@ -5,7 +5,7 @@ and rule, and the exact operating curves over all pixels.
 
 The curves, and the areas under them, pool the pixels of all images at one level. For that,
 maps are scaled to [0, 1] image by image (min-max), but for probabilities, which are pooled
-as they are; `rules.of_probability` tells which these are.
+as they are; `threshold.of_probability` tells which these are.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from istsbench import rules
-from istsbench.data import Dataset, Sample
+from istsbench.data.datasets import Dataset, Sample
 from istsbench.metrics import Curve, Regions, best_rule, match_regions, pixel_counts, sweep
 from istsbench.runs.maps import MapStore, StoredMap
-from istsbench.runs.workers import Begin, Lost, in_processes
-from istsbench.threshold import Threshold
+from istsbench.runs.pool import Begin, Lost, in_processes
+from istsbench.threshold import HALF, Threshold, candidates, of_probability
 
 COLUMNS = (
     "image", "rule", "level", "tp", "fp", "fn", "tn", "targets", "detected", "false_pixels",
@@ -57,7 +56,7 @@ def _chosen(
     own: Threshold, store: MapStore, dataset: Dataset, names: Sequence[str]
 ) -> Threshold | None:
     """The best rule on these images; None unless the map of each is there."""
-    options = rules.candidates(own)
+    options = candidates(own)
     total, found = np.zeros((len(options), 3), dtype=np.int64), 0
     for sample, stored in _stored(store, dataset, names):
         total += sweep(stored.score, sample.mask, options)
@@ -77,7 +76,7 @@ def resolve(
 
     `tuned` and `oracle` are left out if an image that they are chosen on has no map.
     """
-    found: dict[str, Threshold | None] = {"own": own, "half": rules.HALF}
+    found: dict[str, Threshold | None] = {"own": own, "half": HALF}
     if "tuned" in wanted:
         found["tuned"] = _chosen(own, store, dataset, tuning)
     if "oracle" in wanted:
@@ -108,7 +107,7 @@ def count_image(
 
 def scaled(score: np.ndarray, own: Threshold) -> np.ndarray:
     """The map as curves pool it: probabilities as they are, others scaled to [0, 1]."""
-    if rules.of_probability(own):
+    if of_probability(own):
         return score
     low, high = score.min(), score.max()
     if high == low:

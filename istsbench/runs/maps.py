@@ -11,16 +11,12 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
+
+from istsbench.files import atomic, write_atomic
 
 try:
     from zlib_ng.zlib_ng import crc32  # the same numbers, an order of magnitude faster
@@ -28,50 +24,6 @@ except ImportError:  # where it has no wheel
     from zlib import crc32
 
 STAMPS = ".environment-*.json"  # beside maps: what made them
-DAY = 86_400  # seconds; nobody writes one file for as long
-
-
-@contextmanager
-def atomic(path: Path, keep: bool = False) -> Iterator[BinaryIO]:
-    """A file to write to that becomes `path` once it is whole, or leaves no trace.
-
-    With `keep`, a file that is there by then stays.
-    """
-    part = path.parent / f".{uuid.uuid4().hex}.part"  # tempfile would hide it from other users
-    try:
-        try:
-            file = open(part, "xb")
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = open(part, "xb")
-        with file:
-            yield file
-        if keep and path.exists():
-            part.unlink()
-        else:
-            os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
-    with atomic(path) as file:
-        file.write(data)
-
-
-def tidy(folder: Path) -> None:
-    """Remove unfinished files that killed processes left in a folder more than a day ago.
-
-    A younger one may be what another process is writing at this moment.
-    """
-    for part in folder.glob(f".{'[0-9a-f]' * 32}.part"):
-        try:
-            if time.time() - part.stat().st_mtime > DAY:
-                part.unlink()
-        except OSError:  # gone meanwhile, or another user's: it harms nobody
-            continue
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from istsbench.runs.maps import tidy
+from istsbench.errors import RunError
+from istsbench.files import tidy
 
 RESERVE = 50_000_000  # bytes that must be free beyond what the maps will take
-
-
-class RunError(RuntimeError):
-    """A run cannot start, or cannot go on; what was done before is kept."""
 
 
 def check_folders(*folders: Path) -> None:

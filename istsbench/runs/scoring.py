@@ -29,13 +29,13 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from istsbench.data import Dataset
-from istsbench.datasets.images import DataGone
+from istsbench.data.datasets import Dataset
+from istsbench.data.images import DataGone
+from istsbench.data.synthetic import scene
 from istsbench.progress import Progress
 from istsbench.runs.maps import MapStore, StoredMap
-from istsbench.runs.workers import Answers, Begin, Lost, in_processes
+from istsbench.runs.pool import Answers, Begin, Lost, in_processes
 from istsbench.segmenter import Segmenter
-from istsbench.testing import scene
 
 BATCH = 64  # images handed to `score_many` at a time
 LONGEST = 500  # characters kept of a reason

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from istsbench.datasets.images import DataError
-from istsbench.registry import WrongUse
-from istsbench.runs.maps import STAMPS, read_map, write_atomic
+from istsbench.errors import DataError, WrongUse
+from istsbench.files import write_atomic
+from istsbench.runs.maps import STAMPS, read_map
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,90 @@
+"""What the published files of a data set hold, pixel by pixel.
+
+A manifest has a line a sample: its size, a hash of the decoded grey pixels of the image,
+and one of the mask file as published, before any resizing. Pixels are hashed and not
+bytes, so that a copy encoded anew verifies too. The columns after them name the split of
+the sample in the official lists. A manifest is made from a copy known to be sound with
+
+    python -m istsbench.data.manifest nuaa FOLDER_ABOVE_THE_DATA_SETS
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from istsbench.data.datasets import FolderDataset, open_dataset
+from istsbench.data.images import pixel_hash, read_grey
+from istsbench.files import write_atomic
+
+FILES = {"nuaa": "nuaa.csv", "nust": "nust.csv.gz", "nust-paper": "nust.csv.gz"}
+COLUMNS = ("name", "width", "height", "image", "mask")
+OFFICIAL = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One published sample."""
+
+    name: str
+    width: int
+    height: int
+    image: str  # hash of the image's grey pixels
+    mask: str  # hash of the mask file's grey pixels
+    splits: Mapping[str, str]  # folder of lists -> split; empty where it lists the name nowhere
+
+
+def read_manifest(name: str) -> dict[str, Entry]:
+    """The entries of a data set by sample name; none for a data set without a manifest."""
+    if name not in FILES:
+        return {}
+    data = (files(__package__) / "manifests" / FILES[name]).read_bytes()
+    text = gzip.decompress(data) if FILES[name].endswith(".gz") else data
+    return {
+        row["name"]: Entry(
+            row["name"],
+            int(row["width"]),
+            int(row["height"]),
+            row["image"],
+            row["mask"],
+            {column: row[column] for column in row if column not in COLUMNS},
+        )
+        for row in csv.DictReader(io.StringIO(text.decode()))
+    }
+
+
+def write_manifest(dataset: FolderDataset, path: Path) -> None:
+    """Write the manifest of a copy that is known to be sound; compressed if `path` says so."""
+    lists = sorted({split.split("/")[0] for split in dataset.splits if "/" in split})
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*COLUMNS, *lists))
+    for name in sorted(dataset.names("all")):
+        image, mask = (read_grey(file) for file in dataset.pairs[name])
+        height, width = image.shape
+        places = [_official(dataset, folder, name) for folder in lists]
+        writer.writerow((name, width, height, pixel_hash(image), pixel_hash(mask), *places))
+    data = text.getvalue().encode()
+    write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+
+
+def _official(dataset: FolderDataset, folder: str, name: str) -> str:
+    splits = [s for s in OFFICIAL if name in dataset.splits.get(f"{folder}/{s}", ())]
+    return " ".join(splits)
+
+
+def main() -> None:
+    name, root = sys.argv[1], Path(sys.argv[2])
+    dataset = open_dataset(name, root)
+    assert isinstance(dataset, FolderDataset)
+    write_manifest(dataset, Path(__file__).parent / "manifests" / FILES[name])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Every exception that this package raises for a reason that its user can change."""
+
+from __future__ import annotations
+
+import difflib
+
+
+class WrongUse(ValueError):
+    """What was asked for cannot be read or does not exist; the message says what could be."""
+
+
+class UnknownName(WrongUse, LookupError):
+    """No method, data set or group has this name."""
+
+    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class BrokenMethod(ImportError):
+    """An entry point that cannot be loaded; other methods are not affected."""
+
+
+class MissingWeights(FileNotFoundError):
+    """A method that learns has no weights; the message says which files and which command."""
+
+
+class DataError(ValueError):
+    """A file or folder is not what the data set needs; the message names it."""
+
+
+class WeightsError(DataError):
+    """A file does not hold the weights that were asked for; the message names it."""
+
+
+class Stopped(WrongUse):
+    """A training cannot start or go on as asked; the message says why."""
+
+
+class RunError(RuntimeError):
+    """A run cannot start, or cannot go on; what was done before is kept."""
+
+
+class ProtocolMix(WrongUse):
+    """Results of different protocols were asked for in one table."""
+
+
+class PackError(DataError):
+    """A results pack is damaged, does not fit, or is not to be trusted."""

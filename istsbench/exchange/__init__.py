@@ -1,1 +1,0 @@
-"""Results of others: prediction images and packs, checked before they join a table."""

@@ -1,0 +1,133 @@
+"""Number, area and SCR of the targets of data sets: the figure and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from istsbench.data.statistics import Statistics, summary
+from istsbench.figures.style import WIDTH, house_style, write_figure
+from istsbench.files import write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure
+
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito
+
+
+HATCHES = ("", "///", "...", "xx", "\\\\\\", "++")
+
+
+MARKERS = "os^Dv*"
+
+
+def plot(measured: Sequence[Statistics]) -> Figure:
+    """Number, area and SCR of the targets, like the paper's Fig. 4.
+
+    Bars are shares of a class, lines cumulative shares, both in percent; the last class
+    holds all that is larger. Targets with an undefined SCR are left out of its panel.
+    """
+    from matplotlib.figure import Figure
+
+    with house_style():
+        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
+        _draw(figure, measured)
+    return figure
+
+
+def _draw(figure: Figure, measured: Sequence[Statistics]) -> None:
+    number, area, scr = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    counts = [(one.title, one.images["targets"].to_numpy()) for one in measured]
+    areas = [(one.title, one.targets["area"].to_numpy()) for one in measured]
+    ratios = [(one.title, one.targets["scr"].dropna().to_numpy()) for one in measured]
+    _number_panel(number, counts)
+    _size_panel(area, areas, np.arange(0, 101, 10))
+    _size_panel(scr, ratios, np.arange(0, 20.1, 2.5))
+    number.set(title="(a) Targets in an image", xlabel="targets", ylabel="share of images, %")
+    area.set(title="(b) Target area", xlabel="pixels", ylabel="share of targets, %")
+    scr.set(title="(c) Target SCR", xlabel="SCR", ylabel="share of targets, %")
+    for axes in (number, area, scr):
+        axes.set_ylim(0, 105)
+        axes.grid(visible=False)
+    number.set_ylim(0, 118)  # room for the number above a full bar
+    pairs = zip(number.containers, area.lines, strict=True)
+    figure.legend(
+        handles=[handle for pair in pairs for handle in pair],
+        loc="outside upper center",
+        ncols=min(len(measured), 3),
+    )
+
+
+def _number_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]]) -> None:
+    fewest = min(values.min(initial=1) for _, values in measured)
+    starts = np.arange(fewest, 7)
+    for bars in _bars(axes, measured, starts, at=0):
+        shares = [_percent(bar.get_height()) for bar in bars]
+        axes.bar_label(bars, shares, fontsize=6, rotation=90, padding=2)
+    axes.set_xticks(range(len(starts)), [*map(str, starts[:-1]), f"\u2265{starts[-1]}"])
+
+
+def _percent(share: float) -> str:
+    if share == 0:
+        return ""
+    return f"{share:.1f}" if share >= 0.05 else "<0.1"
+
+
+def _size_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]], starts: np.ndarray) -> None:
+    """The last class reaches to infinity; a line's point stands at the end of its class."""
+    drawn = _bars(axes, measured, starts, at=0.5)
+    for index, bars in enumerate(drawn):
+        cumulative = np.cumsum([0, *(bar.get_height() for bar in bars)])
+        axes.plot(
+            cumulative,
+            color=COLOURS[index % len(COLOURS)],
+            marker=MARKERS[index % len(MARKERS)],
+            markersize=3,
+            label=f"{measured[index][0]}, cumulative",
+        )
+    # Every other start has a name: all of them would run together.
+    names = [f"{start:g}" if index % 2 == 0 else "" for index, start in enumerate(starts)]
+    axes.set_xticks(range(len(starts) + 1), [*names, "\u221e"])
+
+
+def _bars(
+    axes: Axes, measured: Sequence[tuple[str, np.ndarray]], starts: np.ndarray, at: float
+) -> list[BarContainer]:
+    """Grouped bars, a class from each start up to the next one, the last without end."""
+    width = 0.8 / len(measured)
+    drawn = []
+    for index, (title, values) in enumerate(measured):
+        shares = 100 * np.histogram(values, [*starts, np.inf])[0] / max(len(values), 1)
+        places = np.arange(len(starts)) + at + (index - (len(measured) - 1) / 2) * width
+        # A label with an underscore stays out of the legend of the panels that have lines.
+        label = f"_{title}" if at else title
+        colour, hatch = COLOURS[index % len(COLOURS)], HATCHES[index % len(HATCHES)]
+        bars = axes.bar(
+            places, shares, width, color=colour, hatch=hatch, edgecolor="white", linewidth=0.4
+        )
+        bars.set_label(label)
+        drawn.append(bars)
+    return drawn
+
+
+def save(measured: Sequence[Statistics], folder: Path) -> list[Path]:
+    """Write `statistics.csv`, `.png` and `.pdf`, and two CSV files a data set."""
+    files = {"statistics.csv": _csv(summary(measured))}
+    for one in measured:
+        files[f"{one.name}_{one.split}_images.csv"] = _csv(one.images)
+        files[f"{one.name}_{one.split}_targets.csv"] = _csv(one.targets)
+    for name, data in files.items():
+        write_atomic(folder / name.replace("/", "-"), data)
+    paths = [folder / name.replace("/", "-") for name in files]
+    return paths + write_figure(plot(measured), folder, "statistics")
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False, lineterminator="\n").encode()

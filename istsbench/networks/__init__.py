@@ -1,0 +1,1 @@
+"""Networks: how they are built, fed, trained, stored, and what they cost."""

@@ -1,0 +1,138 @@
+"""What a training is to do, decided before it begins: recipe, images, preparation, seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from istsbench.data.datasets import Dataset
+from istsbench.errors import Stopped
+from istsbench.networks.checkpoint import read_weights
+from istsbench.networks.network import Network
+from istsbench.networks.patches import Memory
+from istsbench.networks.recipe import PRECISIONS, Preparation, Recipe
+
+GRAIN = 32  # patches are a multiple of this, pixels
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides what a training comes to; a checkpoint is bound to it."""
+
+    method: str
+    architecture: Mapping[str, Any]
+    recipe: Recipe
+    dataset: str
+    split: str
+    fingerprint: str
+    preparation: Preparation
+    seed: int
+    precision: str
+
+    def record(self) -> dict[str, Any]:
+        """As JSON gives it back."""
+        return dict(json.loads(json.dumps(asdict(self))))
+
+
+def fit_recipe(recipe: Recipe, memory: Memory) -> Recipe:
+    """The recipe with patches no larger than nearly all of the images (NUST: 128)."""
+    sides = [max(image.shape) for image in memory.images]
+    usual = int(np.ceil(np.quantile(sides, 0.95) / GRAIN)) * GRAIN
+    return replace(recipe, patch=min(recipe.patch, usual))
+
+
+def prepare(
+    network: Network,
+    dataset: Dataset,
+    recipe: Recipe | str | None,
+    changes: Mapping[str, Any],
+    seed: int | None,
+    precision: str | None,
+    finished: Path | None,
+) -> tuple[Plan, Memory, Memory]:
+    """The plan, the images to train on and those to choose the epoch on; the last may be none.
+
+    With the last weights of a finished training the plan is to do that once more on training
+    and validation images; what is given besides must be as it was there.
+    """
+    earlier = _plan_of(finished) if finished is not None else {}
+    if recipe is None:
+        recipe = Recipe(**earlier["recipe"]) if earlier else "fast"
+    if isinstance(recipe, str):
+        if recipe not in network.recipes:
+            known = ", ".join(network.recipes)
+            raise Stopped(f"no recipe {recipe!r} for {network.card.label}; it has: {known}")
+        recipe = network.recipes[recipe]
+    recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    seed = earlier.get("seed", 0) if seed is None else seed
+    precision = earlier.get("precision", "fp32") if precision is None else precision
+    _check_values(recipe, seed, precision)
+    plan, memory = _plan(network, dataset, "train", recipe, seed, precision)
+    if finished is None:
+        chosen = dataset.tuning_names() if dataset.splits.get("val") else ()
+        return plan, memory, Memory.of(dataset, chosen)
+    check_same(earlier, plan, finished.parent)
+    return *_plan(network, dataset, "trainval", plan.recipe, seed, precision), Memory((), (), "")
+
+
+def _plan_of(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise Stopped(
+            f"the training in {path.parent} is not finished ({path.name} is not there); a final "
+            "training repeats a finished one"
+        )
+    return dict(read_weights(path)[1]["plan"])
+
+
+def _check_values(recipe: Recipe, seed: int, precision: str) -> None:
+    for name, value, least in (
+        ("epochs", recipe.epochs, 1),
+        ("validations", recipe.validations, 1),
+        ("seed", seed, 0),
+    ):
+        if value < least:
+            raise Stopped(f"{name} is {value}, expected {least} or more")
+    if not recipe.lr > 0:
+        raise Stopped(f"lr is {recipe.lr}, expected more than 0")
+    if precision not in PRECISIONS:
+        raise Stopped(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
+
+
+def _plan(
+    network: Network, dataset: Dataset, split: str, recipe: Recipe, seed: int, precision: str
+) -> tuple[Plan, Memory]:
+    """The plan of a training on a split, and its images."""
+    names = dataset.names(split)
+    if both := set(names).intersection(dataset.splits.get("test", ())):
+        raise Stopped(
+            f"{len(both)} of {len(names)} images of the split {split} of {dataset.name} are test "
+            f"images, the first is {min(both)}; expected none in both"
+        )
+    memory = Memory.of(dataset, names, recipe.side)
+    if not memory.images:
+        raise Stopped(f"the split {split} of {dataset.name} has no images to train on")
+    recipe = fit_recipe(recipe, memory)
+    if recipe.patch < 1 or recipe.patch % network.multiple:
+        raise Stopped(f"patch is {recipe.patch}, expected a multiple of {network.multiple}")
+    preparation = network.preparation or Preparation(*memory.levels())
+    plan = Plan(
+        network.registered_name(), network.architecture(), recipe, dataset.name, split,
+        memory.fingerprint, replace(preparation, side=recipe.side), seed, precision,
+    )  # fmt: skip
+    return plan, memory
+
+
+def check_same(there: Mapping[str, Any], asked: Plan, out: Path) -> None:
+    """Raise `Stopped` if the plan of the training in a folder, as JSON, is another one."""
+    own = asked.record()
+    differ = {key: (there.get(key), value) for key, value in own.items() if there.get(key) != value}
+    if differ:
+        raise Stopped(
+            f"{out} holds another training: (there, asked for) are {differ}; "
+            "use another folder, or start anew with --no-resume (resume=False)"
+        )

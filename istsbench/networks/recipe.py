@@ -1,0 +1,106 @@
+"""How a network is trained and fed: its recipe, its preprocessing, device and precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from istsbench.errors import WrongUse
+from istsbench.segmenter import Image, Map
+
+if TYPE_CHECKING:
+    import torch
+
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained."""
+
+    epochs: int
+    batch: int  # patches a step, over all devices
+    lr: float  # at the start
+    patch: int  # side of the square training patches, pixels
+    loss: str  # a name that the network knows
+    optimizer: str = "adam"  # or "adagrad"
+    schedule: str = "cosine"  # or "constant", "steps" (a fifth of the rate after each third)
+    weight_decay: float = 0.0
+    side: int | None = None  # images are resized to this square first; None: native size
+    centred: float = 0.5  # share of patches that are placed around a target pixel
+    turns: str = "all"  # flips up-down, left-right and transposition; "mirror"; or "none"
+    rescale: float = 1.0  # largest factor of a random change of size, 1: none
+    blur: float = 0.0  # largest sigma of a random blur given to half of the patches, pixels
+    validations: int = 40  # how often, at least, a training is scored on the validation images
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """From grey levels to the input of a network: (image - mean) / std, at a size."""
+
+    mean: float = 127.5  # grey levels
+    std: float = 127.5
+    side: int | None = None  # images are resized to this square; None: native size
+
+    def __call__(self, image: Image) -> np.ndarray:
+        """The input, float32 (h, w), of a float64 image (H, W)."""
+        prepared = (np.asarray(image, np.float32) - np.float32(self.mean)) / np.float32(self.std)
+        if self.side is None:
+            return prepared
+        return cv2.resize(prepared, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
+
+    def back(self, score: np.ndarray, shape: tuple[int, int]) -> Map:
+        """A map of the input, float32 (h, w), at the size of the image, float64 (H, W)."""
+        if score.shape != shape:
+            score = cv2.resize(score, shape[::-1], interpolation=cv2.INTER_LINEAR)
+        return score.astype(np.float64)
+
+
+def best_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" is the first GPU, or the CPU if there is none.
+
+    Raises `WrongUse` for a GPU that is not there.
+    """
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise WrongUse(f"device is {name!r}, but GPUs found here: {torch.cuda.device_count()}")
+    return device
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit torch to one thread of the CPU inside."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def place(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    """The module on a device, in the memory order that convolutions are fastest in."""
+    import torch
+
+    moved: torch.nn.Module = module.to(device)
+    return moved.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Mixed precision for a `with` block: none ("fp32") or bfloat16 ("bf16")."""
+    import torch
+
+    if precision not in PRECISIONS:
+        raise WrongUse(f"precision is {precision!r}, expected one of {', '.join(PRECISIONS)}")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

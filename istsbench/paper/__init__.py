@@ -1,1 +1,0 @@
-"""What goes into a paper, and what papers print."""

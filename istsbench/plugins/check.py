@@ -1,0 +1,152 @@
+"""`istsbench check`: the conformance suite on methods, as lines to read and a count."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from istsbench import registry
+from istsbench.errors import BrokenMethod, UnknownName, WrongUse
+from istsbench.registry import choose, read_item
+from istsbench.segmenter import Segmenter
+from istsbench.testing import CHECKS, Check, left_out, prepared
+
+OUTCOMES = "passed", "failed", "excused", "left out"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one check."""
+
+    check: str
+    outcome: str  # one of OUTCOMES; "left out" was not run
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of all checks of one method."""
+
+    title: str
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(verdict.outcome != "failed" for verdict in self.verdicts)
+
+    def __str__(self) -> str:
+        """A line for each check that did not simply pass, and the count."""
+        found = [verdict.outcome for verdict in self.verdicts]
+        counts = [f"{len(found) - found.count('left out')} run"]
+        counts += [
+            f"{found.count(outcome)} {outcome}"
+            for outcome in OUTCOMES
+            if outcome in ("passed", "excused") or outcome in found
+        ]
+        lines = [
+            f"  {verdict.outcome:8}  {verdict.check}: {verdict.reason}"
+            for verdict in self.verdicts
+            if verdict.outcome != "passed"
+        ]
+        return "\n".join([self.title, *lines, f"  {', '.join(counts)}"])
+
+
+def check_all(methods: str) -> Iterator[Report]:
+    """Run every check on the methods that a text names, each as its report is asked for.
+
+    These are names and groups as in `choose`, or one `package.module:Class`, which is also
+    looked for in the working directory, with parameters or without. Raises `WrongUse` where a
+    text names none or a parameter does not fit, and for a method that learns and can have no
+    random weights.
+    """
+    for title, make in _find(methods):
+        try:
+            method = make()
+        except (BrokenMethod, TypeError) as error:
+            yield Report(title, (Verdict("can_be_created", "failed", str(error)),))
+            continue
+        yield check_method(method, title)
+
+
+def check_method(method: Segmenter, title: str) -> Report:
+    """Run every check on a method; a network without weights gets random ones."""
+    skipped = left_out(method)
+    with TemporaryDirectory(prefix="istsbench-") as folder:
+        ready = prepared(method, Path(folder))
+        verdicts = tuple(
+            Verdict(check.__name__, "left out", skipped[check.__name__])
+            if check.__name__ in skipped
+            else _judge(ready, check)
+            for check in CHECKS
+        )
+    return Report(title if ready is method else f"{title}, random weights", verdicts)
+
+
+def _find(methods: str) -> list[tuple[str, Callable[[], Segmenter]]]:
+    if ":" in methods.partition("(")[0]:
+        return [(methods, lambda: _make(methods))]
+    try:
+        return [(choice.spec, choice.create) for choice in choose(methods)]
+    except UnknownName as error:
+        raise WrongUse(
+            f"{error}. Is it one of yours, not installed? `pip install -e` its folder, or give "
+            "its class, as in mymethod:Mymethod"
+        ) from error
+
+
+def _make(text: str) -> Segmenter:
+    name, given = read_item(text)
+    kind = _load(name)
+    try:
+        return registry.build(kind, name, given)
+    except (TypeError, ValueError) as error:
+        if given:
+            raise WrongUse(f"{text}: {error}") from error
+        raise
+
+
+def _load(text: str) -> type[Segmenter]:
+    module, _, name = text.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        known = find_spec(module) is not None
+    except (ImportError, ValueError):
+        known = False
+    if not known or not name.isidentifier():
+        raise WrongUse(
+            f"{text!r} names no class that can be found; expected package.module:Class, "
+            "installed or below the working directory, or a name of `istsbench list`"
+        )
+    return registry.load(EntryPoint(text, text, registry.ENTRY_POINTS))
+
+
+def _judge(method: Segmenter, check: Check) -> Verdict:
+    name, excuse = check.__name__, method.excused.get(check.__name__)
+    try:
+        check(method)
+    except (Exception, SystemExit) as error:
+        if excuse is not None:
+            return Verdict(name, "excused", excuse)
+        return Verdict(name, "failed", _reason(error, type(method)))
+    if excuse is not None:
+        return Verdict(name, "failed", f"it passes; remove the excuse {excuse!r}")
+    return Verdict(name, "passed")
+
+
+def _reason(error: BaseException, kind: type[Segmenter]) -> str:
+    """What happened, and the last line of the method's own file that it came through."""
+    text = " ".join(str(error).split())
+    if not isinstance(error, AssertionError):
+        text = f"{type(error).__name__}: {text}"
+    file = inspect.getsourcefile(kind)
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{text} ({Path(file).name}, line {lines[-1].lineno})" if file and lines else text

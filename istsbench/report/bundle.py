@@ -1,0 +1,333 @@
+"""What goes into a paper, in one folder: tables, numbers, figures, protocol, references.
+
+    TO/tables/...        Table VI under both reductions, with intervals; the thresholds used
+    TO/macros.tex        every number of the tables as a LaTeX macro
+    TO/figures/TAG/...   the figures of each results folder that show the rule and the
+                         reduction, or neither, and were drawn after its newest record
+    TO/protocol.tex .md  a paragraph that states the protocol, ready to paste
+    TO/references.bib    just the methods and data sets in use
+    TO/preview.tex       a document around all of it, to look at
+
+Everything follows from results folders; nothing is run or scored again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from istsbench import __version__
+from istsbench.files import write_atomic
+from istsbench.metrics import REACH, REDUCTIONS
+from istsbench.results.protocol import Protocol
+from istsbench.results.results import Results
+from istsbench.tables import latex
+from istsbench.tables.counterparts import NAMES, measured, paper_beside
+from istsbench.tables.references import Reference, bibliography, of_dataset, of_method
+from istsbench.tables.table import Table, table_vi
+
+KINDS = ("csv", "md", "tex", "html")
+GROUPS = {
+    "spatial": ("spatial filter", "spatial filters"),
+    "hvs": ("local contrast method", "local contrast methods"),
+    "lowrank": ("low-rank method", "low-rank methods"),
+    "cnn": ("network", "networks"),
+    "game": ("game of networks", "games of networks"),
+}
+RULE_TEXTS = {
+    "own": "by the method's own rule (its paper's, or one calibrated on NUAA-SIRST training and "
+    "validation images, for slow methods on validation images alone)",
+    "half": "by scaling the map of each image to [0, 1] and taking what exceeds 0.5",
+    "tuned": "at the mean plus k standard deviations of the map (networks: at a level), with "
+    "one k for each method, chosen for the best pooled F1 on validation images",
+    "oracle": "at the mean plus k standard deviations of the map (networks: at a level), with "
+    "one k for each method, chosen for the best pooled F1 on the test images themselves, which "
+    "is not a result",
+}
+STATUS_TEXTS = {
+    "reference-checked": "equal to public reference code",
+    "paper": "written from the paper",
+    "reconstruction": "reconstructed because the source was not reachable",
+}
+
+
+def bundle(
+    sets: Sequence[Results], out: Path, to: Path, rule: str = "own", reduction: str = "image"
+) -> list[Path]:
+    """Write the bundle of some results folders below `out` into `to`; returns its files.
+
+    Figures are copied, never drawn; those that are older than a record are left out, and the
+    preview names them.
+    """
+    from istsbench.figures.freshness import drawn
+
+    tables = _tables(sets, out, rule, reduction)
+    files: dict[str, str] = {}
+    macros: dict[str, str] = {}
+    for name, (table, ending) in tables.items():
+        files |= {f"tables/{name}.{kind}": table.text(kind) for kind in KINDS}
+        macros |= {k: v for k, v in latex.macros(table, ending).items() if k not in macros}
+    for results in sets:
+        dataset, found = results.any_record["dataset"], Protocol.of(results, rule, reduction)
+        macros[latex.macro_name(dataset, "", "protocol")] = found.id
+        macros[latex.macro_name(dataset, "", "images")] = str(results.any_record["images"])
+    files["macros.tex"] = latex.macro_file(macros, [f"istsbench {__version__}"])
+    files["tables/thresholds.csv"] = thresholds(sets).to_csv(index=False)
+    files["protocol.tex"] = protocol_text(sets, rule, reduction, _cite, latex.escape)
+    files["protocol.md"] = protocol_text(sets, rule, reduction, " [@{}]".format, str)
+    files["references.bib"] = bibliography(_references(sets))
+    figures: dict[str, bytes] = {}
+    old: list[str] = []
+    for results in sets:
+        pdf = drawn(results.folder, rule, reduction, "pdf")
+        at = f"figures/{results.folder.name}"
+        figures |= {f"{at}/{path.name}": path.read_bytes() for path in pdf.current}
+        old += [f"{at}/{path.name}" for path in pdf.old]
+    files["preview.tex"] = _preview(tables, figures, old)
+    contents = {name: text.encode() for name, text in files.items()} | figures
+    for name, content in contents.items():
+        write_atomic(to / name, content)
+    return [to / name for name in contents]
+
+
+def _tables(
+    sets: Sequence[Results], out: Path, rule: str, reduction: str
+) -> dict[str, tuple[Table, str]]:
+    """Name -> table, and what its macros end in."""
+    found = {
+        "table_vi": (table_vi(sets, rule, reduction, beside="difference"), ""),
+        "table_vi_intervals": (
+            table_vi(sets, rule, reduction, beside="nothing", intervals=True),
+            "",
+        ),
+    }
+    for other in REDUCTIONS:
+        if other != reduction:
+            found[f"table_vi_{other}"] = (table_vi(sets, rule, other, beside="nothing"), other)
+    for name in NAMES.values():
+        ours, protocol = measured(name, out, reduction)
+        if ours is not None:
+            found[name] = (paper_beside(name, ours, protocol=protocol), "")
+    return found
+
+
+def _preview(tables: Iterable[str], figures: Iterable[str], old: Collection[str]) -> str:
+    inputs = [rf"\input{{tables/{name}.tex}}" for name in tables]
+    pictures = [
+        rf"\begin{{center}}\includegraphics[width=\textwidth]{{{name}}}\end{{center}}"
+        for name in figures
+    ]
+    if old:
+        pictures.append(f"Left out, older than the results: {latex.escape(', '.join(old))}.")
+    return latex.document(
+        r"\input{macros.tex}", r"\input{protocol.tex}", *inputs, r"\clearpage", *pictures,
+        r"\bibliographystyle{plain}", r"\bibliography{references}",
+    )  # fmt: skip
+
+
+def _cite(key: str) -> str:
+    return rf"~\cite{{{key}}}"
+
+
+def _references(sets: Sequence[Results]) -> list[Reference | None]:
+    datasets = [of_dataset(results.any_record["dataset"]) for results in sets]
+    return [*datasets, *(of_method(record["method"]) for record in _rows(sets))]
+
+
+def _rows(sets: Sequence[Results]) -> list[dict]:
+    """The record of every method on every data set, of those that were counted at all."""
+    return [record for results in sets for record in results.records.values() if "wanted" in record]
+
+
+def thresholds(sets: Sequence[Results]) -> pd.DataFrame:
+    """The rule behind each name as it was used: data set, method, own, half, ..."""
+    lines = [
+        {"dataset": record["dataset"], "method": record["label"], **record["rules"]}
+        for results in sets
+        for record in results.records.values()
+        if record.get("rules")
+    ]
+    return pd.DataFrame(lines)
+
+
+def protocol_text(
+    sets: Sequence[Results],
+    rule: str,
+    reduction: str,
+    cite: Callable[[str], str],
+    escape: Callable[[str], str],
+) -> str:
+    """The protocol as a paragraph; `cite` makes a citation of a key, `escape` guards names."""
+    rows = _rows(sets)
+    imported = [record for record in rows if "imported" in record]
+    rest = [record for record in rows if "imported" not in record]
+    submitted = [record for record in rest if record["group"] == "submitted"]
+    ran = [record for record in rest if record["group"] != "submitted"]
+    scoring = (
+        "Every method receives the grey image (levels 0 to 255) at its native size and returns "
+        f"a score map, which is turned into a mask {RULE_TEXTS[rule]}."
+    )
+    parts = [
+        _methods(ran, cite, escape),
+        _others(submitted, imported, cite, escape),
+        _not_scored(sets, escape),
+        _datasets(sets, cite, escape),
+        scoring if ran else f"Score maps are turned into masks {RULE_TEXTS[rule]}.",
+        _scores(reduction),
+        _status(ran, escape),
+        _failed(rows, escape),
+        _machine(ran, escape),
+        _ids(sets, rule, reduction),
+    ]
+    return " ".join(filter(None, parts)) + "\n"
+
+
+def _methods(ran: list[dict], cite: Callable[[str], str], escape: Callable[[str], str]) -> str:
+    if not ran:
+        return ""
+    methods: dict[str, dict] = {}
+    for record in ran:
+        methods.setdefault(record["method"], record)
+    named = [
+        escape(record["label"]) + _citation(spec, cite)
+        for spec, record in sorted(methods.items(), key=lambda item: (item[1]["year"], item[0]))
+    ]
+    groups = [record["group"] for record in methods.values()]
+    counts = []
+    for group in dict.fromkeys(groups):
+        one, many = GROUPS.get(group, (f"{group} method", f"{group} methods"))
+        counts.append(_number(groups.count(group), one, many))
+    number = _number(len(methods), "method", "methods")
+    return f"We compare {number} ({', '.join(counts)}): {', '.join(named)}."
+
+
+def _number(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _citation(spec: str, cite: Callable[[str], str]) -> str:
+    reference = of_method(spec)
+    return cite(reference.key) if reference else ""
+
+
+def _on(
+    rows: Iterable[dict], escape: Callable[[str], str], cite: Callable[[str], str] | None = None
+) -> str:
+    """`IPI on NUAA-SIRST and NUST-SIRST, ACM on NUST-SIRST`."""
+    titles: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
+    for record in rows:
+        spec = record["method"]
+        titles.setdefault(spec, []).append(escape(record["title"]))
+        names[spec] = escape(record["label"]) + (_citation(spec, cite) if cite else "")
+    return ", ".join(f"{names[spec]} on {' and '.join(on)}" for spec, on in titles.items())
+
+
+def _others(
+    submitted: list[dict],
+    imported: list[dict],
+    cite: Callable[[str], str],
+    escape: Callable[[str], str],
+) -> str:
+    """What was not run here."""
+    parts = []
+    if submitted:
+        parts.append(
+            f"Submitted as prediction images, and not run here: {_on(submitted, escape, cite)}; "
+            "their levels, 0 to 1, are taken as score maps, with 0.5 as their own rule."
+        )
+    if imported:
+        parts.append(
+            "Imported from results packs, with counts that were made elsewhere: "
+            f"{_on(imported, escape, cite)}."
+        )
+    return " ".join(parts)
+
+
+def _not_scored(sets: Sequence[Results], escape: Callable[[str], str]) -> str:
+    """The rows that stand empty on a data set: the method is missing there, or never ran."""
+    every = [record for results in sets for record in results.records.values()]
+    # What never ran has no label, so that of a record which has one stands last.
+    labels = {r["method"]: r["label"] for r in sorted(every, key=lambda r: "wanted" in r)}
+    empty = [
+        {"method": spec, "label": label, "title": results.any_record["title"]}
+        for results in sets
+        for spec, label in labels.items()
+        if "wanted" not in results.records.get(spec, {})
+    ]
+    return f"Not scored: {_on(empty, escape)}." if empty else ""
+
+
+def _datasets(
+    sets: Sequence[Results], cite: Callable[[str], str], escape: Callable[[str], str]
+) -> str:
+    texts, mended = [], []
+    for results in sets:
+        record, reference = results.any_record, of_dataset(results.any_record["dataset"])
+        images = str(record["images"])
+        if record["images"] < record["of"]:
+            images = f"the first {record['images']} of {record['of']}"
+        texts.append(
+            escape(record["title"]) + (cite(reference.key) if reference else "")
+            + f" (split {escape(record['split'])}, {images} images, "
+            "first 16 digits of the SHA-256 of names and pixels "
+            f"{record['data_hash']})"
+        )  # fmt: skip
+        mended += [note for one in results.records.values() for note in one.get("notes", [])]
+    also = f" Mended on loading: {escape('; '.join(dict.fromkeys(mended)))}." if mended else ""
+    return f"Data: {'; '.join(texts)}.{also}"
+
+
+def _scores(reduction: str) -> str:
+    how = {
+        "image": "means over images of each image's score",
+        "pooled": "computed from the counts of pixels pooled over all images",
+    }[reduction]
+    return (
+        f"Precision, recall, F1 and IoU are {how}, with 0/0 = 0, counted on all pixels at native "
+        "size. Pd and Fa are pooled: targets are 8-connected regions, a target is detected by "
+        f"the first free predicted region whose centroid is less than {REACH:g} pixels from its "
+        "own, and Fa counts the pixels of all other predicted regions."
+    )
+
+
+def _status(ran: list[dict], escape: Callable[[str], str]) -> str:
+    parts = []
+    for status, text in STATUS_TEXTS.items():
+        labels = {record["method"]: record["label"] for record in ran if record["status"] == status}
+        if labels:
+            named = escape(", ".join(labels.values()))
+            few = f" ({named})" if status != "reference-checked" else ""
+            parts.append(f"{_number(len(labels), 'is', 'are')} {text}{few}")
+    return f"Of the methods, {', '.join(parts)}." if parts else ""
+
+
+def _failed(rows: list[dict], escape: Callable[[str], str]) -> str:
+    failed = [record for record in rows if record.get("failed")]
+    return f"Not every image could be scored by {_on(failed, escape)}." if failed else ""
+
+
+def _machine(ran: list[dict], escape: Callable[[str], str]) -> str:
+    found: dict[str, list[str]] = {}
+    for record in ran:
+        for key, value in (record.get("environment") or {}).items():
+            if value not in found.setdefault(key, []):
+                found[key].append(value)
+    if not found:
+        return ""
+    cpus = escape(" and ".join(found.pop("cpu", ["an unknown processor"])))
+    systems = escape(" and ".join(found.pop("system", ["an unknown system"])))
+    for key in ("cores", "threads"):
+        found.pop(key, None)
+    versions = ", ".join(f"{key} {' and '.join(values)}" for key, values in found.items())
+    return (
+        f"On a processor methods ran on one thread; it was {cpus} ({systems}); software: "
+        f"{escape(versions)}."
+    )
+
+
+def _ids(sets: Sequence[Results], rule: str, reduction: str) -> str:
+    ids = [Protocol.of(results, rule, reduction).id for results in sets]
+    return f"Protocol {'ids' if len(ids) > 1 else 'id'} of istsbench: {', '.join(ids)}."

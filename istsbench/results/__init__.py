@@ -1,0 +1,1 @@
+"""What runs have left: read back, checked, judged, exchanged and run again."""

@@ -1,0 +1,207 @@
+"""How far scores can be trusted: intervals over images, and paired comparisons.
+
+The images are the sampling unit. An interval says how a score would move had other
+images of the same kind been drawn; it says nothing of other scenes or other seeds.
+Two methods are compared on the same images, so a difference may be certain although
+the intervals of the two overlap.
+
+- `intervals`: percentile bootstrap over images (Efron & Tibshirani, "An Introduction to
+  the Bootstrap", 1993), every method on the same resamples.
+- `against_best`: Wilcoxon signed-rank tests of the best method against each other one on
+  per-image scores, with Holm's correction (Holm, "A simple sequentially rejective multiple
+  test procedure", Scand. J. Statist. 6, 65-70, 1979).
+- `ranking`: Friedman's test and Nemenyi's critical difference of mean ranks (Demsar,
+  "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 1-30, 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
+
+from istsbench.errors import DataError
+from istsbench.metrics import REDUCTIONS, ratios
+from istsbench.results.results import Results
+
+LEVEL = 0.05  # of every test; intervals cover 1 - LEVEL
+RESAMPLES = 2000
+CHUNK = 20_000_000  # draws held at once by the bootstrap
+
+_PARTS = {
+    "precision": (("tp",), ("tp", "fp")),
+    "recall": (("tp",), ("tp", "fn")),
+    "f1": (("tp", "tp"), ("tp", "tp", "fp", "fn")),
+    "iou": (("tp",), ("tp", "fp", "fn")),
+    "pd": (("detected",), ("targets",)),
+    "fa": (("false_pixels",), ("tp", "fp", "fn", "tn")),
+}
+"""Score -> columns whose sums are its numerator and denominator."""
+SCORES = (*_PARTS, "niou")
+
+
+def paired_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
+    """Spec -> rows of the rule, indexed by image, the same images in the same order.
+
+    Only methods of which every image was counted, in the order of tables; may be empty.
+    """
+    found: dict[str, pd.DataFrame] = {}
+    for spec in sorted(results.records, key=lambda spec: _place(results.records[spec])):
+        if results.complete(spec, rule):
+            rows = results.counts[spec]
+            rows = rows[rows["rule"] == rule].set_index("image")
+            found[spec] = rows if not found else rows.loc[next(iter(found.values())).index]
+    return found
+
+
+def complete_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
+    """`paired_rows` of at least one method; raises `DataError` if there is none."""
+    rows = paired_rows(results, rule)
+    if not rows:
+        raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
+    return rows
+
+
+def _place(record: dict) -> tuple[bool, int, str]:
+    return record["group"] == "game", record["year"], record["label"]
+
+
+def per_image(results: Results, rule: str, score: str = "f1") -> pd.DataFrame:
+    """Scores of `RATIOS` as images x methods; raises `DataError` if no method is complete."""
+    rows = complete_rows(results, rule)
+    return pd.DataFrame({spec: ratios(frame)[score] for spec, frame in rows.items()})
+
+
+def intervals(
+    results: Results,
+    rule: str,
+    score: str = "f1",
+    reduction: str = "image",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """A row a complete method, indexed by spec: `value` and its 95 % interval `low`, `high`.
+
+    `score` is one of `SCORES`. As in tables, `niou` is always an image mean, `pd` and `fa`
+    are always pooled. With one image the interval has no width.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
+    if score not in SCORES:
+        raise ValueError(f"score is {score!r}, expected one of {', '.join(SCORES)}")
+    rows = paired_rows(results, rule)
+    if not rows:
+        return pd.DataFrame(columns=["value", "low", "high"])
+    over, under = _terms(rows.values(), score, reduction)
+    value = _ratio(over.sum(axis=0), under.sum(axis=0))
+    drawn = _resampled(over, under, resamples, seed)
+    low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
+    return pd.DataFrame({"value": value, "low": low, "high": high}, index=list(rows))
+
+
+def _terms(
+    rows: Iterable[pd.DataFrame], score: str, reduction: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numerators and denominators, (images, methods), whose sums' ratio is the score."""
+    name = "iou" if score == "niou" else score
+    pairs = []
+    for frame in rows:
+        over, under = (sum(frame[c].to_numpy(float) for c in columns) for columns in _PARTS[name])
+        pairs.append((over, under))
+    over, under = (np.stack(terms, axis=1) for terms in zip(*pairs, strict=True))
+    if score == "niou" or (reduction == "image" and score not in ("pd", "fa")):
+        return _ratio(over, under), np.ones_like(under)
+    return over, under
+
+
+def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
+    found: np.ndarray = np.divide(over, under, out=np.zeros_like(over), where=under != 0)
+    return found
+
+
+def _resampled(over: np.ndarray, under: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """The score of each resample of the images, (resamples, methods)."""
+    rng, images = np.random.default_rng(seed), len(over)
+    step, parts = max(1, CHUNK // images), []
+    for start in range(0, resamples, step):
+        number = min(step, resamples - start)
+        times = rng.multinomial(images, np.full(images, 1 / images), size=number).astype(float)
+        parts.append(_ratio(times @ over, times @ under))
+    return np.concatenate(parts)
+
+
+def holm(values: Sequence[float]) -> np.ndarray:
+    """p-values corrected for their number by Holm's step-down procedure, in their order."""
+    given = np.asarray(values, dtype=float)
+    order = np.argsort(given, kind="stable")
+    raised = given[order] * np.arange(given.size, 0, -1)
+    corrected = np.empty_like(given)
+    corrected[order] = np.minimum(np.maximum.accumulate(raised), 1)
+    return corrected
+
+
+def against_best(results: Results, rule: str, score: str = "f1") -> pd.DataFrame:
+    """The best method by the image mean of `score`, against each other one.
+
+    Indexed by spec, best first: `mean`, `difference` to the best, `p` of the two-sided
+    signed-rank test, `corrected` p, and `alike`: not distinguishable from the best.
+    Images on which two methods score the same count half for each (Pratt's and the plain
+    rule drop them, and most images of two poor methods are such).
+    """
+    scores = per_image(results, rule, score)
+    means = scores.mean().sort_values(ascending=False, kind="stable")
+    best = scores[means.index[0]]
+    p = [_signed_rank(best - scores[spec]) for spec in means.index[1:]]
+    frame = pd.DataFrame({"mean": means, "difference": means - means.iloc[0]})
+    frame["p"] = [np.nan, *p]
+    frame["corrected"] = [np.nan, *holm(p)]
+    frame["alike"] = ~(frame["corrected"] < LEVEL)
+    return frame
+
+
+def _signed_rank(difference: pd.Series) -> float:
+    if not difference.any():
+        return 1.0
+    return float(wilcoxon(difference.to_numpy(float), zero_method="zsplit", method="approx").pvalue)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Mean ranks over images, and how far apart they must be to differ."""
+
+    ranks: pd.Series  # spec -> mean rank, 1 is best, ascending
+    critical: float  # Nemenyi's critical difference at LEVEL
+    p: float  # of Friedman's test that all methods are alike
+    images: int
+
+    @property
+    def ties(self) -> list[tuple[int, int]]:
+        """Longest runs (first, last) of methods in rank order that do not differ."""
+        values = self.ranks.to_numpy()
+        runs: list[tuple[int, int]] = []
+        for first in range(len(values)):
+            last = int(np.searchsorted(values, values[first] + self.critical, side="right")) - 1
+            if last > first and (not runs or last > runs[-1][1]):
+                runs.append((first, last))
+        return runs
+
+
+def ranking(results: Results, rule: str, score: str = "f1") -> Ranking:
+    """Rank the methods on each image, ties shared; raises `DataError` for fewer than three."""
+    scores = per_image(results, rule, score)
+    images, methods = scores.shape
+    if methods < 3 or images < 2:
+        raise DataError(
+            f"{results.folder}: {methods} complete methods and {images} images; ranks are "
+            "compared from three methods and two images on"
+        )
+    ranks = pd.Series(rankdata(-scores.to_numpy(), axis=1).mean(axis=0), index=scores.columns)
+    alike = (scores.to_numpy() == scores.to_numpy()[:, :1]).all()
+    p = 1.0 if alike else float(friedmanchisquare(*scores.to_numpy().T).pvalue)
+    quantile = studentized_range.ppf(1 - LEVEL, methods, np.inf) / np.sqrt(2)
+    critical = float(quantile * np.sqrt(methods * (methods + 1) / (6 * images)))
+    return Ranking(ranks.sort_values(kind="stable"), critical, p, images)

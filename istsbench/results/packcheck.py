@@ -1,0 +1,326 @@
+"""What a results pack must look like inside; every doubt is a `PackError` with the reason.
+
+All that is read here comes from strangers: types, names, ranges and sums are checked
+before anything is believed, and names only ever come out if they are safe in a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from istsbench.data.images import MAX_PIXELS
+from istsbench.errors import PackError
+from istsbench.runs.counting import COLUMNS
+from istsbench.runs.record import FORMAT
+from istsbench.threshold import RULES
+
+KIND, VERSION = "istsbench results pack", 1
+MEMBERS = ("record.json", "counts.csv", "curve.csv", "masks.json")  # of each method
+LIMITS = {  # bytes, unpacked
+    "manifest.json": 4_000_000,
+    "record.json": 4_000_000,
+    "counts.csv": 64_000_000,
+    "curve.csv": 4_000_000,
+    "masks.json": 64_000_000,
+}
+MAX_METHODS = 500
+MAX_TEXT = 5000  # characters of a note, a parameter, a reason
+MAX_COUNT = 2**40  # no column of counts comes near
+
+_FILE = re.compile(r"[\w=-][\w.=-]{0,149}")  # what `Choice.file` makes of a spec
+_FOLDER = re.compile(r"[\w-][\w.-]{0,99}")
+_SPLIT = re.compile(r"[\w-][\w.-]{0,99}(/[\w-][\w.-]{0,99})?")
+_IMAGE = re.compile(r"""[^./\\:*?"<>|\x00-\x1f][^/\\:*?"<>|\x00-\x1f]{0,199}""")
+_HEX = re.compile(r"[0-9a-f]{6,64}")
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # no file on Windows
+INTEGERS = tuple(c for c in COLUMNS if c not in ("image", "rule", "level", "seconds"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method of a pack, checked."""
+
+    record: dict[str, Any]
+    own: pd.DataFrame  # counts of the own rule, indexed by image
+
+
+def parse(data: bytes, what: str) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise PackError(f"{what} is not JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise PackError(f"{what} holds {type(found).__name__}, expected an object")
+    try:  # the reader lets halves of characters pass, which no file can hold
+        json.dumps(found, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, ValueError):
+        raise PackError(f"{what} holds something that cannot be written as text") from None
+    return found
+
+
+def _expect(true: object, reason: str) -> None:
+    if not true:
+        raise PackError(reason)
+
+
+def _text(found: dict[str, Any], key: str, what: str, shape: re.Pattern | None = None) -> str:
+    value = found.get(key)
+    if not isinstance(value, str) or len(value) > 500 or not (value.isprintable() or not value):
+        raise PackError(f"{what}: {key} is {_short(value)}, expected a short text")
+    if shape is not None and (not shape.fullmatch(value) or _DEVICE.fullmatch(value)):
+        raise PackError(f"{what}: {key} is {_short(value)}, which is not allowed there")
+    return value
+
+
+def _whole(found: dict[str, Any], key: str, what: str, low: int, high: int) -> int:
+    value = found.get(key)
+    if type(value) is not int or not low <= value <= high:
+        raise PackError(f"{what}: {key} is {_short(value)}, expected {low}..{high}")
+    return value
+
+
+def _texts(found: dict[str, Any], key: str, what: str) -> dict[str, str]:
+    value = found.get(key)
+    if not isinstance(value, dict) or not _all_texts(value.values()):
+        raise PackError(f"{what}: {key} is {_short(value)}, expected texts by name")
+    return value
+
+
+def _all_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) and len(value) <= MAX_TEXT for value in values)
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or deep nesting
+        return type(value).__name__
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def checked_manifest(data: bytes) -> dict[str, Any]:
+    """The manifest: `protocol`, `methods` (file names), `members` (name -> bytes, sha256)."""
+    what = "manifest.json"
+    found = parse(data, what)
+    _expect(found.get("kind") == KIND, f"{what}: kind is {_short(found.get('kind'))}, not {KIND!r}")
+    version = found.get("version")
+    _expect(
+        version == VERSION, f"{what}: version {_short(version)}, this istsbench reads {VERSION}"
+    )
+    protocol, methods, members = (found.get(key) for key in ("protocol", "methods", "members"))
+    _expect(isinstance(protocol, dict), f"{what}: no protocol")
+    _protocol(protocol, what)  # type: ignore[arg-type]
+    _expect(
+        isinstance(methods, list) and 0 < len(methods) <= MAX_METHODS,
+        f"{what}: methods is {_short(methods)}, expected 1 to {MAX_METHODS} names",
+    )
+    for file in methods:  # type: ignore[union-attr]
+        _text({"method": file}, "method", what, _FILE)
+    folded = {file.casefold() for file in methods}  # type: ignore[union-attr]
+    _expect(len(folded) == len(methods), f"{what}: a method stands twice")  # type: ignore[arg-type]
+    expected = {f"{file}/{member}" for file in methods for member in MEMBERS}  # type: ignore[union-attr]
+    _expect(
+        isinstance(members, dict) and set(members) == expected,
+        f"{what}: members are not {', '.join(MEMBERS)} of each method",
+    )
+    for name, entry in members.items():  # type: ignore[union-attr]
+        _expect(isinstance(entry, dict), f"{what}: {name} is {_short(entry)}")
+        _whole(entry, "bytes", f"{what}: {name}", 0, LIMITS[name.rpartition("/")[2]])
+        _text(entry, "sha256", f"{what}: {name}", _HEX)
+    return found
+
+
+def _protocol(found: dict[str, Any], what: str) -> None:
+    """The fields that all rows of one table share."""
+    stated = found.get("format")
+    _expect(
+        type(stated) is int and stated == FORMAT,
+        f"{what}: counts of format {_short(stated)}, this istsbench has {FORMAT}",
+    )
+    _text(found, "dataset", what, _FOLDER)
+    _text(found, "title", what)
+    _text(found, "split", what, _SPLIT)
+    _text(found, "data_hash", what, _HEX)
+    images = _whole(found, "images", what, 1, 1_000_000)
+    _whole(found, "of", what, images, 1_000_000)
+
+
+def checked_method(
+    file: str, protocol: dict[str, Any], data: bytes, counts: bytes, curve: bytes
+) -> Row:
+    """The record and counts of one method; `protocol` is the manifest's."""
+    what = f"{file}/record.json"
+    record = parse(data, what)
+    _protocol(record, what)
+    for key, value in protocol.items():
+        _expect(
+            record.get(key) == value,
+            f"{what}: {key} is {_short(record.get(key))}, the manifest has {_short(value)}",
+        )
+    _expect(record.get("file") == file, f"{what}: file is {_short(record.get('file'))}")
+    for key in ("method", "label", "group", "venue", "status", "own"):
+        _text(record, key, what)
+    _expect(bool(record["method"] and record["label"]), f"{what}: no name")
+    _text(record, "method_hash", what, _HEX)
+    _whole(record, "year", what, 0, 9999)
+    for key in ("parameters", "rules", "failed", "environment"):
+        _texts(record, key, what)
+    notes, wanted = record.get("notes"), record.get("wanted")
+    _expect(
+        isinstance(notes, list) and _all_texts(notes),
+        f"{what}: notes is {_short(notes)}, expected texts",
+    )
+    _expect(
+        isinstance(wanted, list)
+        and "own" in wanted
+        and wanted == [r for r in RULES if r in wanted],
+        f"{what}: wanted is {_short(wanted)}, expected rules with own among them",
+    )
+    _expect(
+        "own" in record["rules"] and set(record["rules"]) <= set(wanted or ()),
+        f"{what}: rules are not those wanted",
+    )
+    tuning = record.get("tuning_hash")
+    _expect(
+        tuning is None or isinstance(tuning, str) and bool(_HEX.fullmatch(tuning)),
+        f"{what}: tuning_hash is {_short(tuning)}",
+    )
+    for key in ("auc", "average_precision"):
+        value = record.get(key)
+        real = isinstance(value, float | int) and not isinstance(value, bool)
+        _expect(
+            value is None or real and 0 <= value <= 1 + 1e-9,
+            f"{what}: {key} is {_short(value)}, expected 0..1",
+        )
+    for key, member in (("csv", counts), ("curve", curve)):
+        _expect(
+            record.get(key) == hashlib.sha256(member).hexdigest(),
+            f"{what}: {key} is not the hash of the file beside it",
+        )
+    rows = _counts(counts, record, f"{file}/counts.csv")
+    _curve(curve, f"{file}/curve.csv")
+    return Row(record, rows[rows["rule"] == "own"].set_index("image"))
+
+
+def _frame(
+    data: bytes, what: str, columns: tuple[str, ...], texts: tuple[str, ...]
+) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            frame = pd.read_csv(
+                io.BytesIO(data), dtype=dict.fromkeys(texts, str), index_col=False,
+                keep_default_na=False, na_values=dict.fromkeys(set(columns) - set(texts), [""]),
+                low_memory=False,
+            )  # fmt: skip
+    except (ValueError, OverflowError, Warning) as error:
+        raise PackError(f"{what} cannot be read as CSV ({error})") from None
+    _expect(
+        tuple(frame.columns) == columns,
+        f"{what}: columns {_short(list(frame.columns))}, expected {', '.join(columns)}",
+    )
+    for column in set(columns) - set(texts):
+        kind = frame[column].dtype.kind
+        _expect(
+            kind in "if" or not len(frame), f"{what}: {column} holds something else than numbers"
+        )
+    return frame
+
+
+def _counts(data: bytes, record: dict[str, Any], what: str) -> pd.DataFrame:
+    rows = _frame(data, what, COLUMNS, ("image", "rule"))
+    for name in rows["image"].unique():
+        _expect(
+            bool(_IMAGE.fullmatch(name)), f"{what}: image {_short(name)} is not allowed as a name"
+        )
+    names, failed, rules = set(rows["image"]), set(record["failed"]), set(record["rules"])
+    _expect(
+        not rows.duplicated(["image", "rule"]).any()
+        and set(rows["rule"]) <= rules
+        and len(rows) == len(names) * len(rules),
+        f"{what}: not one row for each image and rule",
+    )
+    _expect(
+        len(names) + len(failed - names) >= record["images"] >= len(names) > 0,
+        f"{what}: counts of {len(names)} images, the record has {record['images']}",
+    )
+    for column in INTEGERS:
+        values = rows[column]
+        _expect(
+            values.dtype.kind == "i" and values.between(0, MAX_COUNT).all(),
+            f"{what}: {column} must be whole numbers from 0",
+        )
+    _expect(bool(np.isfinite(rows["level"].astype(float)).all()), f"{what}: a level is not finite")
+    seconds = rows["seconds"].astype(float)
+    _expect(
+        bool((seconds.isna() | seconds.between(0, 1e9)).all()), f"{what}: a time is out of range"
+    )
+    sums = rows.assign(
+        pixels=rows[["tp", "fp", "fn", "tn"]].sum(axis=1), positives=rows["tp"] + rows["fn"]
+    )
+    same = sums.groupby("image")[["pixels", "positives", "targets"]].nunique()
+    _expect(bool((same == 1).all(axis=None)), f"{what}: rules disagree on an image's truth")
+    for suffix in ("", "_hungarian"):
+        _expect(
+            bool((rows[f"detected{suffix}"] <= rows["targets"]).all()),
+            f"{what}: more targets detected than there are",
+        )
+    predicted = rows["tp"] + rows["fp"]
+    for column in ("false_pixels", "false_pixels_area", "false_pixels_hungarian"):
+        _expect(bool((rows[column] <= predicted).all()), f"{what}: {column} above the mask's size")
+    return rows
+
+
+def _curve(data: bytes, what: str) -> None:
+    columns = ("fpr", "tpr", "precision")
+    points = _frame(data, what, columns, ()).astype(float)
+    inside = points.apply(lambda column: column.between(0, 1 + 1e-9))
+    _expect(bool(inside.all(axis=None)), f"{what}: a rate is outside 0..1")
+    rising = all(points[column].is_monotonic_increasing for column in ("fpr", "tpr"))
+    _expect(rising, f"{what}: the points are not in order")
+
+
+def checked_masks(data: bytes, row: Row) -> dict[str, dict[str, Any]]:
+    """Image -> `size` (H, W) and `runs`, which agree with the counts in size and area."""
+    what = f"{row.record['file']}/masks.json"
+    found = parse(data, what)
+    images = found.get("images")
+    _expect(found.get("csv") == row.record["csv"], f"{what}: masks of other counts")
+    _expect(
+        isinstance(images, dict) and set(images) == set(row.own.index),
+        f"{what}: masks of other images than those counted",
+    )
+    pixels = row.own[["tp", "fp", "fn", "tn"]].sum(axis=1)
+    areas = row.own["tp"] + row.own["fp"]
+    for name, entry in images.items():  # type: ignore[union-attr]
+        _expect(isinstance(entry, dict), f"{what}: {_short(name)} is {_short(entry)}")
+        size, runs = entry.get("size"), entry.get("runs")
+        _expect(
+            _whole_list(size, 1) and len(size) == 2 and size[0] * size[1] == pixels[name],
+            f"{what}: {name}: size {_short(size)} for {pixels[name]} pixels counted",
+        )
+        _expect(pixels[name] <= MAX_PIXELS, f"{what}: {name}: {pixels[name]} pixels")
+        _expect(
+            _whole_list(runs, 0) and 0 not in runs[1:] and sum(runs) == pixels[name],
+            f"{what}: {name}: run lengths do not fill the picture",
+        )
+        _expect(
+            sum(runs[1::2]) == areas[name],
+            f"{what}: {name}: a mask of {sum(runs[1::2])} pixels, {areas[name]} were counted",
+        )
+    return images  # type: ignore[return-value]
+
+
+def _whole_list(value: object, low: int) -> bool:
+    return isinstance(value, list) and all(type(n) is int and n >= low for n in value)

@@ -1,0 +1,360 @@
+"""Results packs: rows that travel, and are checked before they join a table.
+
+A pack is a zip archive of, for each method, its record, counts, curve and the
+run-length-encoded masks of its own rule, with a manifest of sizes and sha256 sums.
+
+    manifest.json
+    METHOD/record.json  METHOD/counts.csv  METHOD/curve.csv  METHOD/masks.json
+
+A sum only shows that nothing was damaged on the way, for whoever changes a pack can write
+new sums. So the counts of the own rule are made again from the masks wherever the data set
+is at hand, and must agree. Other rules, times and curves are taken on trust, within bounds.
+
+Nothing is unpickled, no archive member is extracted by its name, and sizes are bounded
+before anything is read. A pack is taken as a whole or refused with nothing written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from istsbench import __version__
+from istsbench.data.datasets import Dataset, Sample, open_dataset
+from istsbench.errors import DataError, PackError, UnknownName
+from istsbench.files import write_atomic
+from istsbench.results.masks import FOLDER, Masks, decode, encode
+from istsbench.results.packcheck import (
+    INTEGERS,
+    KIND,
+    LIMITS,
+    MAX_METHODS,
+    MEMBERS,
+    VERSION,
+    Row,
+    checked_manifest,
+    checked_masks,
+    checked_method,
+)
+from istsbench.results.results import PROTOCOL, Results
+from istsbench.runs.counting import count_image
+from istsbench.runs.images import Images, folder_name
+from istsbench.runs.maps import StoredMap
+from istsbench.runs.record import write_record
+from istsbench.threshold import Fixed
+
+MAX_PACK = 200_000_000  # bytes of the archive
+MAX_DIRECTORY = 1_000_000  # bytes of its list of members
+_Truth = tuple[tuple[int, int], list[int]]  # shape and run lengths: all images fit in memory
+_STAMP = (1980, 1, 1, 0, 0, 0)  # the same results give the same pack
+
+
+def named_rows(text: str) -> list[str] | None:
+    """The rows that a comma-separated list names, as `export_pack` takes them."""
+    if text.strip() == "all":
+        return None
+    return [name.strip() for name in re.split(r",(?![^(]*\))", text) if name.strip()]
+
+
+def export_pack(folder: Path, pack: Path, specs: Sequence[str] | None = None) -> list[str]:
+    """Write the rows of a results folder OUT/TAG into `pack`; returns the specs in it.
+
+    `specs` are methods as their rows name them, None means all with counts. Raises
+    `DataError` if a row is not there or its masks are not.
+    """
+    results = Results.load(folder)
+    chosen = list(results.counts) if specs is None else list(dict.fromkeys(specs))
+    for spec in chosen:
+        if spec not in results.counts:
+            why = results.failure(spec) if spec in results.records else None
+            raise DataError(f"{folder}: no counts of {spec}; {why or f'has {_all(results)}'}")
+    if not 0 < len(chosen) <= MAX_METHODS:
+        raise DataError(f"{folder}: {len(chosen)} methods, a pack holds 1 to {MAX_METHODS}")
+    record = results.records[chosen[0]]
+    protocol = {key: record[key] for key in (*PROTOCOL, "title", "images", "of")}
+    members: dict[str, dict] = {}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for spec in chosen:
+            name = results.records[spec]["file"]
+            contents = _contents(folder, results, spec)
+            _check_own(name, protocol, contents)
+            for member, data in contents.items():
+                sum_ = hashlib.sha256(data).hexdigest()
+                members[f"{name}/{member}"] = {"bytes": len(data), "sha256": sum_}
+                file.writestr(_info(f"{name}/{member}"), data)
+        manifest = {
+            "kind": KIND,
+            "version": VERSION,
+            "istsbench": __version__,
+            "protocol": protocol,
+            "methods": [results.records[spec]["file"] for spec in chosen],
+            "members": members,
+        }
+        file.writestr(_info("manifest.json"), json.dumps(manifest, indent=1, ensure_ascii=False))
+    write_atomic(pack, archive.getvalue())
+    return chosen
+
+
+def _all(results: Results) -> str:
+    return ", ".join(results.counts) or "none"
+
+
+def _info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _STAMP)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+def _contents(folder: Path, results: Results, spec: str) -> dict[str, bytes]:
+    """The members of one method by name."""
+    record = results.records[spec]
+    if "own" not in record["wanted"]:
+        raise DataError(f"{folder}: {spec} has no counts of its own rule; rerun with --rules own")
+    masks = Masks.of(folder.parent, results, spec, "own")
+    images = {}
+    for name in masks.rows.index:
+        mask = masks(name)
+        if mask is None:
+            raise DataError(
+                f"{folder}: no mask of {name} by {spec} that agrees with its counts; "
+                "make its map again with `istsbench run --fresh`"
+            )
+        images[name] = {"size": list(mask.shape), "runs": encode(mask)}
+    packed = {"rule": "own", "csv": record["csv"], "images": images}
+    file = record["file"]
+    return {
+        "record.json": json.dumps(record, indent=1, ensure_ascii=False).encode(),
+        "counts.csv": (folder / f"{file}.csv").read_bytes(),
+        "curve.csv": (folder / "curves" / f"{file}.csv").read_bytes(),
+        "masks.json": json.dumps(packed, separators=(",", ":"), ensure_ascii=False).encode(),
+    }
+
+
+def _check_own(file: str, protocol: dict[str, Any], contents: dict[str, bytes]) -> Row:
+    """What an import will check, so that no pack is written that nobody can read."""
+    record, counts, curve, masks = (contents[member] for member in MEMBERS)
+    row = checked_method(file, protocol, record, counts, curve)
+    checked_masks(masks, row)
+    return row
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did."""
+
+    folder: Path
+    methods: tuple[str, ...]  # specs that were written
+    present: tuple[str, ...]  # specs that were there already, the same
+    verified: bool  # whether the own rule's counts were made again from the masks
+    why: str  # the reason if not
+
+
+def import_pack(
+    pack: Path, out: Path, data_root: Path | None = None, *, dataset: Dataset | None = None
+) -> Imported:
+    """Check a pack and write its rows below `out`, as a run would.
+
+    The counts are checked against `dataset`; if it is not given, against the data set that the
+    pack names, where that is at hand.
+    Raises `PackError` with the reason, or `DataError` if `dataset` cannot be read, and then
+    nothing has been written.
+    """
+    with _Pack(pack) as opened:
+        protocol = opened.manifest["protocol"]
+        folder = out / folder_name(*(protocol[key] for key in ("dataset", "split", "images", "of")))
+        stored = _stored(folder, protocol)
+        truth, why = _truth(protocol, data_root, dataset)
+        fresh: dict[str, str] = {}  # file -> spec
+        present = []
+        for file in opened.manifest["methods"]:
+            row = _check_own(file, protocol, opened.contents(file))
+            spec = row.record["method"]
+            if spec in fresh.values():
+                raise PackError(f"{pack}: {spec} stands twice")
+            if truth is not None:
+                _recount(row, opened.contents(file)["masks.json"], truth)
+            if _already(folder, stored, row.record):
+                present.append(spec)
+            else:
+                fresh[file] = spec
+        note = {"pack": opened.digest, "verified": truth is not None}
+        for file in fresh:
+            contents = opened.contents(file)
+            write_atomic(folder / FOLDER / f"{file}.json", contents["masks.json"])
+            write_atomic(folder / "curves" / f"{file}.csv", contents["curve.csv"])
+            write_atomic(folder / f"{file}.csv", contents["counts.csv"])
+            write_record(folder, {**json.loads(contents["record.json"]), "imported": note})
+    return Imported(folder, tuple(fresh.values()), tuple(present), truth is not None, why)
+
+
+class _Pack:
+    """An open archive whose list of members is as the manifest says."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            data = _bounded(path)
+        except OSError as error:
+            raise PackError(f"{path}: cannot be read ({error.strerror or error})") from error
+        self.digest = hashlib.sha256(data).hexdigest()
+        _check_end(path, data)
+        try:
+            self.archive = zipfile.ZipFile(io.BytesIO(data))
+        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise PackError(f"{path}: not a readable zip archive ({error})") from None
+        names = [info.filename for info in self.archive.infolist()]
+        if len(set(names)) < len(names) or len(names) > 1 + len(MEMBERS) * MAX_METHODS:
+            raise PackError(f"{path}: {len(names)} members, some twice or too many")
+        if "manifest.json" not in names:
+            raise PackError(f"{path}: not a results pack, it has no manifest.json")
+        self.manifest = checked_manifest(self._read("manifest.json"))
+        strange = set(names) - {"manifest.json", *self.manifest["members"]}
+        missing = set(self.manifest["members"]) - set(names)
+        if strange or missing:
+            what = "a member that is not in the manifest" if strange else "no member"
+            raise PackError(f"{path}: {what} {min(strange or missing)!r}")
+
+    def __enter__(self) -> _Pack:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.archive.close()
+
+    def _read(self, name: str) -> bytes:
+        """A member, never more of it than its kind may have."""
+        limit = LIMITS[name.rpartition("/")[2]]
+        info = self.archive.getinfo(name)
+        if info.file_size > limit:
+            raise PackError(f"{self.path}: {name} of {info.file_size} bytes, at most {limit}")
+        if info.flag_bits & 1 or info.compress_type not in (
+            zipfile.ZIP_STORED,
+            zipfile.ZIP_DEFLATED,
+        ):
+            raise PackError(f"{self.path}: {name} is encrypted or packed in an unusual way")
+        try:
+            with self.archive.open(info) as file:
+                data = file.read(limit + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+            raise PackError(f"{self.path}: {name} is damaged ({error})") from None
+        if len(data) > limit:
+            raise PackError(f"{self.path}: {name} has more than {limit} bytes")
+        return data
+
+    def contents(self, file: str) -> dict[str, bytes]:
+        """The members of one method, undamaged."""
+        found = {}
+        for member in MEMBERS:
+            data, entry = (
+                self._read(f"{file}/{member}"),
+                self.manifest["members"][f"{file}/{member}"],
+            )
+            found[member] = data
+            if (len(data), hashlib.sha256(data).hexdigest()) != (entry["bytes"], entry["sha256"]):
+                raise PackError(f"{self.path}: {file}/{member} is not what the manifest says")
+        return found
+
+
+def _bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(MAX_PACK + 1)
+    if len(data) > MAX_PACK:
+        raise PackError(f"{path}: more than {MAX_PACK} bytes, no pack is that large")
+    return data
+
+
+def _check_end(path: Path, data: bytes) -> None:
+    """Bound the list of members before anyone reads it; ours end without a comment."""
+    end = data[-22:]
+    if len(end) < 22 or not end.startswith(b"PK\x05\x06"):
+        raise PackError(f"{path}: not a results pack, or cut off (no end of archive)")
+    directory = int.from_bytes(end[12:16], "little")
+    if directory > MAX_DIRECTORY or data[-42:-38] == b"PK\x06\x07":
+        raise PackError(f"{path}: a list of members of {directory} bytes, at most {MAX_DIRECTORY}")
+
+
+def _stored(folder: Path, protocol: dict[str, Any]) -> dict[str, dict]:
+    """Records that are in the folder, by method; they must be of the same protocol."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            record = json.loads(path.read_bytes())
+            found[record["method"]] = record
+        except (KeyError, TypeError, ValueError):
+            continue
+        for key in PROTOCOL:
+            if record.get(key) != protocol[key]:
+                raise PackError(
+                    f"{folder}: {record['method']} there has {key} {record.get(key)!r}, the pack "
+                    f"has {protocol[key]!r}; they cannot share a table (choose another --out)"
+                )
+    return found
+
+
+def _already(folder: Path, stored: dict[str, dict], record: dict[str, Any]) -> bool:
+    """Whether the row is there; raises `PackError` if another one is in its place."""
+    spec, other = record["method"], stored.get(record["method"])
+    if other is not None and (other.get("csv"), other.get("curve")) == (
+        record["csv"],
+        record["curve"],
+    ):
+        return True
+    taken = [folder / f"{record['file']}.{kind}" for kind in ("json", "csv")]
+    if other is not None or any(path.exists() for path in taken):
+        raise PackError(
+            f"{folder}: there is another row {spec!r} already, with other counts; "
+            "import into another folder by --out"
+        )
+    return False
+
+
+def _truth(
+    protocol: dict[str, Any], data_root: Path | None, given: Dataset | None
+) -> tuple[dict[str, _Truth] | None, str]:
+    """The true masks by image, or None and why not; raises `PackError` if data differ."""
+    split, limit = protocol["split"], protocol["images"]
+    try:
+        dataset = given or open_dataset(protocol["dataset"], data_root)
+        images = Images.load(dataset, split, limit if limit < protocol["of"] else None, ())
+    except (DataError, UnknownName) as error:
+        if given is not None:
+            raise
+        return None, str(error)
+    if images.hash(images.names) != protocol["data_hash"]:
+        raise PackError(
+            f"the pack was made on images of hash {protocol['data_hash']}, split {split} of "
+            f"{dataset.name} here has {images.hash(images.names)} ({len(images.names)} images)"
+        )
+    masks = ((name, dataset.load(name).mask) for name in images.names)
+    return {name: (mask.shape, encode(mask)) for name, mask in masks}, ""
+
+
+def _recount(row: Row, masks: bytes, truth: dict[str, _Truth]) -> None:
+    """Make the counts of the own rule again; raises `PackError` where they differ."""
+    spec = row.record["method"]
+    if strange := set(row.own.index) - set(truth):
+        raise PackError(f"{spec}: counts of {min(strange)!r}, which is not in the split")
+    for name, entry in json.loads(masks)["images"].items():
+        shape, runs = truth[name]
+        if tuple(entry["size"]) != shape:
+            raise PackError(f"{spec}: mask of size {entry['size']} for {name} of {shape}")
+        mask = decode(entry["runs"], shape)
+        sample = Sample(name, mask, decode(runs, shape))
+        stored = StoredMap(mask.astype(np.float32), "", 0.0)
+        again = count_image(sample, stored, {"own": Fixed(0.5)})[0]
+        for key in INTEGERS:
+            stated = row.own.loc[name, key]
+            if stated != again[key]:
+                raise PackError(
+                    f"{spec}: {key} of {name} is stated as {stated}, its mask gives {again[key]}"
+                )

@@ -1,0 +1,69 @@
+"""The protocol of a number, as a value with a short id.
+
+Two numbers may stand in one column only if their ids are equal: the same images (names
+and pixels), threshold rule, reduction, matching of targets, size at which scores were
+counted, and format of the counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+from istsbench.errors import ProtocolMix
+from istsbench.results.results import Results
+
+REDUCED = {"image": "means over images", "pooled": "pooled over all pixels"}
+SIZES = {"native": "native size", "512": "maps and masks resized to 512x512"}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What decides a score besides the method."""
+
+    data_hash: str  # of the names and pixels of the images, hence of the split as well
+    rule: str  # one of `RULES`
+    reduction: str = "image"  # one of `REDUCTIONS`
+    match: str = "first"  # one of `MATCHES`
+    size: str = "native"  # one of `SIZES`
+    tuning_hash: str | None = None  # of the images that `tuned` looked at
+    format: int = 1  # of the counts
+
+    @classmethod
+    def of(
+        cls,
+        results: Results,
+        rule: str,
+        reduction: str = "image",
+        match: str = "first",
+        size: str = "native",
+    ) -> Protocol:
+        """The protocol of a results folder; raises `ProtocolMix` if its methods differ in it."""
+        tuned_on = None
+        for spec, record in results.records.items():
+            if "wanted" not in record:  # never ran: it has no number to compare
+                continue
+            if rule not in record["wanted"]:
+                raise ProtocolMix(
+                    f"{results.folder}: {spec} was counted under {', '.join(record['wanted'])}, "
+                    f"not under {rule!r}; rerun with --rules {rule}"
+                )
+            if rule == "tuned":
+                tuned_on = tuned_on or record.get("tuning_hash")
+                if record.get("tuning_hash") != tuned_on:
+                    raise ProtocolMix(
+                        f"{results.folder}: {spec} was tuned on other images than the methods "
+                        "before it; rerun it with --rules tuned"
+                    )
+        record = results.any_record
+        return cls(
+            record["data_hash"], rule, reduction, match, size, tuned_on, record.get("format", 1)
+        )
+
+    @property
+    def id(self) -> str:
+        """Eight hex digits, equal exactly where the protocols are."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,151 @@
+"""What runs have left on disk, read back and reduced to one line a method."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from istsbench.errors import DataError, ProtocolMix
+from istsbench.metrics import summarise
+from istsbench.runs.record import by_reason
+from istsbench.runs.seal import read_counts, read_record
+from istsbench.threshold import RULES
+
+PROTOCOL = ("format", "dataset", "split", "data_hash")
+"""What the records of one table must agree in, besides the rule and the reduction."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of one data set and split: a record and counts for each method."""
+
+    folder: Path
+    records: dict[str, dict]  # method spec -> its JSON record
+    counts: dict[str, pd.DataFrame]  # method spec -> rows as `counting.COLUMNS`
+
+    @classmethod
+    def load(cls, folder: Path, methods: Iterable[str] | None = None) -> Results:
+        """Read a results folder; `methods` are specs, None means all that are there.
+
+        Raises `DataError` if there is none or a file is damaged, `ProtocolMix` if they do
+        not belong together.
+        """
+        records: dict[str, dict] = {}
+        counts: dict[str, pd.DataFrame] = {}
+        wanted = None if methods is None else set(methods)
+        for path in sorted(folder.glob("*.json")):
+            try:
+                record = _read(path, read_record)
+            except DataError:
+                if wanted is None:
+                    raise
+                continue  # it is for those who want all
+            if not record:
+                continue
+            if wanted is not None and record["method"] not in wanted:
+                continue
+            records[record["method"]] = record
+            rows = path.with_suffix(".csv")
+            if "csv" in record and rows.is_file():
+                counts[record["method"]] = _read(rows, partial(_counts, record))
+        if not records:
+            which = f" of {', '.join(sorted(wanted))}" if wanted else ""
+            raise DataError(f"{folder}: no results{which}; make some with `istsbench run`")
+        first = next(iter(records.values()))
+        for spec, record in records.items():
+            for key in PROTOCOL:
+                if record.get(key) != first.get(key):
+                    raise ProtocolMix(
+                        f"{folder}: {spec} has {key} {record.get(key)!r} and {first['method']} "
+                        f"has {first.get(key)!r}; rerun the older one before they share a table"
+                    )
+        return cls(folder, records, counts)
+
+    @property
+    def any_record(self) -> dict:
+        return next(iter(self.records.values()))
+
+    @property
+    def rules(self) -> list[str]:
+        """The rules that every method here was counted under."""
+        common = [set(record["wanted"]) for record in self.records.values() if "wanted" in record]
+        shared = set.intersection(*common) if common else set()
+        return [rule for rule in RULES if rule in shared]
+
+    def complete(self, spec: str, rule: str) -> bool:
+        """Whether every image of the split was counted under the rule."""
+        rows = self.counts.get(spec)
+        return rows is not None and int((rows["rule"] == rule).sum()) == int(
+            self.records[spec]["images"]
+        )
+
+    def failure(self, spec: str) -> str | None:
+        """Why a method, or how many of its images and why, failed; None if none did."""
+        failed = self.records[spec].get("failed") or {}
+        if not failed:
+            return None
+        many = f"{len(failed)} of {self.records[spec]['images']} images failed: "
+        return f"{'' if '' in failed else many}{by_reason(failed)}"
+
+    def summary(self, rule: str, reduction: str) -> pd.DataFrame:
+        """A row a method, in the order of publication, the game's networks last.
+
+        Scores are blank (nan) unless every image is there. `seconds` is the mean time of
+        `score` per image, `auc` is exact over all pixels, with maps scaled to [0, 1] image by
+        image unless they are probabilities (see `runs.counting`).
+        """
+        lines = []
+        for spec, record in self.records.items():
+            line = {key: record.get(key) for key in ("method", "label", "group", "year", "status")}
+            if self.complete(spec, rule):
+                rows = self.counts[spec].query("rule == @rule")
+                line |= summarise(rows, reduction)
+                line |= {"seconds": rows["seconds"].mean()}
+                line |= {area: _number(record[area]) for area in ("auc", "average_precision")}
+                line |= {"rule": record["rules"].get(rule, "")}
+            lines.append(line)
+        frame = pd.DataFrame(lines, columns=[*SUMMARY])
+        frame["game"] = frame["group"] == "game"
+        ordered = frame.sort_values(["game", "year", "label"], kind="stable", na_position="last")
+        return ordered.drop(columns="game").reset_index(drop=True)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
+    try:
+        return reader(path)
+    except (ValueError, KeyError) as error:
+        raise DataError(
+            f"{path}: damaged ({error}); run the method again, or remove the file"
+        ) from error
+
+
+def _counts(record: dict, path: Path) -> pd.DataFrame:
+    # Only times may be missing: an image may be called NA.
+    frame = pd.read_csv(
+        io.BytesIO(read_counts(path, record)),
+        dtype={"image": str},
+        keep_default_na=False,
+        na_values={"seconds": [""]},
+    )
+    missing = [
+        column for column in ("image", "rule", "tp", "fp", "fn", "tn") if column not in frame
+    ]
+    if missing:
+        raise ValueError(f"no column {missing[0]}")
+    return frame
+
+
+SUMMARY = (
+    "method", "label", "group", "year", "status", "precision", "recall", "f1", "iou", "niou",
+    "pd", "fa", "auc", "average_precision", "seconds", "rule",
+)  # fmt: skip

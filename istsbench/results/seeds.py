@@ -1,0 +1,111 @@
+"""Trainings that differ by their seed alone, and their mean and spread as one row.
+
+The seed and the plan of a training stand in the header of a weight file. A run copies
+them into the record of its row, so rows can be put together without the weights at hand,
+those of a pack too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from istsbench.metrics import RATIOS
+from istsbench.results.results import Results
+
+SPREAD = (*RATIOS, "niou", "pd", "fa", "auc")  # given a standard deviation
+NUMBERS = (*SPREAD, "average_precision", "seconds")
+_LONGEST = 500  # characters of a text in a record
+
+
+def trained_on(results: Results) -> list[str]:
+    """For the foot of a table: on which split each network was trained, and for how long."""
+    found: dict[str, list[str]] = {}
+    for record in results.records.values():
+        trained = record.get("trained")
+        if not isinstance(trained, dict):
+            continue
+        split, epochs = trained.get("split"), trained.get("epochs")
+        if isinstance(split, str) and split.isprintable() and len(split) <= _LONGEST:
+            told = f" ({epochs} epochs)" if type(epochs) is int else ""
+            found.setdefault(split, []).append(record["label"] + told)
+    title = results.any_record["title"]
+    return [
+        f"Weights trained on the split {split} ({title}): {', '.join(labels)}."
+        for split, labels in found.items()
+    ]
+
+
+def _kind(record: dict[str, Any]) -> tuple[str, str] | None:
+    """What rows that may share a mean have in common; None for others.
+
+    Records may come from strangers, hence the checks.
+    """
+    found = record.get("trained")
+    if not isinstance(found, dict) or type(found.get("seed")) is not int:
+        return None
+    texts = [found.get(key) for key in ("method", "label", "plan")]
+    if not all(isinstance(t, str) and t.isprintable() and len(t) <= _LONGEST for t in texts):
+        return None
+    return found["method"], found["plan"]
+
+
+def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[str]]:
+    """A summary with one row in place of those that differ by their seed alone, and notes.
+
+    The row holds means, `SCORE_sd` (sample standard deviations, n - 1) and `seeds`, their
+    number; both are nan in other rows. Rows that are not complete stay as they are. Two
+    trainings with one seed are no sample of seeds: such rows stay too, and a note says why.
+    """
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for spec in part["method"][part["f1"].notna()]:
+        if kind := _kind(results.records[spec]):
+            kinds.setdefault(kind, []).append(spec)
+    methods = [method for method, _ in kinds]
+    frame, notes = part.set_index("method", drop=False), list[str]()
+    frame = frame.assign(seeds=float("nan"), **{f"{s}_sd": float("nan") for s in SPREAD})
+    for (method, plan), specs in kinds.items():
+        same_weights = {results.records[spec]["method_hash"]: spec for spec in reversed(specs)}
+        runs = [spec for spec in specs if spec in same_weights.values()]
+        if len(runs) < 2:
+            continue
+        told = results.records[runs[0]]["trained"]
+        seeds = [results.records[spec]["trained"]["seed"] for spec in runs]
+        title, label = results.any_record["title"], told["label"]
+        if len(set(seeds)) < len(seeds):
+            twice = [s for s, n in zip(runs, seeds, strict=True) if seeds.count(n) > 1]
+            notes.append(
+                f"{label} ({title}): not averaged, {' and '.join(twice)} were trained with one seed"
+            )
+            continue
+        if methods.count(method) > 1:  # trained in several ways
+            label = f"{label}, plan {plan}"
+        values = frame.loc[runs]
+        first = runs[0]
+        frame.loc[first, [*NUMBERS]] = values[[*NUMBERS]].mean()
+        frame.loc[first, [f"{s}_sd" for s in SPREAD]] = values[[*SPREAD]].std(ddof=1).to_numpy()
+        frame.loc[first, ["label", "seeds"]] = [label, len(runs)]
+        frame.loc[first, "method"] = f"{method} over seeds" + (
+            f", plan {plan}" if methods.count(method) > 1 else ""
+        )
+        if values["rule"].nunique() > 1:  # a level chosen for each
+            frame.loc[first, "rule"] = ""
+        frame = frame.drop(index=[spec for spec in specs if spec != first])
+        named = ", ".join(map(str, sorted(seeds)))
+        notes.append(
+            f"{label} ({title}): mean ± sample standard deviation over n = {len(runs)} trainings "
+            f"that differ by their seed alone ({named})."
+        )
+    return frame.reset_index(drop=True), notes
+
+
+def labelled(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table's rows with the number of seeds in the labels of those that are means."""
+    counts = frame[[column for column in map(str, frame) if column.startswith("seeds_")]]
+    labels = []
+    for label, numbers in zip(frame["label"], counts.to_numpy(float), strict=True):
+        different = dict.fromkeys(int(number) for number in numbers if number == number)
+        text = " and ".join(map(str, different))
+        labels.append(f"{label} ({text} seeds)" if different else label)
+    return frame.assign(label=labels)

@@ -1,0 +1,74 @@
+"""Which images a run is about, and the name of the folder that its results go to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from istsbench.data.datasets import Dataset, fingerprint
+from istsbench.errors import DataError
+from istsbench.runs.shards import Shard
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a run, verified to load, with the hash of their pixels."""
+
+    dataset: Dataset
+    split: str
+    names: tuple[str, ...]
+    tuning: tuple[str, ...]
+    pixels: dict[str, str]
+    notes: tuple[str, ...]
+    bytes: int  # of one float32 map of each image
+
+    @classmethod
+    def load(
+        cls,
+        dataset: Dataset,
+        split: str,
+        limit: int | None,
+        wanted: Sequence[str],
+        shard: Shard | None = None,
+    ) -> Images:
+        """Decode every image once; raises `DataError` before any work is done.
+
+        `limit` keeps the first images, of those that `tuned` is chosen on too; one that leaves
+        the split whole leaves these whole.
+        """
+        names = dataset.names(split)
+        if limit is not None and limit >= len(names):
+            limit = None
+        names = names[:limit]
+        if not names:
+            raise DataError(f"the split {split!r} of {dataset.name} has no image")
+        tuning = dataset.tuning_names(split)[:limit] if "tuned" in wanted else ()
+        needed = tuple(dict.fromkeys((*names, *tuning)))
+        pixels: dict[str, str] = {}
+        notes: list[str] = []
+        size = 0
+        for name in shard.of(needed) if shard else needed:
+            sample = dataset.load(name)
+            pixels[name] = sample.pixels
+            notes += sample.notes
+            size += 4 * sample.image.size
+        names, tuning = (tuple(n for n in part if n in pixels) for part in (names, tuning))
+        return cls(dataset, split, names, tuning, pixels, tuple(notes), size)
+
+    @property
+    def tag(self) -> str:
+        of = len(self.dataset.names(self.split))
+        return folder_name(self.dataset.name, self.split, len(self.names), of)
+
+    def hash(self, names: Sequence[str]) -> str:
+        return fingerprint((name, self.pixels[name]) for name in names)
+
+
+def folder_name(dataset: str, split: str, images: int, of: int) -> str:
+    """The name of a results folder, TAG, for `images` out of `of`."""
+    parts = [dataset]
+    if split != "test":
+        parts.append(split.replace("/", "-"))
+    if images < of:
+        parts.append(f"first{images}")
+    return "-".join(parts)

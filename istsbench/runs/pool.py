@@ -1,0 +1,229 @@
+"""Calls in processes of our own, one at a time in each.
+
+So it is always known which call a process was at when it died, and a process that is late
+can be ended without harm to the others; pools of the usual kind can do neither. A process is
+replaced when it is lost. A call that was lost by a death is tried once more while nothing
+else runs, since the memory may have been taken by its neighbours.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import tempfile
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from istsbench.errors import DataError
+
+DIED = "the process that scored this image died (out of memory?)"
+WARM_UP = 60.0  # seconds that a call has at least before it begins: imports, compiling
+STARTS = 3  # processes in a row that may end before they are ready
+TICK = 1.0  # seconds after which a silent process is looked at
+LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")
+ONE_THREAD = {**{f"{name}_NUM_THREADS": "1" for name in LIBRARIES}, "VECLIB_MAXIMUM_THREADS": "1"}
+
+Begin = Callable[[], object]  # to be called when what is limited in time begins
+Answers = Generator[tuple[Any, Any], None, None]  # of (call, what came of it)
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Instead of an answer: why there is none."""
+
+    reason: str
+
+
+def one_thread_here() -> None:
+    """One thread in this process for what reads no environment variable."""
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+
+
+def pack(*values: Any) -> bytes:
+    """What each process gets once; by value what was defined in a script."""
+    from cloudpickle import dumps
+
+    return bytes(dumps(values))
+
+
+def _listen(pipe: Connection, calls: SimpleQueue[tuple]) -> None:
+    """Take calls while another is worked on, so that the end of the run is noticed at once."""
+    while True:
+        try:
+            calls.put(pipe.recv())
+        except (EOFError, OSError):
+            os._exit(1)  # nobody waits for an answer any more
+
+
+def _serve(pipe: Connection, file: Path) -> None:
+    """The life of a process: answer calls until the pipe closes."""
+    calls: SimpleQueue[tuple] = SimpleQueue()
+    Thread(target=_listen, args=(pipe, calls), daemon=True).start()
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the process that started this one
+        one_thread_here()
+        function, shared = pickle.loads(file.read_bytes())
+        pipe.send(("ready", None))
+        while True:
+            answer = function(shared, *calls.get(), partial(pipe.send, ("began", None)))
+            pipe.send(("answer", answer))
+    except OSError as error:
+        pipe.send(("error", OSError(*error.args)))
+    except DataError as error:
+        pipe.send(("error", DataError(*error.args)))
+    except BaseException as error:
+        pipe.send(("error", RuntimeError("".join(traceback.format_exception(error)))))
+
+
+class _Worker:
+    """A process as its owner sees it."""
+
+    def __init__(self, file: Path) -> None:
+        from joblib.externals.loky.backend import get_context
+
+        # Unlike those of multiprocessing, these need no `if __name__ == "__main__"`.
+        context = get_context("loky")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, file), env=ONE_THREAD)
+        self.process.start()
+        theirs.close()
+        self.ready = False
+        self.call: tuple | None = None
+        self.alone = False
+        self.limit(None)
+
+    def limit(self, seconds: float | None) -> None:
+        """From now on, until the next message."""
+        self.seconds = seconds
+        self.deadline = inf if seconds is None else time.monotonic() + seconds
+
+    def give(self, call: tuple, alone: bool, seconds: float | None) -> None:
+        self.call, self.alone = call, alone
+        self.limit(seconds)
+        try:
+            self.pipe.send(call)
+        except OSError:  # it died while idle; its silent pipe will say so
+            return
+
+    def message(self) -> tuple[str, Any]:
+        try:
+            event, value = self.pipe.recv()
+        except (EOFError, OSError):
+            return "died", Lost(DIED)
+        return str(event), value
+
+    def end(self) -> None:
+        self.pipe.close()
+        if self.process.is_alive():
+            os.kill(self.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        self.process.join()
+
+
+def in_processes(
+    function: Callable[..., Any],
+    shared: Any,
+    calls: Iterable[tuple],
+    jobs: int,
+    timeout: float | None = None,
+) -> Answers:
+    """Yield (call, `function(shared, *call, begin)`) in the order in which they are done.
+
+    `calls` are taken when a process is free, one at a time in each of `jobs` processes. The
+    answer is `Lost` if its process died twice, or took more than `timeout` seconds after it
+    called `begin`. Raises `OSError` or `DataError` if the function does, and `RuntimeError`
+    with the traceback of any other exception, or if the processes cannot start. Close it
+    after use.
+    """
+    with tempfile.TemporaryDirectory(prefix="istsbench-") as folder:
+        file = Path(folder) / "shared"  # through a pipe, each would wait until the last has read
+        file.write_bytes(pack(function, shared))
+        team = [_Worker(file) for _ in range(jobs)]
+        try:
+            yield from _answers(team, file, iter(calls), timeout)
+        finally:
+            for worker in team:
+                worker.end()
+
+
+def _answers(
+    team: list[_Worker], file: Path, calls: Iterator[tuple], timeout: float | None
+) -> Answers:
+    suspects: deque[tuple] = deque()
+    failed_starts = 0
+    while _assign(team, calls, suspects, timeout):
+        for place, event, value in _events(team):
+            worker = team[place]
+            if event == "error":
+                raise value
+            if event == "ready":
+                worker.ready, failed_starts = True, 0
+            elif event == "began":
+                worker.limit(timeout)
+            else:
+                call, worker.call = worker.call, None
+                worker.limit(None)
+                if event != "answer":
+                    worker.end()
+                    team[place] = _Worker(file)
+                    failed_starts += not worker.ready
+                if failed_starts == STARTS:
+                    code = worker.process.exitcode
+                    raise RuntimeError(
+                        f"{STARTS} processes ended before they did anything, the last with code "
+                        f"{code}; too little memory? Try fewer --jobs"
+                    )
+                if event == "died" and call is not None and not worker.alone:
+                    suspects.append(call)
+                elif call is not None:
+                    yield call, value
+
+
+def _assign(
+    team: list[_Worker], calls: Iterator[tuple], suspects: deque[tuple], timeout: float | None
+) -> bool:
+    """Give calls to who is free, a suspect only if all are; False once all are answered."""
+    free = [worker for worker in team if worker.ready and worker.call is None]
+    busy = [worker for worker in team if worker.call is not None]
+    seconds = None if timeout is None else max(timeout, WARM_UP)
+    if suspects:
+        if free and not busy:
+            free[0].give(suspects.popleft(), True, seconds)
+        return True
+    if any(worker.alone for worker in busy):
+        return True
+    for worker in free:
+        call = next(calls, None)
+        if call is None:
+            return bool(busy)
+        worker.give(call, False, seconds)
+        busy.append(worker)
+    return True
+
+
+def _events(team: Sequence[_Worker]) -> Iterator[tuple[int, str, Any]]:
+    """(place, event, value) for each process that said something, died or is late."""
+    left = min(worker.deadline for worker in team) - time.monotonic()
+    speaking = wait([worker.pipe for worker in team], max(min(TICK, left), 0))
+    now = time.monotonic()
+    for place, worker in enumerate(list(team)):
+        if worker.pipe in speaking:
+            yield place, *worker.message()
+        elif now >= worker.deadline:
+            yield place, "late", Lost(f"took longer than {worker.seconds:g} s")
+        elif not speaking and not worker.process.is_alive():  # a child of it may hold the pipe
+            yield place, "died", Lost(DIED)

@@ -1,0 +1,253 @@
+"""A run: methods x images -> maps -> counts, resumable at the image.
+
+Everything a run makes lies below one folder:
+
+    OUT/maps/DATASET/METHOD-HASH/IMAGE.npy   score maps, the only thing that costs time
+    OUT/TAG/METHOD.csv                       counts, a row per image and rule
+    OUT/TAG/METHOD.json                      what they were made by and under which protocol
+    OUT/TAG/curves/METHOD.csv                the ROC and PR curve
+
+TAG is the data set's name, with the split unless it is `test` and with the number of
+images if it was limited, so that a trial never overwrites a full result. A method whose
+files are complete and were made by the same code, parameters, data and rules is not
+touched again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from istsbench.data.datasets import Dataset
+from istsbench.errors import DataError, MissingWeights, RunError
+from istsbench.progress import progress
+from istsbench.registry import Choice
+from istsbench.runs import record as ledger
+from istsbench.runs.counting import count_each
+from istsbench.runs.images import Images
+from istsbench.runs.pool import Lost
+from istsbench.runs.record import LOST, by_reason, map_store
+from istsbench.runs.room import check_folders, check_room
+from istsbench.runs.scoring import Run, Work, contained, one_line, score_all
+from istsbench.runs.shards import Shard
+from istsbench.segmenter import Segmenter, Trainable
+from istsbench.threshold import check_rules
+
+DEFAULT_RULES = ("own", "half", "oracle")
+UNFINISHED = Path("figures", ".unfinished")  # there while figures are older than counts
+
+
+@dataclass
+class Outcome:
+    """What a run came to."""
+
+    folder: Path
+    done: list[str] = field(default_factory=list)  # specs with every image counted
+    failed: dict[str, str] = field(default_factory=dict)  # spec -> reason
+    skipped: dict[str, str] = field(default_factory=dict)  # spec -> reason, never asked for by name
+    scored: int = 0  # images scored in this run
+    counted: int = 0  # methods whose counts were written in this run
+
+    def settle(self, record: dict) -> None:
+        """Enter a method's record as done or failed."""
+        failed = record["failed"]
+        if not failed:
+            self.done.append(record["method"])
+            return
+        many = f"{len(failed)} of {record['images']} images failed"
+        self.failed[record["method"]] = (
+            f"{many}, the first is {next(iter(failed))}: {by_reason(failed)} "
+            "(--retry-failed tries them again)"
+        )
+
+
+def run(
+    choices: Sequence[Choice],
+    dataset: Dataset,
+    out: Path,
+    *,
+    split: str = "test",
+    wanted: Sequence[str] = DEFAULT_RULES,
+    jobs: int = 1,
+    limit: int | None = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
+    timeout: float | None = None,
+    shard: Shard | None = None,
+    scheduler: str | None = None,
+    show: bool = True,
+) -> Outcome:
+    """Score and count `choices` on a split; see the module for what is written where.
+
+    A method that fails is recorded with its reason and the run goes on. `fresh` forgets
+    the stored maps of these images first, `retry_failed` that images failed. `timeout` is in
+    seconds an image; a method that takes longer has failed on it. A `shard` is scored only:
+    nothing is counted, and of the images no other is looked at. `scheduler` is the address of
+    a Dask cluster that scores instead of `jobs` processes here.
+    Raises `DataError`, `WrongUse` or `RunError` before any work is done, and `RunError`
+    later only if the disk cannot be written any more or the data are gone.
+    """
+    wanted = check_rules(list(wanted))
+    images = Images.load(dataset, split, limit, wanted, shard)
+    outcome = Outcome(out / "maps" / dataset.name if shard else out / images.tag)
+    plan: list[tuple[Work, dict]] = []
+    broken: list[dict] = []
+    for choice in choices:
+        try:
+            with contained():
+                method = _ready(choice.create(), dataset)
+            record = ledger.of_method(choice, method, images, wanted)
+        except Exception as error:
+            if isinstance(error, MissingWeights) and not choice.named:
+                outcome.skipped[choice.spec] = one_line(str(error))
+                continue
+            outcome.failed[choice.spec] = one_line(str(error))
+            broken.append(ledger.of_broken(choice, images, one_line(str(error))))
+            continue
+        work = Work(choice.spec, method, map_store(out, record), images.pixels)
+        if fresh or not ledger.whole(outcome.folder, record, retry_failed):
+            plan.append((work, record))
+        else:
+            outcome.settle(ledger.stored(outcome.folder, choice.file))
+    broken = [] if shard else [one for one in broken if _news(outcome.folder, one)]
+    if not (plan or broken):
+        return outcome
+    if not shard:
+        _check_folder(outcome.folder, [record for _, record in plan])
+    check_folders(out, outcome.folder, *(work.store.folder for work, _ in plan))
+    todo = [_todo(work, fresh, retry_failed) for work, _ in plan]
+    outcome.scored = sum(len(work.images) for work in todo)
+    check_room(out, outcome.scored * images.bytes // max(len(images.pixels), 1))
+    try:
+        for one in broken:
+            ledger.write_record(outcome.folder, one)
+        for work in todo:
+            if work.images:
+                ledger.stamp(work.store, fresh)
+        with progress(f"scoring {dataset.name}", outcome.scored, show) as report:
+            score_all(todo, dataset, jobs, report, timeout, _elsewhere(scheduler, out, timeout))
+        if shard:
+            _settle_shard(plan, outcome)
+        else:
+            _count_all(plan, images, wanted, jobs, outcome, show)
+    except DataError as error:
+        raise RunError(
+            f"{error}; what is done is kept, the same command continues from there"
+        ) from error
+    except OSError as error:
+        raise RunError(
+            f"{out}: results cannot be written ({error.strerror or error}); what is done is "
+            "kept, the same command continues from there, or name another folder by --out"
+        ) from error
+    return outcome
+
+
+def _news(folder: Path, broken: dict) -> bool:
+    """Whether a method that cannot be made has anything to say that its record does not.
+
+    Counts that it left when it could be made stay.
+    """
+    found = ledger.stored(folder, broken["file"])
+    counted = bool(found.get("csv")) and found.get("data_hash") == broken["data_hash"]
+    return not counted and found != broken
+
+
+def _check_folder(results: Path, records: Sequence[dict]) -> None:
+    """Refuse to replace the results of another folder of images that is called alike."""
+    for record in records:
+        found = ledger.stored(results, record["file"])
+        other = found.get("folder", record.get("folder")) != record.get("folder")
+        if other and found["data_hash"] != record["data_hash"]:
+            raise RunError(
+                f"{results} holds results of another folder called {record['title']}; name "
+                "another place for these by --out"
+            )
+
+
+def _ready(method: Segmenter, dataset: Dataset) -> Segmenter:
+    """The method with its weights; raises `MissingWeights` if it needs some and has none."""
+    if not isinstance(method, Trainable):
+        return method
+    trained = method.pretrained(dataset.name)
+    if trained.weights is None:
+        name = method.registered_name()
+        raise MissingWeights(
+            f"no weights for {dataset.name}; train them with `istsbench train {name} "
+            f"--dataset {dataset.name}`, or name a file by --set {name}.weights=FILE"
+        )
+    return trained
+
+
+def _todo(work: Work, fresh: bool, retry_failed: bool) -> Work:
+    """The work less the images whose map, or whose failure, is stored already."""
+    missing = {}
+    for name, pixels in work.images.items():
+        if fresh:  # else what is there may be another run's, of this moment
+            work.store.forget(name)
+        elif work.store.has(name, pixels):
+            continue
+        elif work.store.failure(name, pixels) is not None and not retry_failed:
+            continue
+        missing[name] = pixels
+    return replace(work, images=missing)
+
+
+def _elsewhere(scheduler: str | None, out: Path, timeout: float | None) -> Run | None:
+    if scheduler is None:
+        return None
+    from istsbench.runs.cluster import on_cluster
+
+    return partial(on_cluster, address=scheduler, folder=out, timeout=timeout)
+
+
+def _settle_shard(plan: Sequence[tuple[Work, dict]], outcome: Outcome) -> None:
+    for work, record in plan:
+        failed = {
+            name: work.store.failure(name, pixels) or LOST
+            for name, pixels in work.images.items()
+            if not work.store.has(name, pixels)
+        }
+        outcome.settle({**record, "images": len(work.images), "failed": failed})
+
+
+def _count_all(
+    plan: Sequence[tuple[Work, dict]],
+    images: Images,
+    wanted: Sequence[str],
+    jobs: int,
+    outcome: Outcome,
+    show: bool,
+) -> None:
+    if not plan:
+        return
+    if (outcome.folder / UNFINISHED.parent).is_dir():
+        (outcome.folder / UNFINISHED).touch()
+    needed = images.dataset.subset(images.pixels)
+    methods = [(work.method.threshold, work.store) for work, _ in plan]
+    counts = count_each(methods, needed, images.names, images.tuning, wanted, jobs)
+    records: dict[int, dict] = {}
+    with closing(counts), progress(f"counting {images.dataset.name}", len(plan), show) as report:
+        for number, counted in counts:
+            work, record = plan[number]
+            if isinstance(counted, Lost):
+                raise RunError(
+                    f"the process died that counted {work.title} (out of memory?); "
+                    "what is done is kept, try fewer --jobs"
+                )
+            there = set(counted.rows["image"])
+            there |= {name for name in images.tuning if work.store.has(name, images.pixels[name])}
+            failed = {
+                name: work.store.failure(name, pixels) or LOST
+                for name, pixels in images.pixels.items()
+                if name not in there
+            }
+            records[number] = ledger.write_counts(
+                outcome.folder, record, counted, work.store, failed
+            )
+            outcome.counted += 1
+            report(work.title)
+    for number in sorted(records):
+        outcome.settle(records[number])

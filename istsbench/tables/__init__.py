@@ -1,0 +1,1 @@
+"""The tables and what else of them goes into a paper, beside what papers print."""
