@@ -48,9 +48,9 @@ def test_real_arrays_become_float32_copies(kind):
     np.testing.assert_array_equal(stored, 1)
 
 
-def test_views_and_masked_arrays_become_plain():
+def test_views_and_subclasses_become_plain():
     assert checked(np.ones((3, 2)).T, IMAGE).flags.c_contiguous
-    assert type(checked(np.ma.masked_array(np.ones((2, 3))), IMAGE)) is np.ndarray
+    assert type(checked(np.ones((2, 3)).view(np.matrix), IMAGE)) is np.ndarray
 
 
 def test_tiny_negative_and_subnormal_values_pass():
@@ -70,6 +70,7 @@ def test_tiny_negative_and_subnormal_values_pass():
         (np.array([[0, -0.25, 0], [0, 0, 0]]), "negative values, down to -0.25"),
         (np.zeros((2, 3), complex), "array of complex128, expected float64"),
         (np.zeros((2, 3), object), "array of object"),
+        (np.ma.masked_array(np.ones((2, 3))), "a masked array, expected one with a score in each"),
     ],
 )
 def test_what_is_no_map_is_refused_with_what_was_found(score, message):

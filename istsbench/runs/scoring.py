@@ -74,6 +74,8 @@ def checked(score: object, image: np.ndarray) -> np.ndarray:
     """The map as it is stored, float32; raises `ValueError` if it breaks its promise."""
     if not isinstance(score, np.ndarray):
         raise ValueError(f"score returned {type(score).__name__}, expected an array")
+    if isinstance(score, np.ma.MaskedArray):
+        raise ValueError("score returned a masked array, expected one with a score in each pixel")
     if score.shape != image.shape:
         raise ValueError(f"score returned shape {score.shape} for an image of {image.shape}")
     if score.dtype.kind not in "biuf":
