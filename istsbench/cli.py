@@ -257,7 +257,7 @@ def plot(
     rule: Annotated[Rule, typer.Option()] = Rule.own,
     reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
     methods: Annotated[
-        str | None, typer.Option(help="Only these rows, as `istsbench run` names them, by comma.")
+        str | None, typer.Option(help="Only these rows by comma: names, labels or groups.")
     ] = None,
     images: Annotated[str, typer.Option(help="Images to show, by comma.")] = "",
     against: Annotated[Against, typer.Option(help="Below the Pareto figure.")] = Against.seconds,
@@ -270,12 +270,12 @@ def plot(
     """Draw a figure from stored results: bars, roc, pr, pdfa, grid, gallery, pareto, cd, ..."""
     from istsbench.data.datasets import open_dataset
     from istsbench.figures.catalogue import Request, draw_asked
-    from istsbench.registry import row_names
     from istsbench.results.results import Results
+    from istsbench.results.rows import rows_named
 
     opened = open_dataset(dataset, data_root)
-    specs = row_names(methods) if methods else None
-    results = Results.load(out / (tag or opened.name), specs)
+    folder = out / (tag or opened.name)
+    results = Results.load(folder, rows_named(folder, methods) if methods else None)
     chosen = tuple(image.strip() for image in images.split(",") if image.strip())
     request = Request(results, opened, rule.value, reduction.value, chosen)
     paths, left_out = draw_asked(name, request, against.value)
@@ -335,13 +335,15 @@ def report(
 def export(
     pack: Annotated[Path, typer.Argument(help="File to write, PACK.zip.")],
     dataset: Annotated[str, typer.Option(help="Name of a results folder below OUT.")] = "nuaa",
-    methods: Annotated[str, typer.Option(help="Rows by comma; all: every one.")] = "all",
+    methods: Annotated[str, typer.Option(help="Rows by comma: names, labels or groups.")] = "all",
     out: Out = Path("results"),
 ) -> None:
     """Write a results pack: rows with counts and masks that others can import."""
-    from istsbench.results.packs import export_pack, named_rows
+    from istsbench.results.packs import export_pack
+    from istsbench.results.rows import EVERY, rows_named
 
-    done = export_pack(out / dataset, pack, named_rows(methods))
+    specs = None if methods.strip() == EVERY else rows_named(out / dataset, methods)
+    done = export_pack(out / dataset, pack, specs)
     size = pack.stat().st_size / 1e6
     print(f"written: {pack} ({len(done)} methods: {', '.join(done)}; {size:.2f} MB)")
 

@@ -250,14 +250,6 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
     return list(found.values())
 
 
-def row_names(text: str) -> list[str]:
-    """The rows that a list names, by comma outside brackets.
-
-    A semicolon in it separates instead: the label of a submitted row may hold a comma or a quote.
-    """
-    return [part.strip() for part in text.split(";")] if ";" in text else _split(text)
-
-
 def read_item(text: str) -> tuple[str, dict[str, Any]]:
     """The name and the parameters of `name(parameter=value, ...)`, brackets if there are any."""
     item = _ITEM.fullmatch(text)

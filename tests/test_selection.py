@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from istsbench.errors import UnknownName, WrongUse
-from istsbench.registry import Choice, choose, file_name, row_names
+from istsbench.registry import Choice, choose, file_name
 
 
 def test_names_groups_and_parameters_in_the_order_given(toys):
@@ -127,8 +127,3 @@ def test_usual_specs_have_readable_file_names():
     assert Choice("ipi").file == "ipi"
     assert Choice("tophat", (("size", 7),)).file == "tophat_size=7"
     assert Choice("ipi", (("size", 7), ("step", -2.5))).file == "ipi_size=7_step=-2.5"
-
-
-def test_rows_are_separated_by_commas_outside_brackets_or_by_semicolons():
-    assert row_names("ipi, toy(size=(3, 5),gain=2)") == ["ipi", "toy(size=(3, 5),gain=2)"]
-    assert row_names("submitted(Bob's, new); ipi") == ["submitted(Bob's, new)", "ipi"]

@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -57,13 +56,6 @@ MAX_PACK = 200_000_000  # bytes of the archive
 MAX_DIRECTORY = 1_000_000  # bytes of its list of members
 _Truth = tuple[tuple[int, int], list[int]]  # shape and run lengths: all images fit in memory
 _STAMP = (1980, 1, 1, 0, 0, 0)  # the same results give the same pack
-
-
-def named_rows(text: str) -> list[str] | None:
-    """The rows that a comma-separated list names, as `export_pack` takes them."""
-    if text.strip() == "all":
-        return None
-    return [name.strip() for name in re.split(r",(?![^(]*\))", text) if name.strip()]
 
 
 def export_pack(folder: Path, pack: Path, specs: Sequence[str] | None = None) -> list[str]:

@@ -1,0 +1,137 @@
+"""The rows of a results folder by what a user calls them: name, label or group, by comma."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from istsbench import registry
+from istsbench.errors import DataError, UnknownName, WrongUse
+from istsbench.runs.seal import read_record
+
+EVERY = "all"
+
+
+def rows_named(folder: Path, text: str) -> list[str]:
+    """The specs of the rows that `text` names, in its order and without repetition.
+
+    A row is named by its spec, `ipi(step=15)`, or by its label as tables print it; a group, `cnn`
+    or `all`, names each of its rows. Names stand between commas or semicolons. A name may hold
+    such signs itself: the longest run of parts that is a name is taken. Capitals matter only
+    where two names differ by nothing else.
+
+    Raises `UnknownName` with close matches, `WrongUse` if a name fits several rows, and
+    `DataError` if the folder has no rows.
+    """
+    names, members = _names(_labels(folder))
+    parts = re.split(r"[,;]", text)
+    found: list[str] = []
+    start = 0
+    while start < len(parts):
+        if not parts[start].strip():
+            start += 1
+            continue
+        ends = [
+            end
+            for end in range(len(parts), start, -1)
+            if _key(",".join(parts[start:end])) in {*names, *members}
+        ]
+        if not ends:
+            raise _unknown(folder, parts[start:], names, members)
+        _check_one_reading(text, parts[start : ends[0]], {*names, *members})
+        name = ",".join(parts[start : ends[0]])
+        found += _one(folder, name, names) if _key(name) in names else members[_key(name)]
+        start = ends[0]
+    if not found:
+        raise WrongUse(f"{text!r} names no row of {folder}")
+    return list(dict.fromkeys(found))
+
+
+def _labels(folder: Path) -> dict[str, tuple[str, str]]:
+    """Spec -> label and group. A damaged record is for those who ask for its row."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            record = read_record(path)
+        except ValueError:
+            continue
+        if record:
+            spec = str(record["method"])
+            found[spec] = (str(record.get("label", spec)), str(record.get("group", "")))
+    if not found:
+        raise DataError(f"{folder}: no results; make some with `istsbench run`")
+    return found
+
+
+def _names(
+    rows: Mapping[str, tuple[str, str]],
+) -> tuple[dict[str, dict[str, list[str]]], dict[str, list[str]]]:
+    """Name without capitals -> spelling -> specs; then group without capitals -> specs.
+
+    A spec goes before an equal label, and a name before a group that is called alike.
+    """
+    names: dict[str, dict[str, list[str]]] = {}
+    for spec in rows:
+        names.setdefault(_key(spec), {}).setdefault(_plain(spec), []).append(spec)
+    for spec, (label, _) in rows.items():
+        spellings = names.setdefault(_key(label), {})
+        if _plain(label) not in map(_plain, rows):
+            spellings.setdefault(_plain(label), []).append(spec)
+    members = {EVERY: [*rows]}
+    for spec, (_, group) in rows.items():
+        if group:
+            members.setdefault(_key(group), []).append(spec)
+        if group in registry.TRADITIONAL:
+            members.setdefault("traditional", []).append(spec)
+    return names, members
+
+
+def _plain(text: str) -> str:
+    """A name with single spaces, and with none around commas."""
+    return re.sub(r"\s*([,;])\s*", ",", " ".join(text.split()))
+
+
+def _key(text: str) -> str:
+    return _plain(text).casefold()
+
+
+def _one(folder: Path, name: str, names: Mapping[str, Mapping[str, list[str]]]) -> list[str]:
+    spellings = names[_key(name)]
+    exact = spellings.get(_plain(name))
+    specs = exact or [spec for several in spellings.values() for spec in several]
+    if len(set(specs)) > 1:
+        raise WrongUse(
+            f"{name.strip()!r} is the label of several rows of {folder}; name one of "
+            + ", ".join(map(repr, dict.fromkeys(specs)))
+        )
+    return specs[:1]
+
+
+def _check_one_reading(text: str, parts: list[str], known: Iterable[str]) -> None:
+    if len(parts) > 1 and all(_key(part) in known for part in parts):
+        raise WrongUse(
+            f"{text!r} can be read in two ways: {','.join(parts).strip()!r} is one row, and "
+            "each of its parts is a row as well; name rows by their specs"
+        )
+
+
+def _unknown(
+    folder: Path,
+    parts: list[str],
+    names: Mapping[str, Mapping[str, list[str]]],
+    members: Mapping[str, list[str]],
+) -> UnknownName:
+    known = [spelling for spellings in names.values() for spelling in spellings]
+    end = 1
+    while end < len(parts) and _open(",".join(parts[:end])):
+        end += 1
+    name = ",".join(parts[:end]).strip()
+    if name.partition("(")[0] in registry.names() and name not in known:
+        return UnknownName(f"row of {folder} (a method that was not run there)", name, known)
+    return UnknownName(f"row of {folder}", name, [*known, *members])
+
+
+def _open(text: str) -> bool:
+    """Whether a bracket is still to be closed."""
+    return text.count("(") > text.count(")")
