@@ -24,7 +24,8 @@ def rows_named(folder: Path, text: str) -> list[str]:
     Raises `UnknownName` with close matches, `WrongUse` if a name fits several rows, and
     `DataError` if the folder has no rows.
     """
-    names, members = _names(_labels(folder))
+    rows = _labels(folder)
+    names, members = _names(rows)
     parts = re.split(r"[,;]", text)
     found: list[str] = []
     start = 0
@@ -38,7 +39,8 @@ def rows_named(folder: Path, text: str) -> list[str]:
             if _key(",".join(parts[start:end])) in {*names, *members}
         ]
         if not ends:
-            raise _unknown(folder, parts[start:], names, members)
+            labels = [label for label, _ in rows.values()]
+            raise _unknown(parts[start:], [*rows, *labels, *members])
         _check_one_reading(text, parts[start : ends[0]], {*names, *members})
         name = ",".join(parts[start : ends[0]])
         found += _one(folder, name, names) if _key(name) in names else members[_key(name)]
@@ -116,20 +118,11 @@ def _check_one_reading(text: str, parts: list[str], known: Iterable[str]) -> Non
         )
 
 
-def _unknown(
-    folder: Path,
-    parts: list[str],
-    names: Mapping[str, Mapping[str, list[str]]],
-    members: Mapping[str, list[str]],
-) -> UnknownName:
-    known = [spelling for spellings in names.values() for spelling in spellings]
+def _unknown(parts: list[str], known: Iterable[str]) -> UnknownName:
     end = 1
     while end < len(parts) and _open(",".join(parts[:end])):
         end += 1
-    name = ",".join(parts[:end]).strip()
-    if name.partition("(")[0] in registry.names() and name not in known:
-        return UnknownName(f"row of {folder} (a method that was not run there)", name, known)
-    return UnknownName(f"row of {folder}", name, [*known, *members])
+    return UnknownName("row", ",".join(parts[:end]).strip(), list(dict.fromkeys(known)))
 
 
 def _open(text: str) -> bool:
