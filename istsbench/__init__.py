@@ -1,7 +1,7 @@
 """A benchmark for infrared small target segmentation under one stated protocol."""
 
 from istsbench.registry import cards, create, info, names
-from istsbench.segmenter import Card, Segmenter, Trainable
+from istsbench.segmenter import Card, Segmenter, Trainable, parameter
 from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio
 
 __version__ = "0.1.0"
@@ -18,4 +18,5 @@ __all__ = [
     "create",
     "info",
     "names",
+    "parameter",
 ]

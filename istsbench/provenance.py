@@ -66,7 +66,9 @@ _NO_MATTER = {"card", "threshold", "excused"}  # of a method's class: they chang
 
 @cache
 def _essence(source: bytes, bases: frozenset[str]) -> str:
-    """The code of a file without what no map depends on: comments, docstrings, cards, rules.
+    """The code of a file without what no map depends on.
+
+    That is: comments, docstrings, cards, rules, and what `parameter` says of a parameter.
 
     Cards and rules are those of methods: classes with a card, and `bases` of the method.
     Elsewhere a `threshold` may be any number.
@@ -85,7 +87,21 @@ def _essence(source: bytes, bases: frozenset[str]) -> str:
         ):
             kept = [child for child in node.body if not _assigns(child, _NO_MATTER)]
             node.body = kept or [ast.Pass()]
-    return ast.unparse(tree)
+    return ast.unparse(_WithoutHelp().visit(tree))
+
+
+class _WithoutHelp(ast.NodeTransformer):
+    """Writes `size: int = parameter(5, "pixels")` as `size: int = 5`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        named = isinstance(node.func, ast.Name) and node.func.id == "parameter"
+        return node.args[0] if named and len(node.args) == 2 else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        if node.module == "istsbench.segmenter":
+            node.names = [alias for alias in node.names if alias.name != "parameter"]
+        return node
 
 
 def _assigns(node: ast.stmt, names: set[str]) -> bool:

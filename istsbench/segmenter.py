@@ -16,11 +16,11 @@ import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import wraps
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ Image = np.ndarray  # in a method: float64 (H, W), C order, read-only, grey leve
 Map = np.ndarray  # float64 (H, W), finite, >= 0, larger = more target-like, background about 0
 Mask = np.ndarray  # bool (H, W), True on targets
 
+T = TypeVar("T")
 STATUSES = ("reference-checked", "paper", "reconstruction")
 
 
@@ -58,6 +59,26 @@ class Card:
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status is {self.status!r}, expected one of {', '.join(STATUSES)}")
+
+
+def parameter(default: T, help: str, *, compare: bool = True) -> T:
+    """A field of a method: its default, and what it means, with the unit, in one line.
+
+    `compare=False` is for what changes the speed of a method and not its maps.
+    """
+    return field(default=default, compare=compare, metadata={"help": help})
+
+
+def parameter_help(kind: type[Segmenter]) -> dict[str, str]:
+    """What each parameter of a method means, by name; "" where its class says nothing.
+
+    A parameter whose default alone is changed in a variant keeps the text of its base.
+    """
+    found: dict[str, str] = {}
+    for owner in filter(is_dataclass, reversed(kind.__mro__)):
+        for one in fields(owner):
+            found[one.name] = one.metadata.get("help") or found.get(one.name, "")
+    return found
 
 
 @dataclass(frozen=True)
@@ -158,7 +179,9 @@ def weight_folders() -> list[Path]:
 class Trainable(Segmenter):
     """A method that learns; `weights` names the file that holds what it learnt."""
 
-    weights: Path | None = None  # None: the published file for the data set, where there is one
+    weights: Path | None = parameter(
+        None, "None: the published file for the data set, where there is one"
+    )
 
     @classmethod
     def registered_name(cls) -> str:

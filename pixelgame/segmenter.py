@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from istsbench.networks.network import Network
 from istsbench.networks.recipe import Recipe
-from istsbench.segmenter import Card
+from istsbench.segmenter import Card, parameter
 
 FAST = Recipe(epochs=400, batch=8, lr=1e-3, patch=256, loss="balanced")
 
@@ -35,8 +35,8 @@ class PixelGame(Network):
         "fast": FAST,
     }
 
-    width: int = 128  # channels of the FNs-player, the FPs-player has half (Table II)
-    attention: str = "mim"  # in the skips; "se", "gc", "triplet" (Table VII) or "none"
+    width: int = parameter(128, "channels of the FNs-player, the FPs-player has half (Table II)")
+    attention: str = parameter("mim", 'in the skips; "se", "gc", "triplet" (Table VII) or "none"')
 
     def build(self):
         from pixelgame.players import Players

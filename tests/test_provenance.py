@@ -128,6 +128,23 @@ def test_a_threshold_is_a_rule_in_classes_of_methods_alone(package, old, new, ma
     assert (code_hash(kind) != before) == matters
 
 
+@pytest.mark.parametrize(
+    "size, same",
+    [("5", True), ('parameter(5, "pixels")', True), ('parameter(6, "pixels")', False)],
+)
+def test_what_a_parameter_means_changes_no_hash(package, size, same):
+    text = "from istsbench.segmenter import Segmenter\nclass M(Segmenter):\n    size: int = 5\n"
+    (package / "method.py").write_text(text)
+    kind = importlib.import_module("methodpack.method").M
+    before = code_hash(kind)
+    text = text.replace("import Segmenter", "import Segmenter, parameter").replace(
+        "= 5", f"= {size}"
+    )
+    (package / "method.py").write_text(text)
+    code_hash.cache_clear()
+    assert (code_hash(kind) == before) == same
+
+
 def test_the_hash_of_a_run_is_that_of_the_published_weights(tmp_path, monkeypatch):
     monkeypatch.setenv("ISTSBENCH_WEIGHTS", str(tmp_path))
     assert run_hash(Learner(), "sky") == method_hash(Learner())

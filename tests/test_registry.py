@@ -9,7 +9,7 @@ from toys import Toy
 
 from istsbench import registry
 from istsbench.errors import BrokenMethod, UnknownName
-from istsbench.segmenter import Card, Segmenter
+from istsbench.segmenter import Card, Segmenter, parameter, parameter_help
 
 
 def test_names_are_sorted_and_hold_ours_and_theirs(toys):
@@ -186,3 +186,21 @@ def test_listing_imports_no_method_and_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@dataclass(frozen=True)
+class Variant(Toy):
+    """A base's parameters: one with another default, one with another meaning, one of its own."""
+
+    gain: float = 2.0
+    seconds: float = parameter(1.0, "how long it takes")
+    size: int = 3
+
+
+def test_a_variant_says_what_its_parameters_mean_and_else_its_base_does():
+    assert parameter_help(Variant) == {
+        "gain": "factor of the map",
+        "seconds": "how long it takes",
+        "note": "changes nothing but the name",
+        "size": "",
+    }

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from istsbench.data.synthetic import scene
-from istsbench.segmenter import Card, Segmenter, Trainable
+from istsbench.segmenter import Card, Segmenter, Trainable, parameter
 from istsbench.threshold import Fixed, MeanStd
 
 HERE = Path(__file__).parent
@@ -68,9 +68,9 @@ class Toy(Segmenter):
     card = Card("Toy", "toys", "Nowhere", 2001, "none", "paper")
     threshold = MeanStd(3)
 
-    gain: float = 1.0  # factor of the map
-    seconds: float = 0.0  # how long an image takes
-    note: str = ""  # changes nothing but the name
+    gain: float = parameter(1.0, "factor of the map")
+    seconds: float = parameter(0.0, "how long an image takes")
+    note: str = parameter("", "changes nothing but the name")
 
     def score(self, image):
         _note(image)

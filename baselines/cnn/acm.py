@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 from istsbench.networks.network import Network
 from istsbench.networks.recipe import Recipe
-from istsbench.segmenter import Card
+from istsbench.segmenter import Card, parameter
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class ACM(Network):
         "fast": Recipe(epochs=100, batch=8, lr=2e-3, patch=256, loss="bce-iou", side=512),
     }  # fmt: skip
 
-    host: str = "unet"  # or "fpn"
-    blocks: int = 3  # residual blocks a stage; ResNet-20 as in the paper
-    stem: str = "down4"  # first map at a quarter of the size; "tiny" keeps the size
-    channels: int = 1  # input channels, copies of the grey image
+    host: str = parameter("unet", 'or "fpn"')
+    blocks: int = parameter(3, "residual blocks a stage; ResNet-20 as in the paper")
+    stem: str = parameter("down4", 'first map at a quarter of the size; "tiny" keeps the size')
+    channels: int = parameter(1, "input channels, copies of the grey image")
 
     def build(self):
         from baselines.cnn.acm_net import FPN, UNet

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from istsbench.networks.network import Network
 from istsbench.networks.recipe import Recipe
-from istsbench.segmenter import Card
+from istsbench.segmenter import Card, parameter
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class ALCNet(Network):
         "fast": Recipe(epochs=300, batch=8, lr=2e-3, patch=256, loss="bce-iou"),
     }  # fmt: skip
 
-    blocks: int = 4  # residual blocks a stage, as in the authors' released weights
-    stem: str = "tiny"  # full resolution, as the authors; "down4" is ACM's stem
-    channels: int = 1  # input channels, copies of the grey image
+    blocks: int = parameter(4, "residual blocks a stage, as in the authors' released weights")
+    stem: str = parameter("tiny", 'full resolution, as the authors; "down4" is ACM\'s stem')
+    channels: int = parameter(1, "input channels, copies of the grey image")
 
     @property
     def smallest(self):

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from istsbench.networks.network import Network
 from istsbench.networks.recipe import Preparation, Recipe
-from istsbench.segmenter import Card
+from istsbench.segmenter import Card, parameter
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class MDvsFA(Network):
         "fast": Recipe(epochs=200, batch=8, lr=1e-4, patch=128, loss="tempered"),
     }
 
-    width: int = 64  # channels of the second generator; the first has 1 to 8 times as many
+    width: int = parameter(
+        64, "channels of the second generator; the first has 1 to 8 times as many"
+    )
 
     def build(self):
         from baselines.cnn.mdvsfa_net import Generators

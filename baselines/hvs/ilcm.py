@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 
 from baselines.hvs.cells import largest_neighbour, ratio
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -41,8 +41,8 @@ class ILCM(Segmenter):
         "its first largest pixel can be 7 pixels away"
     }
 
-    step: int = 4  # of the grid, pixels; half the side of a block; paper
-    reach: int = 1  # distance of the neighbours, grid steps; moradisaed/ILCM (paper: 2)
+    step: int = parameter(4, "of the grid, pixels; half the side of a block; paper")
+    reach: int = parameter(1, "distance of the neighbours, grid steps; moradisaed/ILCM (paper: 2)")
 
     def score(self, image: Image) -> Map:
         height, width = image.shape

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from baselines.hvs.cells import cell_means, largest_neighbour, ratio
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -31,7 +31,9 @@ class LCM(Segmenter):
     card = Card("LCM", "hvs", "TGRS", 2013, "10.1109/TGRS.2013.2242477", "reference-checked")
     threshold = MeanStd(5)
 
-    sides: tuple[int, ...] = (3, 5, 7, 9)  # of the cells, pixels, odd; paper: up to 9; MS_LCM
+    sides: tuple[int, ...] = parameter(
+        (3, 5, 7, 9), "of the cells, pixels, odd; paper: up to 9; MS_LCM"
+    )
 
     def score(self, image: Image) -> Map:
         score = np.zeros(image.shape)

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 ANGLES = (0, 45, 90, 135)  # of the directions, degrees from right towards down
@@ -56,7 +56,7 @@ class MDWCM(Segmenter):
     card = Card("MDWCM", "hvs", "GRSL", 2020, "10.1109/LGRS.2020.3026546", "reconstruction")
     threshold = MeanStd(14)
 
-    radius: int = 4  # of the window with the fans, pixels
+    radius: int = parameter(4, "of the window with the fans, pixels")
 
     def score(self, image: Image) -> Map:
         image = image - image.min()  # makes a flat image exactly 0

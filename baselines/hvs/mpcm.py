@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.hvs.cells import cell_means, cell_view, opposite_pairs
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -33,7 +33,7 @@ class MPCM(Segmenter):
     card = Card("MPCM", "hvs", "PR", 2016, "10.1016/j.patcog.2016.04.002", "reference-checked")
     threshold = MeanStd(15)
 
-    sides: tuple[int, ...] = (3, 5, 7, 9)  # sides of the cells, pixels, odd; MS_PCM
+    sides: tuple[int, ...] = parameter((3, 5, 7, 9), "sides of the cells, pixels, odd; MS_PCM")
 
     def score(self, image: Image) -> Map:
         score = np.zeros(image.shape)

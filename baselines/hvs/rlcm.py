@@ -29,7 +29,7 @@ import numpy as np
 
 from baselines.hvs.cells import cell_view, largest_neighbour
 from baselines.hvs.ranks import relative_contrast, top_means
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -38,8 +38,10 @@ class RLCM(Segmenter):
     card = Card("RLCM", "hvs", "GRSL", 2018, "10.1109/LGRS.2018.2790909", "reference-checked")
     threshold = MeanStd(20)
 
-    side: int = 9  # of a cell, pixels, odd; public code
-    pairs: tuple[tuple[int, int], ...] = ((2, 4), (5, 9), (9, 16))  # (K1, K2), pixels; public code
+    side: int = parameter(9, "of a cell, pixels, odd; public code")
+    pairs: tuple[tuple[int, int], ...] = parameter(
+        ((2, 4), (5, 9), (9, 16)), "(K1, K2), pixels; public code"
+    )
 
     def score(self, image: Image) -> Map:
         if np.ptp(image) == 0:  # smaller than two cells, it would contrast with the zeros outside

@@ -27,7 +27,7 @@ import numpy as np
 
 from baselines.hvs.cells import largest_neighbour
 from baselines.hvs.ranks import core, relative_contrast, top_means
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanToPeak
 
 
@@ -36,8 +36,8 @@ class TLLCM(Segmenter):
     card = Card("TLLCM", "hvs", "GRSL", 2019, "10.1109/LGRS.2019.2954578", "reference-checked")
     threshold = MeanToPeak(0.7)  # paper: 0.7 to 0.9 where there is a single target
 
-    sides: tuple[int, ...] = (5, 7, 9)  # of the cells, pixels, odd; paper
-    largest: int = 9  # K, pixels averaged in a cell, the size of the core; paper
+    sides: tuple[int, ...] = parameter((5, 7, 9), "of the cells, pixels, odd; paper")
+    largest: int = parameter(9, "K, pixels averaged in a cell, the size of the core; paper")
 
     def score(self, image: Image) -> Map:
         if np.ptp(image) == 0:  # smaller than two cells, it would contrast with the zeros outside

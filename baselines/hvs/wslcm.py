@@ -30,7 +30,7 @@ import numpy as np
 
 from baselines.hvs.cells import cell_means, cell_view, largest_neighbour, neighbours
 from baselines.hvs.ranks import core, relative_contrast, top_means
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -39,9 +39,11 @@ class WSLCM(Segmenter):
     card = Card("WSLCM", "hvs", "GRSL", 2020, "10.1109/LGRS.2020.3004978", "reference-checked")
     threshold = MeanStd(3.5)
 
-    sides: tuple[int, ...] = (5, 7, 9, 11)  # of the cells, pixels, odd; public code
-    largest: int = 9  # K, pixels averaged in a cell; public code
-    floor: float = 5.0  # xi, the least spread of the neighbours, grey levels; public code
+    sides: tuple[int, ...] = parameter((5, 7, 9, 11), "of the cells, pixels, odd; public code")
+    largest: int = parameter(9, "K, pixels averaged in a cell; public code")
+    floor: float = parameter(
+        5.0, "xi, the least spread of the neighbours, grey levels; public code"
+    )
 
     def score(self, image: Image) -> Map:
         if np.ptp(image) == 0:  # smaller than two cells, it would contrast with the zeros outside

@@ -8,12 +8,12 @@ slices of 40x40, for which a GPU is no faster than one core.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from istsbench.segmenter import Segmenter
+from istsbench.segmenter import Segmenter, parameter
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ class OnDevice(Segmenter):
     Raises `ValueError` if the device is not there.
     """
 
-    device: str = field(default="cpu", compare=False)  # of the singular values: "cuda", ...
+    device: str = parameter("cpu", 'of the singular values: "cuda", ...', compare=False)
 
     def __post_init__(self) -> None:
         if self.device == "cpu":

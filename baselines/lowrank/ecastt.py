@@ -32,7 +32,7 @@ from baselines.lowrank.proximal import nonnegative_soft_threshold, soft_threshol
 from baselines.lowrank.structure import structure_eigenvalues
 from baselines.lowrank.tsvd import rank_by_ratio
 from istsbench.compiled import njit
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -136,18 +136,20 @@ class ECASTT(Segmenter):
     )
     threshold = MeanStd(16.5)
 
-    smoothness: float = 0.009  # lambda1 (code)
-    sparsity: float = 5.0  # L: lambda2 = L / sqrt(shorter side) (code)
-    noise: float = 100.0  # lambda3 (code)
-    beta: float = 0.1  # weight of the corner over the edge indicator (code)
-    ratio: float = 0.1  # singular values from this share of the largest on are spared (code)
-    penalty: float = 1e-3  # mu at the start, per grey level (code)
-    growth: float = 1.5  # of mu in each pass (code)
-    tolerance: float = 1e-7  # of |D - B - T - N| / |D| (code)
-    neighbours: int = 8  # similar pixels in J; 0: ordinary total variation (code)
-    reach: int = 5  # rows and columns to a neighbour, pixels (code)
-    side: int = 7  # of the patches compared, pixels (code)
-    limit: int = 100  # passes
+    smoothness: float = parameter(0.009, "lambda1 (code)")
+    sparsity: float = parameter(5.0, "L: lambda2 = L / sqrt(shorter side) (code)")
+    noise: float = parameter(100.0, "lambda3 (code)")
+    beta: float = parameter(0.1, "weight of the corner over the edge indicator (code)")
+    ratio: float = parameter(
+        0.1, "singular values from this share of the largest on are spared (code)"
+    )
+    penalty: float = parameter(1e-3, "mu at the start, per grey level (code)")
+    growth: float = parameter(1.5, "of mu in each pass (code)")
+    tolerance: float = parameter(1e-7, "of |D - B - T - N| / |D| (code)")
+    neighbours: int = parameter(8, "similar pixels in J; 0: ordinary total variation (code)")
+    reach: int = parameter(5, "rows and columns to a neighbour, pixels (code)")
+    side: int = parameter(7, "of the patches compared, pixels (code)")
+    limit: int = parameter(100, "passes")
 
     def score(self, image: Image) -> Map:
         if image.min() == image.max():

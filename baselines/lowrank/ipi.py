@@ -31,7 +31,7 @@ import numpy as np
 from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import soft_threshold, spectrum, svt
-from istsbench.segmenter import Card, Image, Map
+from istsbench.segmenter import Card, Image, Map, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -40,13 +40,13 @@ class IPI(OnDevice):
     card = Card("IPI", "lowrank", "TIP", 2013, "10.1109/TIP.2013.2281420", "reference-checked")
     threshold = MeanStd(15)
 
-    patch: int = 50  # side of the windows, pixels (paper and code)
-    step: int = 10  # between windows, pixels (paper and code)
-    decay: float = 0.9  # of mu, a pass (code)
-    floor: float = 0.005  # smallest mu, share of the fourth singular value (code)
-    rank_share: float = 0.3  # of the full rank, at which the loop stops (code)
-    tolerance: float = 1e-6  # relative gradient at which the loop stops (code)
-    limit: int = 1000  # passes (code)
+    patch: int = parameter(50, "side of the windows, pixels (paper and code)")
+    step: int = parameter(10, "between windows, pixels (paper and code)")
+    decay: float = parameter(0.9, "of mu, a pass (code)")
+    floor: float = parameter(0.005, "smallest mu, share of the fourth singular value (code)")
+    rank_share: float = parameter(0.3, "of the full rank, at which the loop stops (code)")
+    tolerance: float = parameter(1e-6, "relative gradient at which the loop stops (code)")
+    limit: int = parameter(1000, "passes (code)")
 
     def score(self, image: Image) -> Map:
         grid = Grid.inside(image.shape, self.patch, self.step)

@@ -31,7 +31,7 @@ import numpy as np
 from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import nonnegative_soft_threshold, spectrum, svt
-from istsbench.segmenter import Card, Image, Map
+from istsbench.segmenter import Card, Image, Map, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -50,13 +50,17 @@ class NIPPS(OnDevice):
         "finds_a_bright_target": "with so few windows no singular value is weak: all are free"
     }
 
-    patch: int = 50  # side of the windows, pixels (code's demo)
-    step: int = 10  # between windows, pixels (code's demo)
-    weight: float = 2.0  # lambda times the root of the patch matrix's shorter side (code's demo)
-    ratio: float = 0.005  # of the first singular value, above which one is free (code's demo)
-    growth: float = 1.5  # of the penalty mu, a pass (code)
-    tolerance: float = 1e-7  # |D - B - T| / |D| at which the loop stops (code)
-    limit: int = 1000  # passes (code)
+    patch: int = parameter(50, "side of the windows, pixels (code's demo)")
+    step: int = parameter(10, "between windows, pixels (code's demo)")
+    weight: float = parameter(
+        2.0, "lambda times the root of the patch matrix's shorter side (code's demo)"
+    )
+    ratio: float = parameter(
+        0.005, "of the first singular value, above which one is free (code's demo)"
+    )
+    growth: float = parameter(1.5, "of the penalty mu, a pass (code)")
+    tolerance: float = parameter(1e-7, "|D - B - T| / |D| at which the loop stops (code)")
+    limit: int = parameter(1000, "passes (code)")
 
     def score(self, image: Image) -> Map:
         grid = Grid.flush(image.shape, self.patch, self.step)

@@ -35,7 +35,7 @@ from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import nonnegative_soft_threshold
 from baselines.lowrank.structure import corner_prior
 from baselines.lowrank.tsvd import rank_by_ratio, shrink_slices
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 AXES = (0, 1, 2)
@@ -73,15 +73,21 @@ class NTFRA(Segmenter):
     card = Card("NTFRA", "lowrank", "TGRS", 2021, "10.1109/TGRS.2021.3068465", "reference-checked")
     threshold = MeanStd(20.5)
 
-    patch: int = 40  # pixels; patches lie side by side (code)
-    theta: float = 1e-5  # share of the rank along the patches, of 2 + theta (code: to 1e-4)
-    varpi: float = 0.15  # lambda = varpi / sqrt(patch * max(patch, patches)) (code)
-    omega: float = 1e4  # inverse penalty at the start (code)
-    epsilon: float = 1e-6  # added to a singular value in the logarithm (code)
-    ratio: float = 0.1  # singular values from this share of the largest on count for N (code)
-    growth: float = 1.2  # rho: of the penalties in each pass, and the penalty of the TV (code)
-    tolerance: float = 1e-4  # relative change of B that ends the passes (code)
-    limit: int = 20  # passes (code)
+    patch: int = parameter(40, "pixels; patches lie side by side (code)")
+    theta: float = parameter(
+        1e-5, "share of the rank along the patches, of 2 + theta (code: to 1e-4)"
+    )
+    varpi: float = parameter(0.15, "lambda = varpi / sqrt(patch * max(patch, patches)) (code)")
+    omega: float = parameter(1e4, "inverse penalty at the start (code)")
+    epsilon: float = parameter(1e-6, "added to a singular value in the logarithm (code)")
+    ratio: float = parameter(
+        0.1, "singular values from this share of the largest on count for N (code)"
+    )
+    growth: float = parameter(
+        1.2, "rho: of the penalties in each pass, and the penalty of the TV (code)"
+    )
+    tolerance: float = parameter(1e-4, "relative change of B that ends the passes (code)")
+    limit: int = parameter(20, "passes (code)")
 
     def score(self, image: Image) -> Map:
         if image.min() == image.max():

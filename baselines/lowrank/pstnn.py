@@ -28,7 +28,7 @@ from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import nonnegative_soft_threshold
 from baselines.lowrank.structure import corner_prior
 from baselines.lowrank.tsvd import rank_by_ratio, shrink_slices
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -37,14 +37,14 @@ class PSTNN(Segmenter):
     card = Card("PSTNN", "lowrank", "RS", 2019, "10.3390/rs11040382", "reference-checked")
     threshold = MeanStd(12)
 
-    patch: int = 40  # pixels
-    step: int = 40  # pixels
-    sparsity: float = 0.7  # L: lambda = L / sqrt(patch * number of patches)
-    ratio: float = 0.1  # singular values from this share of the largest on are spared
-    penalty: float = 2e-3  # mu at the start, per grey level
-    growth: float = 1.05  # of mu in each iteration
-    tolerance: float = 1e-3  # of |B + T - D| / |D|
-    iterations: int = 500  # at most
+    patch: int = parameter(40, "pixels")
+    step: int = parameter(40, "pixels")
+    sparsity: float = parameter(0.7, "L: lambda = L / sqrt(patch * number of patches)")
+    ratio: float = parameter(0.1, "singular values from this share of the largest on are spared")
+    penalty: float = parameter(2e-3, "mu at the start, per grey level")
+    growth: float = parameter(1.05, "of mu in each iteration")
+    tolerance: float = parameter(1e-3, "of |B + T - D| / |D|")
+    iterations: int = parameter(500, "at most")
 
     def score(self, image: Image) -> Map:
         if image.min() == image.max():

@@ -26,7 +26,7 @@ from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import nonnegative_soft_threshold, svt
 from baselines.lowrank.structure import scale_to_unit, structure_eigenvalues
-from istsbench.segmenter import Card, Image, Map
+from istsbench.segmenter import Card, Image, Map, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -37,15 +37,15 @@ class RIPT(OnDevice):
     )
     threshold = MeanStd(19)
 
-    patch: int = 30  # pixels
-    step: int = 10  # pixels
-    sparsity: float = 0.7  # L: lambda = L / sqrt(shortest side of the tensor)
-    edges: float = 1.0  # h: how dear edges are, exponent
-    start: float = 5.0  # mu at the start, in standard deviations of the tensor
-    decay: float = 1.5  # mu is divided by it in each iteration
-    tolerance: float = 1e-7  # of |F - B - T| / |F|
-    iterations: int = 100  # at most
-    merge: str = "mean"  # of overlapping patches: "mean" or "last"
+    patch: int = parameter(30, "pixels")
+    step: int = parameter(10, "pixels")
+    sparsity: float = parameter(0.7, "L: lambda = L / sqrt(shortest side of the tensor)")
+    edges: float = parameter(1.0, "h: how dear edges are, exponent")
+    start: float = parameter(5.0, "mu at the start, in standard deviations of the tensor")
+    decay: float = parameter(1.5, "mu is divided by it in each iteration")
+    tolerance: float = parameter(1e-7, "of |F - B - T| / |F|")
+    iterations: int = parameter(100, "at most")
+    merge: str = parameter("mean", 'of overlapping patches: "mean" or "last"')
 
     def score(self, image: Image) -> Map:
         if image.min() == image.max():

@@ -30,7 +30,7 @@ import numpy as np
 
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import singular_values, soft_threshold, svt
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -46,12 +46,16 @@ class SMSL(Segmenter):
     )
     threshold = MeanStd(17)
 
-    patch: int = 30  # side of the windows, pixels (later comparisons)
-    step: int = 30  # between windows, pixels (later comparisons)
-    weight: float = 0.75  # lambda times the root of the patch matrix's shorter side (chosen)
-    growth: float = 1.5  # of the penalty mu, a pass (subspace learning's public code)
-    tolerance: float = 1e-7  # |X - B - T| / |X| at which the loop stops (later comparisons)
-    limit: int = 100  # passes
+    patch: int = parameter(30, "side of the windows, pixels (later comparisons)")
+    step: int = parameter(30, "between windows, pixels (later comparisons)")
+    weight: float = parameter(
+        0.75, "lambda times the root of the patch matrix's shorter side (chosen)"
+    )
+    growth: float = parameter(1.5, "of the penalty mu, a pass (subspace learning's public code)")
+    tolerance: float = parameter(
+        1e-7, "|X - B - T| / |X| at which the loop stops (later comparisons)"
+    )
+    limit: int = parameter(100, "passes")
 
     def score(self, image: Image) -> Map:
         grid = Grid.flush(image.shape, self.patch, self.step)

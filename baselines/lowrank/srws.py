@@ -33,7 +33,7 @@ from scipy.ndimage import correlate1d
 
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import soft_threshold
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -49,15 +49,19 @@ class SRWS(Segmenter):
     )
     threshold = MeanStd(0.5)
 
-    patch: int = 50  # side of the windows, pixels (paper and code)
-    step: int = 10  # between windows, pixels (paper and code)
-    span: int = 4  # side of the window that gradients are summed over, pixels (code)
-    contrast: float = 2.0  # the strongest edge's weight is exp of it (code)
-    clutter_weight: float = 1.0  # lambda times the root of the image's longer side (code)
-    target_weight: float = 0.09  # gamma times the root of the image's longer side (code)
-    growth: float = 1.5  # of the penalty mu, a pass (paper and code)
-    tolerance: float = 1e-7  # |X - X Z - E - T| / |X| at which the loop stops (paper and code)
-    limit: int = 100  # passes
+    patch: int = parameter(50, "side of the windows, pixels (paper and code)")
+    step: int = parameter(10, "between windows, pixels (paper and code)")
+    span: int = parameter(4, "side of the window that gradients are summed over, pixels (code)")
+    contrast: float = parameter(2.0, "the strongest edge's weight is exp of it (code)")
+    clutter_weight: float = parameter(
+        1.0, "lambda times the root of the image's longer side (code)"
+    )
+    target_weight: float = parameter(0.09, "gamma times the root of the image's longer side (code)")
+    growth: float = parameter(1.5, "of the penalty mu, a pass (paper and code)")
+    tolerance: float = parameter(
+        1e-7, "|X - X Z - E - T| / |X| at which the loop stops (paper and code)"
+    )
+    limit: int = parameter(100, "passes")
 
     def score(self, image: Image) -> Map:
         height, width = image.shape

@@ -33,7 +33,7 @@ from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import svt
 from istsbench.compiled import njit
-from istsbench.segmenter import Card, Image, Map
+from istsbench.segmenter import Card, Image, Map, parameter
 from istsbench.threshold import MeanStd
 
 Array = np.ndarray
@@ -130,14 +130,14 @@ class TVPCP(OnDevice):
     card = Card("TV-PCP", "lowrank", "ICV", 2017, "10.1016/j.imavis.2017.04.002", "reconstruction")
     threshold = MeanStd(14.5)
 
-    patch: int = 50  # side of the windows, pixels
-    step: int = 10  # between windows, pixels
-    smoothness: float = 0.005  # lambda_1
-    weight: float = 1.0  # lambda_2 times the root of the patch matrix's longer side
-    penalty: float = 0.025  # of the constraints, per grey level
-    stretch: float = 1.5  # of the multiplier step, below 1.618
-    tolerance: float = 1e-4  # largest residual, share of |D|, at which the loop stops
-    limit: int = 100  # passes
+    patch: int = parameter(50, "side of the windows, pixels")
+    step: int = parameter(10, "between windows, pixels")
+    smoothness: float = parameter(0.005, "lambda_1")
+    weight: float = parameter(1.0, "lambda_2 times the root of the patch matrix's longer side")
+    penalty: float = parameter(0.025, "of the constraints, per grey level")
+    stretch: float = parameter(1.5, "of the multiplier step, below 1.618")
+    tolerance: float = parameter(1e-4, "largest residual, share of |D|, at which the loop stops")
+    limit: int = parameter(100, "passes")
 
     def score(self, image: Image) -> Map:
         grid = Grid.flush(image.shape, self.patch, self.step)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.lowrank.proximal import nonnegative_soft_threshold, shrink_singular_values
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -70,13 +70,13 @@ class WSNMSTIPT(Segmenter):
     )
     threshold = MeanStd(1)
 
-    sparsity: float = 5.0  # lambda = sparsity / sqrt(longer side)
-    weight: float = 5.0  # C
-    power: float = 0.8  # p
-    penalty: float = 1e-2  # mu at the start, per grey level
-    growth: float = 1.1  # of mu in each iteration
-    tolerance: float = 1e-7  # of |B + T - D| / |D|
-    iterations: int = 500  # at most
+    sparsity: float = parameter(5.0, "lambda = sparsity / sqrt(longer side)")
+    weight: float = parameter(5.0, "C")
+    power: float = parameter(0.8, "p")
+    penalty: float = parameter(1e-2, "mu at the start, per grey level")
+    growth: float = parameter(1.1, "of mu in each iteration")
+    tolerance: float = parameter(1e-7, "of |B + T - D| / |D|")
+    iterations: int = parameter(500, "at most")
 
     def score(self, image: Image) -> Map:
         if image.min() == image.max():

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -32,8 +32,10 @@ class AAGD(Segmenter):
     card = Card("AAGD", "spatial", "TAES", 2016, "10.1109/TAES.2015.140878", "reference-checked")
     threshold = MeanStd(15)
 
-    scales: tuple[int, ...] = (3, 5, 7, 9)  # sides of the cells, pixels, odd (public code)
-    window: int = 19  # side of the window around each, pixels, odd (public code)
+    scales: tuple[int, ...] = parameter(
+        (3, 5, 7, 9), "sides of the cells, pixels, odd (public code)"
+    )
+    window: int = parameter(19, "side of the window around each, pixels, odd (public code)")
 
     def score(self, image: Image) -> Map:
         # A constant image must give exactly zero also where its sums round.

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -32,7 +32,7 @@ class ADMD(Segmenter):
     card = Card("ADMD", "spatial", "SP", 2020, "10.1016/j.sigpro.2020.107727", "reference-checked")
     threshold = MeanStd(13)
 
-    scales: tuple[int, ...] = (3, 5, 7, 9)  # sides of the cells, pixels, odd (paper)
+    scales: tuple[int, ...] = parameter((3, 5, 7, 9), "sides of the cells, pixels, odd (paper)")
 
     def score(self, image: Image) -> Map:
         # A constant image must give exactly zero also where its sums round.

@@ -32,7 +32,7 @@ from typing import NamedTuple
 import numpy as np
 
 from istsbench.compiled import njit
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import Fixed
 
 # Steps to the neighbours of a pixel, (row, column), column by column.
@@ -111,9 +111,9 @@ class DPIR(Segmenter):
     card = Card("DPIR", "spatial", "GRSL", 2019, "10.1109/LGRS.2019.2912989", "reference-checked")
     threshold = Fixed(3)
 
-    seeds: int = 20  # number of density peaks (authors' code)
-    area: float = 0.0015  # of a grown region, share of the image (authors' code)
-    dense: bool = True  # False: confidence at the seeds alone, as the authors' code
+    seeds: int = parameter(20, "number of density peaks (authors' code)")
+    area: float = parameter(0.0015, "of a grown region, share of the image (authors' code)")
+    dense: bool = parameter(True, "False: confidence at the seeds alone, as the authors' code")
 
     def score(self, image: Image) -> Map:
         score = np.zeros(image.size)

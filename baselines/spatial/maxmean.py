@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baselines.spatial.maxmedian import residual
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -31,7 +31,7 @@ class MaxMean(Segmenter):
     card = Card("Max-Mean", "spatial", "ISOP", 1999, "10.1117/12.364049", "reference-checked")
     threshold = MeanStd(14)
 
-    length: int = 5  # pixels on a line, odd (public code)
+    length: int = parameter(5, "pixels on a line, odd (public code)")
 
     def score(self, image: Image) -> Map:
         # A constant image must give exactly zero also where its sums round.

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import median_filter
 
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -35,7 +35,9 @@ class MaxMedian(Segmenter):
     card = Card("Max-Median", "spatial", "ISOP", 1999, "10.1117/12.364049", "reference-checked")
     threshold = MeanStd(22)
 
-    length: int = 5  # pixels on a line, odd (public codes); keeps targets less than half as wide
+    length: int = parameter(
+        5, "pixels on a line, odd (public codes); keeps targets less than half as wide"
+    )
 
     def score(self, image: Image) -> Map:
         return residual(image, self.length, _median)

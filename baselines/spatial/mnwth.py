@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -34,9 +34,13 @@ class MNWTH(Segmenter):
     card = Card("MNWTH", "spatial", "PR", 2010, "10.1016/j.patcog.2009.12.023", "reference-checked")
     threshold = MeanStd(18.5)
 
-    outer: int = 9  # pixels from the centre of the ring to its outermost ones (public code)
-    inner: int = 4  # pixels from the centre to the edge of the hole; its side is 2 inner + 1
-    square: int = 9  # side of the eroding square, pixels, 2 inner + 1 .. 2 outer + 1
+    outer: int = parameter(
+        9, "pixels from the centre of the ring to its outermost ones (public code)"
+    )
+    inner: int = parameter(
+        4, "pixels from the centre to the edge of the hole; its side is 2 inner + 1"
+    )
+    square: int = parameter(9, "side of the eroding square, pixels, 2 inner + 1 .. 2 outer + 1")
 
     def score(self, image: Image) -> Map:
         ring = np.ones((2 * self.outer + 1, 2 * self.outer + 1), np.uint8)

@@ -35,7 +35,7 @@ from scipy.special import digamma
 
 from baselines.lowrank.patches import Grid
 from istsbench.compiled import njit
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 CENTRES = np.array([-0.035, 0.055, -0.025])  # first means of the Gaussians, grey / 255 (code)
@@ -255,14 +255,14 @@ class MoGMRF(Segmenter):
     )
     threshold = MeanStd(25.5)
 
-    patch: int = 50  # side of a patch, pixels (code)
-    step: int = 10  # between patches, pixels; the authors' is 5
-    rank: int = 30  # rows of U and V at first (code)
-    weight: float = 1.5  # of a neighbour's label (code)
-    sweeps: int = 10  # of the labels in an iteration (code)
-    tolerance: float = 1e-3  # relative change of the background that ends (code)
-    iterations: int = 200  # at most (code)
-    component: int = 1  # 0, 1 or 2: which Gaussian is the target
+    patch: int = parameter(50, "side of a patch, pixels (code)")
+    step: int = parameter(10, "between patches, pixels; the authors' is 5")
+    rank: int = parameter(30, "rows of U and V at first (code)")
+    weight: float = parameter(1.5, "of a neighbour's label (code)")
+    sweeps: int = parameter(10, "of the labels in an iteration (code)")
+    tolerance: float = parameter(1e-3, "relative change of the background that ends (code)")
+    iterations: int = parameter(200, "at most (code)")
+    component: int = parameter(1, "0, 1 or 2: which Gaussian is the target")
 
     def score(self, image: Image) -> Map:
         # A patch flush with the far border is left out, as in the authors' code.

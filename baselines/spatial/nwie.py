@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanToPeak
 
 
@@ -32,8 +32,10 @@ class NWIE(Segmenter):
     card = Card("NWIE", "spatial", "TAES", 2016, "10.1109/TAES.2015.140878", "reference-checked")
     threshold = MeanToPeak(0.5)
 
-    window: int = 7  # side of the largest window, pixels, odd (the paper's figures)
-    entropy_window: int = 5  # side of the window of the entropy, pixels, odd (the paper's figures)
+    window: int = parameter(7, "side of the largest window, pixels, odd (the paper's figures)")
+    entropy_window: int = parameter(
+        5, "side of the window of the entropy, pixels, odd (the paper's figures)"
+    )
 
     def score(self, image: Image) -> Map:
         return self._difference(image) * self._entropy(image)

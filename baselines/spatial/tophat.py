@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from istsbench.segmenter import Card, Image, Map, Segmenter
+from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 
@@ -28,7 +28,7 @@ class TopHat(Segmenter):
     card = Card("Top-Hat", "spatial", "OE", 1996, "10.1117/12.240773", "reference-checked")
     threshold = MeanStd(15)
 
-    size: int = 5  # side of the square, pixels, odd; must exceed the largest target
+    size: int = parameter(5, "side of the square, pixels, odd; must exceed the largest target")
 
     def score(self, image: Image) -> Map:
         return cv2.morphologyEx(image, cv2.MORPH_TOPHAT, np.ones((self.size, self.size)))

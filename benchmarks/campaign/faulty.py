@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from istsbench.segmenter import Card, Segmenter
+from istsbench.segmenter import Card, Segmenter, parameter
 from istsbench.threshold import MeanStd
 
 SHAPE = (32, 40)
@@ -28,7 +28,7 @@ class Steady(Segmenter):
     card = Card("Steady", "faults", "none", 2025, "none", "paper")
     threshold = MeanStd(3)
 
-    seconds: float = 0.0  # how long an image takes
+    seconds: float = parameter(0.0, "how long an image takes")
 
     def score(self, image):
         time.sleep(self.seconds)

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from istsbench import registry
 from istsbench.data.datasets import NAMES, SOURCES
-from istsbench.plugins.parameters import meanings
-from istsbench.segmenter import Card
+from istsbench.segmenter import Card, parameter_help
 from istsbench.threshold import RULES
 
 
@@ -85,7 +84,7 @@ def show_method(name: str) -> None:
     rule = f"group {card.group}, status {card.status}, own rule {kind.threshold!r}\n"
     console.print(rule, markup=False)
     console.print(inspect.cleandoc(inspect.getmodule(kind).__doc__ or ""), markup=False)  # type: ignore[union-attr]
-    table, known = _table("\nparameters", "name", "default", "meaning"), meanings(kind)
+    table, known = _table("\nparameters", "name", "default", "meaning"), parameter_help(kind)
     for field in dataclasses.fields(kind):
         table.add_row(field.name, escape(repr(field.default)), escape(known.get(field.name, "")))
     console.print(table)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from istsbench.arrays import picture
 from istsbench.errors import MissingWeights, WeightsError
 from istsbench.networks.checkpoint import read_plan, read_weights, save_weights
 from istsbench.networks.recipe import Preparation, Recipe, autocast, best_device, one_thread, place
-from istsbench.segmenter import Image, Map, Trainable, weight_folders
+from istsbench.segmenter import Image, Map, Trainable, parameter, weight_folders
 from istsbench.threshold import Fixed
 
 if TYPE_CHECKING:
@@ -48,9 +48,11 @@ class Network(Trainable):
     smallest: ClassVar[int] = 1  # and to at least this
     preparation: ClassVar[Preparation | None] = None  # None: mean and std of the training set
 
-    device: str = field(default="auto", compare=False)  # "auto": the GPU if there is one
-    batch: int = field(default=8, compare=False)  # images of equal size at a time, GPU only
-    precision: str = "fp32"  # or "bf16": faster where the hardware has it, maps differ by 0.01
+    device: str = parameter("auto", '"auto": the GPU if there is one', compare=False)
+    batch: int = parameter(8, "images of equal size at a time, GPU only", compare=False)
+    precision: str = parameter(
+        "fp32", 'or "bf16": faster where the hardware has it, maps differ by 0.01'
+    )
 
     @abstractmethod
     def build(self) -> torch.nn.Module:

@@ -10,8 +10,7 @@ import inspect
 from importlib.metadata import entry_points
 
 from istsbench import registry
-from istsbench.plugins.parameters import meanings
-from istsbench.segmenter import Segmenter
+from istsbench.segmenter import Segmenter, parameter_help
 from istsbench.tables.references import of_card
 
 GROUPS = {
@@ -67,7 +66,7 @@ def _section(name: str, kind: type[Segmenter]) -> str:
     facts = [", ".join(filter(None, facts)), f"Status: {card.status}"]
     facts.append(f"Rule: `{kind.threshold!r}`")
     facts += [f"Excused from `{check}`: {reason}" for check, reason in kind.excused.items()]
-    known, rows = meanings(kind), ["| parameter | default | meaning |", "|---|---|---|"]
+    known, rows = parameter_help(kind), ["| parameter | default | meaning |", "|---|---|---|"]
     for field in dataclasses.fields(kind):
         meaning = known.get(field.name, "").replace("|", r"\|")
         rows.append(f"| `{field.name}` | `{field.default!r}` | {meaning} |")

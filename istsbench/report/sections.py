@@ -11,12 +11,11 @@ import pandas as pd
 
 from istsbench.errors import BrokenMethod, UnknownName
 from istsbench.metrics import REDUCTIONS, summarise
-from istsbench.plugins.parameters import meanings
 from istsbench.registry import info
 from istsbench.report.failures import Picture, extremes
 from istsbench.results.masks import Masks
 from istsbench.results.results import Results
-from istsbench.segmenter import Card
+from istsbench.segmenter import Card, parameter_help
 from istsbench.tables.table import RECONSTRUCTION
 from istsbench.threshold import RULES
 
@@ -43,7 +42,7 @@ def section(
     """All that the page says of one method."""
     record = results.records[spec]
     card, kind = _code(spec, record)
-    known = meanings(kind) if kind else {}
+    known = parameter_help(kind) if kind else {}
     defaults = {f.name: repr(f.default) for f in dataclasses.fields(kind)} if kind else {}
     given = record.get("parameters") or {}
     parameters = [
