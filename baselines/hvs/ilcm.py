@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from skimage.util import view_as_blocks
 
 from baselines.hvs.cells import largest_neighbour, ratio
 from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
@@ -58,10 +59,9 @@ class ILCM(Segmenter):
         """
         below, right = (max(2 * self.step - size, -size % self.step) for size in image.shape)
         padded = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        rows, columns = (size // self.step for size in padded.shape)
-        tiles = padded.reshape(rows, self.step, columns, self.step)
-        brightest = _largest_of_four(tiles.max(axis=(1, 3)))
-        sums = tiles.sum(axis=(1, 3))
+        tiles = view_as_blocks(padded, (self.step, self.step))
+        brightest = _largest_of_four(tiles.max(axis=(2, 3)))
+        sums = tiles.sum(axis=(2, 3))
         across = sums[:, :-1] + sums[:, 1:]
         means = (across[:-1] + across[1:]) / (2 * self.step) ** 2
         # Means are not negative, so that neighbours outside the grid, 0, are never the largest.

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import median_filter
+from skimage.filters import median
 
 from istsbench.segmenter import Card, Image, Map, Segmenter, parameter
 from istsbench.threshold import MeanStd
@@ -56,4 +56,4 @@ def residual(image: Image, length: int, average: Callable[[Image, np.ndarray], n
 
 
 def _median(image: Image, line: np.ndarray) -> np.ndarray:
-    return median_filter(image, footprint=line, mode="reflect")
+    return median(image, line, mode="reflect")

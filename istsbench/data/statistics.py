@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import find_objects, label
+from skimage.measure import label, regionprops
 
 from istsbench.data.datasets import Dataset, Sample
 
@@ -77,20 +77,19 @@ def statistics(dataset: Dataset, split: str = "all", margin: int | None = None) 
 
 def measure(sample: Sample, margin: int | None = None) -> Iterator[dict[str, float]]:
     """The measures of each target of one sample, in raster order."""
-    labels, _ = label(sample.mask, structure=np.ones((3, 3)))
-    for number, box in enumerate(find_objects(labels), start=1):
-        rows, columns = np.nonzero(labels[box] == number)
-        top, left = box[0].start, box[1].start
-        height, width = (side.stop - side.start for side in box)
+    for region in regionprops(label(sample.mask, connectivity=2)):
+        rows, columns = np.nonzero(region.image)
+        top, left, below, right = region.bbox
+        height, width = below - top, right - left
         up, along = (height, width) if margin is None else (margin, margin)
         around = (
-            slice(max(top - up, 0), box[0].stop + up),
-            slice(max(left - along, 0), box[1].stop + along),
+            slice(max(top - up, 0), below + up),
+            slice(max(left - along, 0), right + along),
         )
         background = sample.image[around][~sample.mask[around]]
         contrast, spread = np.nan, np.nan
         if background.size:
-            contrast = sample.image[box][rows, columns].mean() - background.mean()
+            contrast = sample.image[region.slice][region.image].mean() - background.mean()
             spread = background.std()
         with np.errstate(divide="ignore", invalid="ignore"):
             scr = np.abs(contrast) / np.float64(spread)

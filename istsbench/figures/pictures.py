@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from scipy.ndimage import find_objects, label
 from scipy.spatial.distance import cdist
+from skimage.measure import block_reduce, label, regionprops
 
 from istsbench.data.datasets import Dataset, Sample
 from istsbench.errors import DataError, UnknownName
@@ -42,7 +42,6 @@ PAGE = 9.6  # inches, height of a page
 MARGIN = 3  # pixels between a region and its box
 LEAST = 15  # pixels, least side of what the inset shows
 PEAKS = 48  # cells along the longer side of a surface
-_EIGHT = np.ones((3, 3), dtype=int)
 T = TypeVar("T")
 
 
@@ -75,8 +74,7 @@ class Outcome:
 
 def boxes(mask: np.ndarray) -> list[Box]:
     """The bounding boxes of the 8-connected regions, in raster order."""
-    labels, _ = label(mask, structure=_EIGHT)
-    return [(r.start, c.start, r.stop, c.stop) for r, c in find_objects(labels)]
+    return [region.bbox for region in regionprops(label(mask, connectivity=2))]
 
 
 def outcome(mask: np.ndarray, truth: np.ndarray) -> Outcome:
@@ -335,12 +333,7 @@ def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = N
 def peaks(score: np.ndarray, cells: int = PEAKS) -> np.ndarray:
     """The map from 0 to 1 reduced to blocks of pixels, each by its maximum."""
     block = max(1, -(-max(score.shape) // cells))
-    short = [-side % block for side in score.shape]
-    values = np.pad(scaled(score), [(0, pad) for pad in short], mode="edge")
-    rows, columns = values.shape
-    tiles = values.reshape(rows // block, block, columns // block, block)
-    highest: np.ndarray = tiles.max(axis=(1, 3))
-    return highest
+    return np.asarray(block_reduce(scaled(score), block, np.max))  # blocks at the border: and 0
 
 
 @house_style()
