@@ -38,7 +38,8 @@ class LCM(Segmenter):
     def score(self, image: Image) -> Map:
         score = np.zeros(image.shape)
         for side in self.sides:
-            brightest = cv2.dilate(image, np.ones((side, side)))  # ignores what is outside
+            # Not by skimage.morphology.dilation, 6 times as long. What is outside is ignored.
+            brightest = cv2.dilate(image, np.ones((side, side)))
             background = largest_neighbour(cell_means(image, side), side)
             np.maximum(score, ratio(brightest**2, background), out=score)
         return score

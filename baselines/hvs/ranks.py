@@ -6,6 +6,8 @@ from those of its two halves by Batcher's odd-even network, a fixed sequence of
 maxima and minima of whole maps, less the steps that no kept value depends on. Halves
 of equal size are the same maps, moved: a side of 9 takes four merges along each axis.
 
+(`skimage.filters.rank` counts whole grey levels of 8 or 16 bits, and so cannot serve.)
+
 Batcher, "Sorting networks and their applications", AFIPS Spring Joint Computer
 Conference 32, 307-314 (1968), doi 10.1145/1468075.1468121.
 """

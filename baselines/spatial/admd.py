@@ -39,6 +39,7 @@ class ADMD(Segmenter):
         raised = image - image.min()
         excess = np.zeros_like(image)
         for side in self.scales:
+            # Not by skimage: integral images take 6 times as long, dilations 5 times.
             mean = cv2.blur(raised, (side, side), borderType=cv2.BORDER_REPLICATE)
             neighbours = np.zeros((2 * side + 1, 2 * side + 1), np.uint8)
             neighbours[::side, ::side] = 1

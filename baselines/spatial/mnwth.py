@@ -46,6 +46,7 @@ class MNWTH(Segmenter):
         ring = np.ones((2 * self.outer + 1, 2 * self.outer + 1), np.uint8)
         hole = slice(self.outer - self.inner, self.outer + self.inner + 1)
         ring[hole, hole] = 0
+        # Not by skimage.morphology.dilation, which takes 5 times as long.
         surroundings = cv2.dilate(image, ring, borderValue=-np.inf)
         surroundings[np.isneginf(surroundings)] = np.inf
         anchor = (self.square - 1) // 2  # an even square reaches one pixel further down and right

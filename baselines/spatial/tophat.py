@@ -31,4 +31,5 @@ class TopHat(Segmenter):
     size: int = parameter(5, "side of the square, pixels, odd; must exceed the largest target")
 
     def score(self, image: Image) -> Map:
+        # Not by skimage.morphology.white_tophat, which takes 8 times as long.
         return cv2.morphologyEx(image, cv2.MORPH_TOPHAT, np.ones((self.size, self.size)))
