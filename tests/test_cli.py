@@ -154,6 +154,8 @@ def test_labels_and_reasons_are_printed_as_they_are(cli, monkeypatch):
         (["rnu"], "run"),
         (["list", "method"], "'methods'"),
         (["table", "IX"], "IX"),
+        (["table", "VIII", "--intervals"], "--intervals changes nothing in Table VIII"),
+        (["table", "IV", "--rule", "half"], "--rule changes nothing in Table IV"),
         (["score", "--pred", "nowhere"], "--dataset"),
     ],
 )

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from istsbench.errors import ProtocolMix
-from istsbench.metrics import RATIOS
+from istsbench.metrics import RATIOS, REDUCTIONS
 from istsbench.report import page as report
 from istsbench.results.results import Results
 from istsbench.tables import latex
-from istsbench.tables.table import RECONSTRUCTION, Table, console, paper_table, table_vi
+from istsbench.tables.table import BESIDE, RECONSTRUCTION, Table, console, paper_table, table_vi
 
 RECORD = {
     "format": 1, "group": "spatial", "venue": "V", "year": 2000, "status": "paper",
@@ -294,3 +294,37 @@ def test_the_paper_is_complete():
     assert frame.groupby(["dataset", "metric"]).size().eq(27).all()
     assert not frame.duplicated(["label", "dataset", "metric"]).any()
     assert frame["value"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_only_our_numbers_have_intervals(tmp_path, beside, reduction):
+    """The paper's numbers are fixed, and a difference to them moves as ours does."""
+    for dataset, title in (("nuaa", "NUAA-SIRST"), ("nust", "NUST-SIRST")):
+        for name, label in (("a", "IPI"), ("b", "ACM")):
+            write(tmp_path / dataset, name, label=label, dataset=dataset, title=title)
+    sets = [Results.load(tmp_path / dataset) for dataset in ("nuaa", "nust")]
+    made = table_vi(sets, "own", reduction, beside=beside, intervals=True)
+    columns = [column for _, block in made.blocks for column, _ in block]
+    for row in made.cells(("{}",) * 3, str):
+        for column, cell in zip(columns, row[1:], strict=True):
+            held = made.column(column)
+            assert ("[" in cell) == (held.kind == "" and held.score in ("f1", "iou")), column
+    names = [name for name in latex.macros(made) if name.endswith("Low")]
+    assert sorted(names) == sorted(
+        f"ists{data}{method}{score}Low"
+        for data in ("Nuaa", "Nust") for method in "AB" for score in ("Fone", "Iou")
+    )  # fmt: skip
+
+
+def test_only_our_numbers_have_deviations(tmp_path):
+    for seed in (1, 2):
+        trained = {"method": "acm", "label": "ACM", "seed": seed, "plan": "a"}
+        write(tmp_path, f"acm{seed}", COUNTS.assign(fp=seed), trained=trained,
+              method_hash=f"{seed}")  # fmt: skip
+    made = table_vi([Results.load(tmp_path)], beside="difference", over_seeds=True)
+    columns = [column for _, block in made.blocks for column, _ in block]
+    (row,) = made.cells(("{}",) * 3, str)
+    assert [column for column, cell in zip(columns, row[1:], strict=True) if "±" in cell] == [
+        f"{score}_nuaa" for score in RATIOS
+    ]

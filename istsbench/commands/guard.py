@@ -37,3 +37,12 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
             raise typer.Exit(1) from None
 
     return inner
+
+
+def given(context: typer.Context) -> list[str]:
+    """The parameters of a command that its user wrote, in their order."""
+    return [
+        name
+        for name in context.params
+        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from istsbench.commands.guard import guarded, say
+from istsbench.commands.guard import given, guarded, say
+
+if TYPE_CHECKING:
+    from istsbench.results.results import Results
 
 paper = typer.Typer()
 
@@ -70,6 +73,7 @@ class Score(StrEnum):
 @paper.command(epilog="Example: `istsbench table VI --dataset nuaa,nust --format tex`")
 @guarded
 def table(
+    context: typer.Context,
     number: Annotated[str, typer.Argument(help="IV, V, VI, VII or VIII.")],
     dataset: Tags = "nuaa",
     rule: Annotated[Rule, typer.Option()] = Rule.own,
@@ -88,18 +92,21 @@ def table(
     over_seeds: Annotated[
         bool, typer.Option("--seeds", help="One row, mean and spread, for runs of several seeds.")
     ] = False,
+    methods: Annotated[
+        str, typer.Option(help="Only these rows by comma: names, labels or groups.")
+    ] = "",
     out: Out = Path("results"),
 ) -> None:
     """Print a table of the paper from stored results, with the paper's numbers beside."""
     from istsbench.errors import WrongUse
-    from istsbench.results.results import Results
     from istsbench.tables import latex
     from istsbench.tables.counterparts import NAMES, measured, paper_beside
     from istsbench.tables.table import table_vi
 
-    if number.upper() == "VI":
+    name = number.upper()
+    if name == "VI":
         made = table_vi(
-            [Results.load(out / name.strip()) for name in dataset.split(",")],
+            [_results(out / folder.strip(), methods) for folder in dataset.split(",")],
             rule.value,
             reduction.value,
             beside=beside.value if beside else "nothing" if intervals else "difference",
@@ -107,15 +114,24 @@ def table(
             intervals=intervals,
             over_seeds=over_seeds,
         )
-    elif number.upper() in NAMES:
-        name = NAMES[number.upper()]
-        ours, protocol = measured(name, out, reduction.value)
+    elif name in NAMES:
+        free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
+        if idle := [option for option in given(context) if option not in free]:
+            raise WrongUse(f"--{idle[0].replace('over_', '')} changes nothing in Table {name}")
+        ours, protocol = measured(NAMES[name], out, reduction.value)
         if ours is None:
             say(f"note: {out} has no measurements for it: the paper's numbers stand alone")
-        made = paper_beside(name, ours, protocol=protocol)
+        made = paper_beside(NAMES[name], ours, protocol=protocol)
     else:
         raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII or VIII")
     print(latex.macro_file(latex.macros(made)) if format == "macros" else made.text(format.value))
+
+
+def _results(folder: Path, methods: str) -> Results:
+    from istsbench.results.results import Results
+    from istsbench.results.rows import rows_named
+
+    return Results.load(folder, rows_named(folder, methods) if methods else None)
 
 
 @paper.command(epilog="Example: `istsbench lint table.csv`")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from istsbench.commands.guard import guarded, say
+from istsbench.commands.guard import given, guarded, say
 from istsbench.commands.paper import Out
 
 scale = typer.Typer()
@@ -61,16 +61,12 @@ def rerun(context: typer.Context, protocol: Path) -> None:
     from istsbench.errors import WrongUse
     from istsbench.results import rerun as again
 
-    given = {
-        name
-        for name in context.params
-        if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"
-    }
-    for name in sorted(given - {"protocol", "dataset", "out", *HOW}):
+    written = given(context)
+    for name in sorted({*written} - {"protocol", "dataset", "out", *HOW}):
         option = {"change": "set"}.get(name, name)
         raise WrongUse(f"--{option} and --protocol together: the file says what is run")
     words = context.params
-    out = Path(words["out"]) if "out" in given else RERUNS
+    out = Path(words["out"]) if "out" in written else RERUNS
     options = {name: words[name] for name in HOW}
     done = again.rerun(protocol, out, dataset=words["dataset"] or None, **options)
     for line in done.lines():

@@ -91,7 +91,13 @@ class Table:
         return self._shown() + [column for column in others if column]
 
     def _other(self, name: str, kind: str) -> str:
-        """The column with another kind of the same number, empty if there is none."""
+        """What belongs to one of our numbers, by its kind; empty if there is none.
+
+        The paper's numbers are fixed: they have no interval and no deviation, and those of ours
+        are not those of the difference.
+        """
+        if self.column(name).kind:
+            return ""
         other = replace(self.column(name), kind=kind)
         there = other.name in self.frame and self.column(other.name) == other
         return other.name if there else ""
@@ -291,7 +297,7 @@ def table_vi(
         notes.append(f"{RECONSTRUCTION} reconstructed: the source was not reachable.")
     if intervals:
         notes.append(
-            "In brackets: 95 % bootstrap intervals over images. "
+            "In brackets: 95 % bootstrap intervals of our number, over images. "
             f"{ALIKE} not distinguishable from the method with the best mean over images "
             "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
         )
