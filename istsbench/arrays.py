@@ -51,6 +51,8 @@ def score_map(score: object) -> np.ndarray:
 def real_scores(score: object) -> np.ndarray:
     """As `score_map`, in the type and byte order of the caller: to be sorted, not computed with."""
     values = _real("the map", score, "biuf")
+    if not values.size:
+        raise ValueError(f"the map has no pixel, shape {values.shape}; expected at least one")
     if not np.isfinite(values).all():
         raise ValueError(f"the map has {_not_finite(values)}; expected finite scores")
     return values

@@ -82,6 +82,8 @@ class TargetCounts:
 
 def target_counts(mask: np.ndarray, truth: np.ndarray, match: str = "first") -> TargetCounts:
     """Target-level counts of masks (H, W) under one of `MATCHES`."""
+    if np.shape(mask) != np.shape(truth):
+        raise ValueError(f"mask of shape {np.shape(mask)} for a truth of shape {np.shape(truth)}")
     return match_regions(Regions.of(mask), Regions.of(truth), match)
 
 

@@ -36,7 +36,10 @@ class Threshold(ABC):
 
     def __call__(self, score: np.ndarray) -> np.ndarray:
         score = score_map(score)
-        return score > self.level(score)
+        level = self.level(score)
+        if np.isnan(level):
+            raise ValueError(f"{self!r} gives the level NaN, above which no score would lie")
+        return score > level
 
 
 @dataclass(frozen=True)

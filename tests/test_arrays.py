@@ -362,10 +362,17 @@ def test_rules_read_every_type_of_map(rule):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
-@pytest.mark.parametrize("name", ["masked", "NaN", "Inf", "complex", "object", "text", "dates"])
+@pytest.mark.parametrize(
+    "name", ["masked", "NaN", "Inf", "complex", "object", "text", "dates", "empty"]
+)
 def test_rules_refuse_what_is_no_map(rule, name):
     with pytest.raises(ValueError, match="the map (is|has)"):
         rule(REFUSED[name][0])
+
+
+def test_a_level_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match=r"Fixed\(value=nan\) gives the level NaN"):
+        Fixed(np.nan)(IMAGE)
 
 
 def test_a_mask_is_a_map_too():

@@ -364,6 +364,10 @@ def test_what_is_no_mask_or_map_is_refused():
         sweep(grey, grey, [Fixed(1)])
     with pytest.raises(ValueError, match=r"map of shape \(3, 4\) for a truth of shape \(4, 3\)"):
         sweep(grey, mask.T, [Fixed(1)])
+    with pytest.raises(ValueError, match=r"mask of shape \(3, 4\) for a truth of shape \(4, 3\)"):
+        target_counts(mask, mask.T)
+    with pytest.raises(ValueError, match=r"the map has no pixel, shape \(0,\)"):
+        Curve.of(grey[:0, 0], mask[:0, 0])
     with pytest.raises(ValueError, match="1 NaN among 12"):
         Curve.of(np.where(grey == 3, np.nan, grey).ravel(), mask.ravel())
     with pytest.raises(ValueError, match=r"values of shape \(11,\), truths of shape \(12,\)"):
