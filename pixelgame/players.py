@@ -15,6 +15,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from istsbench.networks.kernels import fits
+
 SLOPE = 0.1  # of the leaky ReLU
 PRIOR = -4.0  # bias of the last layer: a start of 2 % targets; from 0 sparse targets are not found
 NOISE = 0.05  # deviation of the weights around the identity
@@ -43,12 +45,27 @@ class MIM(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        if fits(x):
+            return self._in_few_passes(x)
         where = self.position(x).flatten(1).softmax(1)  # (N, hw)
         v1 = torch.einsum("nchw,nhw->nc", x, where.view(-1, *x.shape[2:]).to(x.dtype))
         v2 = x.amax((2, 3)).sigmoid()
         m2 = self.channel(torch.cat([v1, v2], 1)[:, :, None, None]).softmax(1)
         m3 = x.amax(1, keepdim=True).sigmoid()
         return (m2 + m3) * x
+
+    def _in_few_passes(self, x: Tensor) -> Tensor:
+        """The same on a CPU, where memory is the limit."""
+        from pixelgame.kernels import Gather, Modulate, Survey
+
+        weigh, *rest = self.position
+        sums, over_channels, over_pixels = Survey.apply(x, weigh.weight.flatten())
+        answer = (sums + weigh.bias).view(-1, 1, *x.shape[2:])
+        for layer in rest:
+            answer = layer(answer)
+        v1, v2 = Gather.apply(x, answer.flatten(1).softmax(1)), over_pixels.sigmoid()
+        m2 = self.channel(torch.cat([v1, v2], 1)[:, :, None, None]).softmax(1)
+        return Modulate.apply(x, m2.flatten(1), over_channels.sigmoid())
 
 
 class SE(nn.Module):

@@ -60,7 +60,7 @@ def test_it_learns_four_images_by_heart(toy, tmp_path):
     four = toy.splits["train"][:4]
     small = dataclasses.replace(toy, splits={"train": four, "val": four})
     recipe = Recipe(epochs=60, batch=4, lr=1e-2, patch=64, loss="bce-iou")
-    train(ACM(blocks=1, stem="tiny"), small, tmp_path, recipe)
+    train(ACM(blocks=1, stem="tiny"), small, tmp_path, recipe, precision="fp32")
     log = pd.read_csv(tmp_path / "log.csv")
     assert log["val_map_f1_pooled"].iloc[0] < 0.1
     assert log["val_map_f1_pooled"].max() > 0.4
@@ -103,7 +103,7 @@ def test_final_training_needs_a_finished_one(toy, tmp_path):
 
 
 def test_final_training_is_of_the_same_kind(toy, tmp_path):
-    train(ACM(blocks=1), toy, tmp_path, epochs=1, **LARGE)
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, precision="fp32", **LARGE)
     other = dataclasses.replace(toy, name="other")
     for network, data, options, named in (
         (PixelGame(width=4), toy, {}, "'pixelgame'"),
@@ -117,7 +117,7 @@ def test_final_training_is_of_the_same_kind(toy, tmp_path):
         with pytest.raises(Stopped, match=f"another training.*{named}"):
             train(network, data, tmp_path, final=True, **options)
     # The same options as before are no others, even a patch that was cut down.
-    train(ACM(blocks=1), toy, tmp_path, "fast", final=True, epochs=1, **LARGE)
+    train(ACM(blocks=1), toy, tmp_path, "fast", final=True, epochs=1, precision="fp32", **LARGE)
 
 
 def test_a_folder_with_another_training_is_refused(toy, tmp_path):

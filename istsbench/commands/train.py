@@ -44,7 +44,10 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     precision: Annotated[
-        str | None, typer.Option(help="fp32 or bf16.", show_default="fp32")
+        str | None,
+        typer.Option(
+            help="fp32 or bf16.", show_default="that of OUT, else bf16 where it is faster"
+        ),
     ] = None,
     max_minutes: Annotated[
         float | None, typer.Option(help="Stop after so long; the same command goes on.")
@@ -56,7 +59,7 @@ def train(
         bool,
         typer.Option("--final", help="Once more by the plan in OUT, on train and val together."),
     ] = False,
-    compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
+    compile: Annotated[bool, typer.Option("--compile", help="torch.compile, on a GPU.")] = False,
     data_root: Annotated[Path | None, typer.Option(help="Folder above the data sets.")] = None,
 ) -> None:
     """Train a network: the epoch is chosen on validation images, never on test images."""

@@ -20,7 +20,7 @@ import numpy as np
 from istsbench.arrays import picture
 from istsbench.errors import MissingWeights, WeightsError
 from istsbench.networks.checkpoint import read_plan, read_weights, save_weights
-from istsbench.networks.recipe import Preparation, Recipe, autocast, best_device, one_thread, place
+from istsbench.networks.recipe import Preparation, Recipe, autocast, best_device, on_threads, place
 from istsbench.segmenter import Image, Map, Trainable, parameter, weight_folders
 from istsbench.threshold import Fixed
 
@@ -88,7 +88,7 @@ class Network(Trainable):
         module, preparation = self._ready()
         answers = self.infer(module, preparation, map(picture, images))
         while True:
-            with one_thread():
+            with on_threads(1):
                 maps = next(answers, None)
             if maps is None:
                 return
@@ -239,6 +239,8 @@ def _loaded(
     """The module on its device; `changed` and `size` of the file tell an old one apart."""
     import torch
 
+    from istsbench.networks.fused import fold
+
     assert network.weights is not None
     module, header = network.load(network.weights)
-    return place(module, torch.device(device)), Preparation(**header["preparation"])
+    return place(fold(module), torch.device(device)), Preparation(**header["preparation"])

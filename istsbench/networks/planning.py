@@ -70,7 +70,7 @@ def prepare(
         recipe = network.recipes[recipe]
     recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
     seed = earlier.get("seed", 0) if seed is None else seed
-    precision = earlier.get("precision", "fp32") if precision is None else precision
+    precision = earlier["precision"] if precision is None else precision
     _check_values(recipe, seed, precision)
     plan, memory = _plan(network, dataset, "train", recipe, seed, precision)
     if finished is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
+import joblib
 import numpy as np
 
 from istsbench.errors import WrongUse
@@ -76,13 +78,34 @@ def best_device(name: str = "auto") -> torch.device:
     return device
 
 
+def best_precision(device: torch.device) -> str:
+    """ "bf16" where the device computes in bfloat16 faster than in float32, else "fp32"."""
+    import torch
+
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    from llvmlite.binding import get_host_cpu_features
+
+    features = get_host_cpu_features()
+    return "bf16" if features.get("avx512bf16") or features.get("amx-bf16") else "fp32"
+
+
+def best_threads() -> int:
+    """The CPU cores that this process may use; OMP_NUM_THREADS, if set, is obeyed."""
+    import torch
+
+    if os.environ.get("OMP_NUM_THREADS"):
+        return torch.get_num_threads()
+    return int(joblib.cpu_count(only_physical_cores=True))
+
+
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit torch to one thread of the CPU inside."""
+def on_threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads of the CPU inside."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

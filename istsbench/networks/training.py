@@ -30,7 +30,14 @@ from istsbench.networks.history import Course, draw, line, scores
 from istsbench.networks.network import Network
 from istsbench.networks.patches import Memory, epoch_batches, steps_in_epoch
 from istsbench.networks.planning import Plan, check_same, prepare
-from istsbench.networks.recipe import Recipe, best_device, place
+from istsbench.networks.recipe import (
+    Recipe,
+    best_device,
+    best_precision,
+    best_threads,
+    on_threads,
+    place,
+)
 from istsbench.progress import progress
 from istsbench.provenance import environment
 
@@ -67,8 +74,10 @@ def train(
     """Train and return a copy of `network` that uses the weights found; all files go to `out`.
 
     `changes` replace fields of the recipe (epochs=40, lr=1e-3); what is not given is the
-    recipe "fast", seed 0 and "fp32". With `max_minutes` the training stops in time after a
-    whole epoch (but does one), and the same call goes on.
+    recipe "fast", seed 0 and the precision of what `out` already holds, or else bfloat16
+    where the device is faster in it. With `max_minutes` the training stops in time after a
+    whole epoch (but does one), and the same call goes on. `compile` is for GPUs: on a CPU
+    the kernels of `fused` are faster, need no C compiler and are always used.
 
     The weights are those of the epoch that was best on the images of the split "val", or the
     last ones where there are none. With `final` the finished training in `out` is done once
@@ -79,6 +88,9 @@ def train(
     """
     out, begun = Path(out), time.monotonic()
     finished = out / LAST if final else None
+    if precision is None and not final:
+        there = read_checkpoint(out) if resume else None
+        precision = there[1]["plan"]["precision"] if there else best_precision(best_device(device))
     plan, memory, held_out = prepare(network, dataset, recipe, changes, seed, precision, finished)
     run = _Run(network, plan, memory, held_out, out / FINAL if final else out, device, compile)
     run.start(resume)
@@ -124,6 +136,8 @@ class _Run:
     def _learner(self, compile: bool) -> Learner:
         import torch
 
+        from istsbench.networks.fused import fuse
+
         if self.device.type == "cuda":
             torch.cuda.set_device(self.ranks.rank % torch.cuda.device_count())
         with torch.random.fork_rng(devices=[]):
@@ -134,8 +148,12 @@ class _Run:
             except ValueError as error:  # a parameter or a loss that the network does not know
                 raise Stopped(str(error)) from error
         learner.ranks, learner.precision = self.ranks, self.plan.precision
-        for part in learner.networks() if compile else []:
-            part.compile()
+        if self.device.type == "cpu":
+            for trained in learner.modules.values():
+                fuse(trained)
+        elif compile:
+            for part in learner.networks():
+                part.compile()
         return learner
 
     def start(self, resume: bool) -> None:
@@ -168,7 +186,8 @@ class _Run:
         saved, longest = time.monotonic(), 0.0
         todo = range(self.course.epoch, self.plan.recipe.epochs)
         title = f"{self.plan.method} on {self.plan.dataset}"
-        with progress(title, len(todo), show and self.ranks.rank == 0) as tell:
+        telling = progress(title, len(todo), show and self.ranks.rank == 0)
+        with on_threads(best_threads()), telling as tell:
             for epoch in todo:
                 begun = time.monotonic()
                 late = longest > 0 and begun + longest > deadline
@@ -232,7 +251,9 @@ class _Run:
 
     def validate(self, epoch: int) -> dict[str, float]:
         """Scores on the validation images at their native size; keeps the best weights."""
-        module = self.learner.module.eval()
+        from istsbench.networks.fused import fold
+
+        module = fold(self.learner.module)
         images = (image.astype(np.float64) for image in self.held_out.images)
         outputs = self.network.infer(module, self.plan.preparation, images)
         first = next(outputs)
