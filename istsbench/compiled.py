@@ -9,6 +9,8 @@ So all of ours are compiled by `njit` from here:
     @njit
     def grow(image): ...
 
+numba is imported, and a function compiled, at its first call: importing a method stays quick.
+
 A folder that the user chose (NUMBA_CACHE_DIR) is used. Where the folder cannot be written,
 functions are compiled in each process and nothing is kept.
 """
@@ -17,31 +19,59 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from typing import Any
 
-import numba
 from platformdirs import user_cache_path
 
-ROOM = 2**22  # bytes, more than all of ours take
+LARGEST = 2**22  # bytes, more than all compiled functions of ours take
 
 
 def njit(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """As `numba.njit`, with or without options, kept in the user's cache folder."""
     if function is None:
-        return lambda function: njit(function, **options)
-    settings: Any = numba.config
-    before = settings.CACHE_DIR
-    folder = Path(before).absolute() if before else user_cache_path("istsbench") / "numba"
-    if not _has_room(folder):
-        return numba.njit(**options)(function)
-    # numba asks for the folder once, when a function is declared; others may have their own.
-    settings.CACHE_DIR = str(folder)
-    try:
-        return numba.njit(cache=True, **options)(function)
-    finally:
-        settings.CACHE_DIR = before
+        return lambda function: Compiled(function, options)
+    return Compiled(function, options)
+
+
+class Compiled:
+    """A function that is compiled when it is first called, from Python or from another one."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        self.function, self.options = function, options
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.dispatcher(*arguments)
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """The function as numba knows it."""
+        numba = _numba()
+        before = numba.config.CACHE_DIR
+        folder = Path(before).absolute() if before else user_cache_path("istsbench") / "numba"
+        if not _has_room(folder):
+            return numba.njit(**self.options)(self.function)
+        # numba asks for the folder once, when a function is declared; others may have their own.
+        numba.config.CACHE_DIR = str(folder)
+        try:
+            return numba.njit(cache=True, **self.options)(self.function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+
+@cache
+def _numba() -> Any:
+    """numba, which is told to take a `Compiled` in compiled code for its function."""
+    import numba
+    from numba.extending import typeof_impl
+
+    @typeof_impl.register(Compiled)
+    def typeof(function: Compiled, context: Any) -> Any:
+        return typeof_impl(function.dispatcher, context)
+
+    return numba
 
 
 @cache
@@ -52,7 +82,7 @@ def _has_room(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(ROOM))
+            file.write(bytes(LARGEST))
     except OSError:
         return False
     return True

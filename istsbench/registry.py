@@ -1,8 +1,8 @@
 """Names to methods, through the entry points `istsbench.segmenters`.
 
 Ours and third parties' methods are registered alike, by one line of packaging
-metadata. A class is imported only when a method is created; what a listing needs
-(the card) is read from the source file, so that listing imports no method.
+metadata. A method's module is imported only when the method or its card is asked for: a
+listing imports all of them, and is quick because they import neither torch nor numba then.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -122,37 +121,14 @@ def _fits(value: Any, kind: str) -> bool:
 
 
 def cards() -> dict[str, Card | BrokenMethod]:
-    """The card of every method, or what is wrong with it; imports a method only at need."""
+    """The card of every method, or what is wrong with the method."""
     found: dict[str, Card | BrokenMethod] = {}
     for name in names():
         try:
-            found[name] = _written_card(_entry(name)) or info(name).card
+            found[name] = info(name).card
         except BrokenMethod as error:
             found[name] = error
     return found
-
-
-def _written_card(entry: EntryPoint) -> Card | None:
-    """The card as the source file states it, if it is there in plain literals."""
-    try:
-        spec = find_spec(entry.module)
-        tree = ast.parse(Path(spec.origin).read_bytes())  # type: ignore[union-attr, arg-type]
-    except (Exception, SystemExit):
-        return None
-    for kind in (node for node in tree.body if isinstance(node, ast.ClassDef)):
-        if kind.name != entry.attr:
-            continue
-        for node in kind.body:
-            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", 0)
-            if isinstance(target, ast.Name) and target.id == "card":
-                call = node.value  # type: ignore[attr-defined]
-                try:
-                    values = [ast.literal_eval(value) for value in call.args]
-                    named = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-                    return Card(*values, **named)
-                except (AttributeError, TypeError, ValueError):
-                    return None
-    return None
 
 
 def groups() -> dict[str, list[str]]:
@@ -166,6 +142,14 @@ def groups() -> dict[str, list[str]]:
         rows = {line["label"] for line in csv.DictReader(file)}
     found["table-vi"] = [name for name, card in known.items() if card.label in rows]
     return found
+
+
+def members(group: str) -> list[str]:
+    """The methods of a group; raises `UnknownName` with names that are close."""
+    known = {"all": names()} if group == "all" else groups()
+    if group not in known:
+        raise UnknownName("method or group", group, [*known, *names()])
+    return known[group]
 
 
 # --- from what a user types to methods: "all"  "hvs,ipi"  "tophat(size=7),ipi"  and "ipi.step=15"
@@ -218,7 +202,7 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
     Raises `WrongUse` with what was given and what was expected, also for a change of a method
     that is not chosen.
     """
-    members_of, known = groups(), names()
+    known = names()
     extra: dict[str, dict[str, Any]] = {}
     for change in changes:
         target, equals, value = change.partition("=")
@@ -231,11 +215,9 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
     found: dict[Choice, Choice] = {}
     for part in _split(methods):
         name, given = read_item(part)
-        if name not in known and name not in members_of:
-            raise UnknownName("method or group", name, [*members_of, *known])
-        if given and name not in known:
+        if given and name not in known and name in groups():
             raise WrongUse(f"{name!r} is a group; parameters belong to a single method")
-        for member in [name] if name in known else members_of[name]:
+        for member in [name] if name in known else members(name):
             merged = {**extra.get(member, {}), **given}
             choice = Choice(member, tuple(sorted(merged.items())), name in known)
             found[choice] = choice if choice.named else found.get(choice, choice)

@@ -75,12 +75,14 @@ def test_help_and_list_start_without_heavy_libraries():
     code = (
         "import sys; sys.argv = ['istsbench', *{}]; from istsbench.cli import main\n"
         "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
-        "heavy = [n for n in ('torch', 'numba', 'pandas', 'cv2', 'matplotlib', 'skimage', 'joblib',"
-        " 'baselines.spatial.tophat') if n in sys.modules]; sys.exit(', '.join(heavy) or 0)"
+        "heavy = {} & set(sys.modules); sys.exit(', '.join(heavy) or 0)"
     )
+    methods = {"cv2", "skimage", "baselines.spatial.tophat"}  # what a listing of methods needs
     for words in (["--help"], ["list"], ["list", "rules"], ["run", "--help"]):
+        heavy = {"torch", "numba", "pandas", "matplotlib", "joblib"}
+        heavy |= methods if words != ["list"] else set()
         done = subprocess.run(
-            [sys.executable, "-c", code.format(words)], capture_output=True, text=True
+            [sys.executable, "-c", code.format(words, heavy)], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
 
