@@ -19,7 +19,15 @@ LEVELS = 1, 255  # what marks a target in a mask of numbers
 
 
 def picture(image: object) -> np.ndarray:
-    """The image as every method gets it: float64 (H, W), C order, native bytes, read-only.
+    """The image as every method gets it: as `grey_image` makes it, and read-only."""
+    # A view, so that a method which writes to its image cannot change the caller's.
+    seen = grey_image(image).view()
+    seen.flags.writeable = False
+    return seen
+
+
+def grey_image(image: object) -> np.ndarray:
+    """The image as float64 (H, W), C order, native bytes.
 
     Taken is what numpy reads as a 2-D array of integers or floating-point numbers: arrays of
     any type, byte order and strides, memory maps, nested lists, pictures of Pillow, tensors in
@@ -34,10 +42,7 @@ def picture(image: object) -> np.ndarray:
     assert isinstance(image, np.ndarray)
     if not np.isfinite(image).all():
         raise ValueError(f"the image has {_not_finite(image)}; expected finite grey levels")
-    # A view, so that a method which writes to its image cannot change the caller's.
-    seen = image.view()
-    seen.flags.writeable = False
-    return seen
+    return image
 
 
 def score_map(score: object) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from istsbench.data.datasets import fingerprint, open_dataset, set_aside
+from istsbench.data.datasets import Sample, fingerprint, open_dataset, set_aside
 from istsbench.data.images import pixel_hash, read_grey
 from istsbench.data.layouts import NUST_DAMAGED
 from istsbench.data.manifest import read_manifest
@@ -489,3 +489,29 @@ def test_real_pixels_are_those_of_the_manifest(with_nust, name):
         entry = manifest[sample]
         assert (entry.image, entry.mask) == (pixel_hash(image), pixel_hash(mask))
         assert (entry.height, entry.width) == image.shape
+
+
+# ---- samples of a data set of one's own
+
+
+def test_a_sample_is_plain_whatever_its_data_set_hands_in():
+    image, mask = np.arange(12.0).reshape(3, 4), np.eye(3, 4, dtype=bool)
+    plain = Sample("a", image, mask)
+    assert plain.image is image and plain.mask is mask
+    foreign = Sample("a", image.astype(">u2"), 255 * mask.astype(np.uint8))
+    assert foreign.image.dtype == np.float64 and foreign.mask.dtype == bool
+    assert foreign.pixels == plain.pixels
+
+
+@pytest.mark.parametrize(
+    "image, mask, message",
+    [
+        (np.zeros((3, 4, 3)), np.zeros((3, 4)), "a: the image has 3 dimensions"),
+        (np.full((3, 4), np.nan), np.zeros((3, 4)), "a: the image has 12 NaN"),
+        (np.zeros((3, 4)), np.arange(12).reshape(3, 4), "a: the mask has 12 levels"),
+        (np.zeros((3, 4)), np.zeros((4, 3)), r"a: mask of \(4, 3\) for an image of \(3, 4\)"),
+    ],
+)
+def test_what_is_no_sample_is_refused_with_its_name(image, mask, message):
+    with pytest.raises(DataError, match=message):
+        Sample("a", image, mask)

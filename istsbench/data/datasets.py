@@ -23,6 +23,7 @@ from typing import Self
 
 import numpy as np
 
+from istsbench.arrays import grey_image, target_mask
 from istsbench.data.images import DataGone, pixel_hash, read_grey
 from istsbench.data.layouts import list_files, nust_training, pair, picture_folders, read_list
 from istsbench.errors import DataError, UnknownName, WrongUse
@@ -41,6 +42,17 @@ class Sample:
     image: np.ndarray  # float64 (H, W), 0..255
     mask: np.ndarray  # bool (H, W)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Make plain what a data set hands in; `DataError` for what is no image and its mask."""
+        try:
+            image, mask = grey_image(self.image), target_mask(self.mask)
+        except ValueError as error:
+            raise DataError(f"{self.name}: {error}") from error
+        if image.shape != mask.shape:
+            raise DataError(f"{self.name}: mask of {mask.shape} for an image of {image.shape}")
+        object.__setattr__(self, "image", image)
+        object.__setattr__(self, "mask", mask)
 
     @property
     def pixels(self) -> str:

@@ -341,7 +341,7 @@ def _recount(row: Row, masks: bytes, truth: dict[str, _Truth]) -> None:
         if tuple(entry["size"]) != shape:
             raise PackError(f"{spec}: mask of size {entry['size']} for {name} of {shape}")
         mask = decode(entry["runs"], shape)
-        sample = Sample(name, mask, decode(runs, shape))
+        sample = Sample(name, mask.astype(np.float64), decode(runs, shape))
         stored = StoredMap(mask.astype(np.float32), "", 0.0)
         again = count_image(sample, stored, {"own": Fixed(0.5)})[0]
         for key in INTEGERS:
