@@ -7,7 +7,7 @@ with the largest response, away from the border, where the zeros around the imag
 import numpy as np
 import torch
 
-from istsbench.networks.recipe import Preparation
+from istsbench.networks.recipe import Preprocessing
 from istsbench.segmenter import Image, Map
 from pixelgame.segmenter import PixelGame
 
@@ -35,7 +35,7 @@ def layers(method: PixelGame, image: Image, player: str = "fns") -> dict[str, Ma
         layer.register_forward_hook(keep(f"x{k}"))
     for k, skip in enumerate(network.skips, 2):
         skip.register_forward_hook(keep(f"m{k}"))
-    preparation = Preparation(**header["preparation"])
+    preprocessing = Preprocessing(**header["preparation"])
     with torch.inference_mode():
-        network(torch.from_numpy(preparation(image))[None, None])
+        network(torch.from_numpy(preprocessing(image))[None, None])
     return {name: found[name] for name in sorted(found, key=lambda n: (n[0] != "x", int(n[1:])))}

@@ -8,7 +8,7 @@ import torch
 from baselines.cnn.acm import ACM
 from istsbench.errors import MissingWeights, WeightsError, WrongUse
 from istsbench.networks.checkpoint import read_weights, save_weights
-from istsbench.networks.recipe import Preparation, best_device
+from istsbench.networks.recipe import Preprocessing, best_device
 from pixelgame.segmenter import PixelGame, PixelGameWithoutMIM
 
 SMALL = ACM(blocks=1)
@@ -63,7 +63,7 @@ def test_a_resized_network_answers_at_the_size_of_the_image(network, tmp_path):
 
 def test_preparation_there_and_back_keeps_a_smooth_image():
     image = np.add.outer(np.arange(50.0), np.arange(30.0))
-    there = Preparation(10.0, 2.0, side=80)
+    there = Preprocessing(10.0, 2.0, side=80)
     back = there.back(there(image), image.shape) * 2 + 10
     np.testing.assert_allclose(back[2:-2, 2:-2], image[2:-2, 2:-2], rtol=0, atol=0.1)
 

@@ -15,7 +15,7 @@ import dataclasses, sys
 from pathlib import Path
 import numpy as np, torch
 from baselines.cnn.acm import ACM
-from istsbench.networks.learner import Descent, Ranks
+from istsbench.networks.learner import SupervisedLearner, Ranks
 from istsbench.networks.recipe import Recipe
 from istsbench.data.synthetic import synthetic
 from istsbench.errors import Stopped
@@ -40,7 +40,7 @@ if ranks.count > 1:
 torch.manual_seed(0)
 network = torch.nn.Conv2d(1, 1, 3, padding=1)
 recipe = Recipe(1, 8, 1e-2, 16, "iou", weight_decay=0.1)
-learner = Descent(network, recipe, torch.nn.functional.mse_loss)
+learner = SupervisedLearner(network, recipe, torch.nn.functional.mse_loss)
 learner.ranks = ranks
 images, masks = torch.rand(2, 8, 1, 16, 16)
 mine = slice(learner.ranks.rank, None, learner.ranks.count)

@@ -16,7 +16,7 @@ from istsbench.networks.checkpoint import PIECE, read_checkpoint, read_weights, 
 from istsbench.networks.network import Network
 from istsbench.networks.patches import Memory, cut, epoch_batches, steps_in_epoch
 from istsbench.networks.planning import fit_recipe
-from istsbench.networks.recipe import Preparation, Recipe
+from istsbench.networks.recipe import Preprocessing, Recipe
 from istsbench.networks.training import train
 from istsbench.registry import info, names
 from pixelgame.segmenter import PixelGame
@@ -338,7 +338,7 @@ def test_a_crash_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch):
 # ---------------------------------------------------------------------- patches
 
 RECIPE = Recipe(1, 2, 1e-3, 16, "iou", centred=1.0)
-PLAIN = Preparation(0.0, 1.0)
+PLAIN = Preprocessing(0.0, 1.0)
 
 
 def scene(shape=(40, 30)):
@@ -369,7 +369,7 @@ def test_patches_differ_and_cover_the_image():
 def test_what_lies_outside_a_small_image_is_zero():
     image, mask = scene((36, 10))
     still = dataclasses.replace(RECIPE, turns="none", patch=40)
-    patch, truth = cut(image, mask, still, Preparation(50.0, 2.0), np.random.default_rng(0))
+    patch, truth = cut(image, mask, still, Preprocessing(50.0, 2.0), np.random.default_rng(0))
     np.testing.assert_allclose(patch[:36, :10], (image - 50.0) / 2, rtol=1e-6, atol=1e-6)
     assert not patch[36:].any() and not patch[:, 10:].any() and not truth[36:].any()
 

@@ -56,6 +56,6 @@ class ALCNet(Network):
 
     def learner(self, module, recipe):
         from baselines.cnn.losses import find
-        from istsbench.networks.learner import Descent
+        from istsbench.networks.learner import SupervisedLearner
 
-        return Descent(module, recipe, find(recipe.loss))
+        return SupervisedLearner(module, recipe, find(recipe.loss))

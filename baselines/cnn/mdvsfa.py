@@ -27,14 +27,14 @@ weights, and the 868.75 G operations printed by followers.
 from dataclasses import dataclass
 
 from istsbench.networks.network import Network
-from istsbench.networks.recipe import Preparation, Recipe
+from istsbench.networks.recipe import Preprocessing, Recipe
 from istsbench.segmenter import Card, parameter
 
 
 @dataclass(frozen=True)
 class MDvsFA(Network):
     card = Card("MDvsFA-cGAN", "cnn", "ICCV", 2019, "10.1109/ICCV.2019.00860", "paper")
-    preparation = Preparation(127.5, 127.5)  # grey levels to -1..1
+    preprocessing = Preprocessing(127.5, 127.5)  # grey levels to -1..1
     recipes = {
         "paper": Recipe(
             30, 10, 1e-4, 128, "published", schedule="steps", centred=0.0, turns="none"

@@ -14,7 +14,7 @@ from istsbench.segmenter import Map, Mask
 
 
 @dataclass
-class Course:
+class History:
     """The epochs done, the seconds they took, the log, and the best epoch on validation."""
 
     epoch: int = 0

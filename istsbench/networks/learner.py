@@ -1,6 +1,6 @@
 """What moves the weights of a network: one training step, and the state that it keeps.
 
-`Descent` minimises one loss of one network. A game of several players is a learner too:
+`SupervisedLearner` minimises one loss of one network. A game of several players is a learner too:
 its step moves each player by its own utility. The loop around the step is `training`.
 """
 
@@ -199,7 +199,7 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().contiguous().numpy()
 
 
-class Descent(Learner):
+class SupervisedLearner(Learner):
     """One network, one loss of its logits."""
 
     def __init__(self, module: nn.Module, recipe: Recipe, loss: Loss) -> None:

@@ -1,4 +1,4 @@
-"""The base of every network: preparation, batches, padding, weights, device.
+"""The base of every network: preprocessing, batches, padding, weights, device.
 
 A network is a method whose map is a probability. A subclass says how its module is built
 and how it was trained; everything between an image and its map is here. torch is imported
@@ -20,7 +20,14 @@ import numpy as np
 from istsbench.arrays import picture
 from istsbench.errors import MissingWeights, WeightsError
 from istsbench.networks.checkpoint import read_plan, read_weights, save_weights
-from istsbench.networks.recipe import Preparation, Recipe, autocast, best_device, on_threads, place
+from istsbench.networks.recipe import (
+    Preprocessing,
+    Recipe,
+    autocast,
+    best_device,
+    on_threads,
+    place,
+)
 from istsbench.segmenter import Image, Map, Trainable, parameter, weight_folders
 from istsbench.threshold import Fixed
 
@@ -46,7 +53,7 @@ class Network(Trainable):
     recipes: ClassVar[Mapping[str, Recipe]] = {}
     multiple: ClassVar[int] = 1  # sides are padded to a multiple of this, pixels
     smallest: ClassVar[int] = 1  # and to at least this
-    preparation: ClassVar[Preparation | None] = None  # None: mean and std of the training set
+    preprocessing: ClassVar[Preprocessing | None] = None  # None: mean and std of the training set
 
     device: str = parameter("auto", '"auto": the GPU if there is one', compare=False)
     batch: int = parameter(8, "images of equal size at a time, GPU only", compare=False)
@@ -64,7 +71,7 @@ class Network(Trainable):
 
     @abstractmethod
     def learner(self, module: torch.nn.Module, recipe: Recipe) -> Learner:
-        """What trains `module`: a `Descent` with a loss, or one of its own."""
+        """What trains `module`: a `SupervisedLearner` with a loss, or one of its own."""
 
     def counted_apart(self) -> dict[str, torch.nn.Module]:
         """Parts with rows of their own in a table of costs, by label."""
@@ -85,8 +92,8 @@ class Network(Trainable):
         On a CPU one thread computes, as for every method: maps and times do not depend on
         the cores of the machine.
         """
-        module, preparation = self._ready()
-        answers = self.infer(module, preparation, map(picture, images))
+        module, preprocessing = self._ready()
+        answers = self.infer(module, preprocessing, map(picture, images))
         while True:
             with on_threads(1):
                 maps = next(answers, None)
@@ -95,7 +102,7 @@ class Network(Trainable):
             yield maps
 
     def infer(
-        self, module: torch.nn.Module, preparation: Preparation, images: Iterable[Image]
+        self, module: torch.nn.Module, preprocessing: Preprocessing, images: Iterable[Image]
     ) -> Iterator[dict[str, Map]]:
         """The maps of `module`, which is in evaluation mode, for images in their order.
 
@@ -107,17 +114,17 @@ class Network(Trainable):
         while window := list(islice(waiting, size * (AHEAD if size > 1 else 1))):
             found: dict[int, dict[str, Map]] = {}
             for indexes in _equal_shapes(window, size):
-                maps = self._infer_equal(module, preparation, [window[i] for i in indexes])
+                maps = self._infer_equal(module, preprocessing, [window[i] for i in indexes])
                 found.update(zip(indexes, maps, strict=True))
             yield from (found[index] for index in range(len(window)))
 
     def _infer_equal(
-        self, module: torch.nn.Module, preparation: Preparation, images: Sequence[Image]
+        self, module: torch.nn.Module, preprocessing: Preprocessing, images: Sequence[Image]
     ) -> list[dict[str, Map]]:
         import torch
 
         shape = images[0].shape
-        prepared = np.stack([preparation(image) for image in images])[:, None]
+        prepared = np.stack([preprocessing(image) for image in images])[:, None]
         height, width = prepared.shape[2:]
         device = next(module.parameters()).device
         inputs = torch.from_numpy(prepared).to(device)
@@ -130,7 +137,7 @@ class Network(Trainable):
                 for name, output in self.outputs(module, inputs).items()
             }
         return [
-            {name: preparation.back(output[i], shape) for name, output in outputs.items()}
+            {name: preprocessing.back(output[i], shape) for name, output in outputs.items()}
             for i in range(len(images))
         ]
 
@@ -172,7 +179,7 @@ class Network(Trainable):
             raise MissingWeights(self._what_is_missing())
         return Path(self.weights).resolve()
 
-    def _ready(self) -> tuple[torch.nn.Module, Preparation]:
+    def _ready(self) -> tuple[torch.nn.Module, Preprocessing]:
         path = self.weights_file()
         state = path.stat()
         plain = replace(self, weights=path)
@@ -208,8 +215,8 @@ class Network(Trainable):
                 module.train()(torch.randn(4, 1, 96, 96))
         path = Path(folder) / f"{self.registered_name()}-untrained-{seed}.safetensors"
         states = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
-        preparation = self.preparation or Preparation()
-        header = {"architecture": self.architecture(), "preparation": vars(preparation)}
+        preprocessing = self.preprocessing or Preprocessing()
+        header = {"architecture": self.architecture(), "preparation": vars(preprocessing)}
         save_weights(path, states, header)
         return replace(self, weights=path)
 
@@ -235,7 +242,7 @@ def _equal_shapes(images: Sequence[Image], size: int) -> Iterator[list[int]]:
 @lru_cache(maxsize=4)
 def _loaded(
     network: Network, device: str, changed: int, size: int
-) -> tuple[torch.nn.Module, Preparation]:
+) -> tuple[torch.nn.Module, Preprocessing]:
     """The module on its device; `changed` and `size` of the file tell an old one apart."""
     import torch
 
@@ -243,4 +250,4 @@ def _loaded(
 
     assert network.weights is not None
     module, header = network.load(network.weights)
-    return place(fold(module), torch.device(device)), Preparation(**header["preparation"])
+    return place(fold(module), torch.device(device)), Preprocessing(**header["preparation"])

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from istsbench.data.datasets import Dataset, fingerprint
-from istsbench.networks.recipe import Preparation, Recipe
+from istsbench.networks.recipe import Preprocessing, Recipe
 
 TURNS = {"all": (True, True, True), "mirror": (True, False, False), "none": (False, False, False)}
 
@@ -53,7 +53,7 @@ def _resized(pixels: np.ndarray, size: tuple[int, int], near: bool = False) -> n
     return np.asarray(cv2.resize(pixels, size, interpolation=how))
 
 
-def _changed(
+def _augmented(
     image: np.ndarray, mask: np.ndarray, recipe: Recipe, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     if recipe.rescale > 1:
@@ -83,16 +83,16 @@ def cut(
     image: np.ndarray,
     mask: np.ndarray,
     recipe: Recipe,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """A patch and its mask, float32 (2, patch, patch); what lies outside the image is 0."""
-    image, mask = _changed(image, mask, recipe, rng)
+    image, mask = _augmented(image, mask, recipe, rng)
     top, left = _corner(mask, recipe, rng)
     window = np.s_[top : top + recipe.patch, left : left + recipe.patch]
     height, width = image[window].shape
     patch = np.zeros((2, recipe.patch, recipe.patch), np.float32)
-    patch[0, :height, :width] = (image[window] - np.float32(preparation.mean)) / preparation.std
+    patch[0, :height, :width] = (image[window] - np.float32(preprocessing.mean)) / preprocessing.std
     patch[1, :height, :width] = mask[window]
     mirror, flip, transpose = (rng.random(3) < 0.5) & TURNS[recipe.turns]
     patch = patch[:, :, ::-1] if mirror else patch
@@ -103,7 +103,7 @@ def cut(
 def epoch_batches(
     memory: Memory,
     recipe: Recipe,
-    preparation: Preparation,
+    preprocessing: Preprocessing,
     seed: int,
     epoch: int,
     rank: int = 0,
@@ -125,7 +125,7 @@ def epoch_batches(
                     memory.images[order[place]],
                     memory.masks[order[place]],
                     recipe,
-                    preparation,
+                    preprocessing,
                     np.random.default_rng([seed, epoch, place]),
                 )
                 for place in range(start + rank, start + batch, ranks)

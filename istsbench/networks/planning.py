@@ -1,4 +1,4 @@
-"""What a training is to do, decided before it begins: recipe, images, preparation, seed."""
+"""What a training is to do, decided before it begins: recipe, images, preprocessing, seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from istsbench.errors import Stopped
 from istsbench.networks.checkpoint import read_weights
 from istsbench.networks.network import Network
 from istsbench.networks.patches import Memory
-from istsbench.networks.recipe import PRECISIONS, Preparation, Recipe
+from istsbench.networks.recipe import PRECISIONS, Preprocessing, Recipe
 
 GRAIN = 32  # patches are a multiple of this, pixels
 
@@ -30,13 +30,15 @@ class Plan:
     dataset: str
     split: str
     fingerprint: str
-    preparation: Preparation
+    preprocessing: Preprocessing
     seed: int
     precision: str
 
     def record(self) -> dict[str, Any]:
-        """As JSON gives it back."""
-        return dict(json.loads(json.dumps(asdict(self))))
+        """As JSON gives it back, with the key that files have had from the start."""
+        found = asdict(self)
+        found["preparation"] = found.pop("preprocessing")
+        return dict(json.loads(json.dumps(found)))
 
 
 def fit_recipe(recipe: Recipe, memory: Memory) -> Recipe:
@@ -119,10 +121,10 @@ def _plan(
     recipe = fit_recipe(recipe, memory)
     if recipe.patch < 1 or recipe.patch % network.multiple:
         raise Stopped(f"patch is {recipe.patch}, expected a multiple of {network.multiple}")
-    preparation = network.preparation or Preparation(*memory.levels())
+    preprocessing = network.preprocessing or Preprocessing(*memory.levels())
     plan = Plan(
         network.registered_name(), network.architecture(), recipe, dataset.name, split,
-        memory.fingerprint, replace(preparation, side=recipe.side), seed, precision,
+        memory.fingerprint, replace(preprocessing, side=recipe.side), seed, precision,
     )  # fmt: skip
     return plan, memory
 

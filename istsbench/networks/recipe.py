@@ -42,7 +42,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Preparation:
+class Preprocessing:
     """From grey levels to the input of a network: (image - mean) / std, at a size."""
 
     mean: float = 127.5  # grey levels

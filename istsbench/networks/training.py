@@ -26,7 +26,7 @@ from istsbench.data.datasets import Dataset
 from istsbench.errors import Stopped
 from istsbench.files import write_atomic
 from istsbench.networks.checkpoint import read_checkpoint, save_checkpoint, save_weights
-from istsbench.networks.history import Course, draw, line, scores
+from istsbench.networks.history import History, draw, line, scores
 from istsbench.networks.network import Network
 from istsbench.networks.patches import Memory, epoch_batches, steps_in_epoch
 from istsbench.networks.planning import Plan, check_same, prepare
@@ -119,7 +119,7 @@ class _Run:
         self.device = best_device(device)
         self.ranks = Ranks.join(self.device)
         self._check_batch()
-        self.course = Course()
+        self.history = History()
         self.anew = True  # before its first epoch, beside weights of an earlier training
         self.learner = self._learner(compile)
         self.every = max(1, plan.recipe.epochs // plan.recipe.validations)
@@ -173,8 +173,8 @@ class _Run:
         tensors, state = found
         check_same(state["plan"], self.plan, self.out)
         self.learner.restore(tensors, state["groups"])
-        self.course = Course(**state["course"])
-        self.anew = self.course.epoch == 0
+        self.history = History(**state["course"])
+        self.anew = self.history.epoch == 0
 
     def go(self, deadline: float, show: bool) -> None:
         """Train until the end, or until the next epoch would end after the deadline.
@@ -184,7 +184,7 @@ class _Run:
         if self.anew:
             self.save()
         saved, longest = time.monotonic(), 0.0
-        todo = range(self.course.epoch, self.plan.recipe.epochs)
+        todo = range(self.history.epoch, self.plan.recipe.epochs)
         title = f"{self.plan.method} on {self.plan.dataset}"
         telling = progress(title, len(todo), show and self.ranks.rank == 0)
         with on_threads(best_threads()), telling as tell:
@@ -196,10 +196,10 @@ class _Run:
                 row = self.epoch(epoch)
                 spent = time.monotonic() - begun
                 longest = max(longest, spent)
-                self.course.epoch, self.course.seconds = epoch + 1, self.course.seconds + spent
-                self.course.rows.append({**row, "seconds": round(spent, 3)})
+                self.history.epoch, self.history.seconds = epoch + 1, self.history.seconds + spent
+                self.history.rows.append({**row, "seconds": round(spent, 3)})
                 tell(line(row))
-                done = self.course.epoch == self.plan.recipe.epochs
+                done = self.history.epoch == self.plan.recipe.epochs
                 if not done and time.monotonic() - saved > PAUSE:
                     self.save()
                     saved = time.monotonic()
@@ -219,7 +219,7 @@ class _Run:
             own = np.random.SeedSequence([plan.seed, epoch, self.ranks.rank])
             torch.manual_seed(int(own.generate_state(1)[0]))
             batches = epoch_batches(
-                self.memory, plan.recipe, plan.preparation, plan.seed, epoch,
+                self.memory, plan.recipe, plan.preprocessing, plan.seed, epoch,
                 self.ranks.rank, self.ranks.count,
             )  # fmt: skip
             for step, batch in enumerate(batches):
@@ -255,14 +255,14 @@ class _Run:
 
         module = fold(self.learner.module)
         images = (image.astype(np.float64) for image in self.held_out.images)
-        outputs = self.network.infer(module, self.plan.preparation, images)
+        outputs = self.network.infer(module, self.plan.preprocessing, images)
         first = next(outputs)
         answer = next(iter(first))
         found = scores(chain([first], outputs), (mask > 0 for mask in self.held_out.masks))
         row = {f"val_{name}": value for name, value in found.items()}
         score = row[f"val_{answer}_{CHOICE}"]
-        if score > self.course.best.get("score", -1.0):
-            self.course.best = {"epoch": epoch, "score": score}
+        if score > self.history.best.get("score", -1.0):
+            self.history.best = {"epoch": epoch, "score": score}
             self._keep(BEST, epoch, row)
         return row
 
@@ -276,21 +276,21 @@ class _Run:
         state = {
             "plan": self.plan.record(),
             "groups": groups,
-            "course": asdict(self.course),
+            "course": asdict(self.history),
         }
         save_checkpoint(self.out, tensors, state)
-        if not self.course.epoch:
+        if not self.history.epoch:
             return
         if self.anew:
             for name in WEIGHTS:  # BEST may be of this training by now
-                if name != BEST or not self.course.best:
+                if name != BEST or not self.history.best:
                     (self.out / name).unlink(missing_ok=True)
             self.anew = False
-        frame = pd.DataFrame(self.course.rows)
+        frame = pd.DataFrame(self.history.rows)
         write_atomic(self.out / LOG, frame.to_csv(index=False).encode())
         write_atomic(self.out / CURVES, draw(frame))
-        if self.course.epoch == self.plan.recipe.epochs:
-            row = self.course.rows[-1]
+        if self.history.epoch == self.plan.recipe.epochs:
+            row = self.history.rows[-1]
             self._keep(LAST, row["epoch"], {k: v for k, v in row.items() if k.startswith("val_")})
 
     def _keep(self, name: str, epoch: int, found: dict[str, float]) -> None:
@@ -299,7 +299,7 @@ class _Run:
         header = {
             "method": self.plan.method,
             "architecture": dict(self.plan.architecture),
-            "preparation": asdict(self.plan.preparation),
+            "preparation": asdict(self.plan.preprocessing),
             "plan": {**self.plan.record(), "epoch": epoch},
             "scores": found,
             "versions": environment(),
