@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from baselines.lowrank.tvpcp import TVPCP, cosines, gather, slopes, transform
+from baselines.lowrank.tvpcp import TVPCP, fit
 
 
 @pytest.fixture
@@ -16,26 +16,37 @@ def gradient(tensor):
     return slope
 
 
-def test_right_side_holds_the_adjoint_of_the_slopes(rng):
-    tensor, zero = rng.normal(size=(4, 4, 3)), np.zeros((4, 4, 3))
-    slope = np.empty((2, 4, 4, 3))
-    for y, x in np.ndindex(4, 4):
-        slopes(tensor, y, x, slope[0, y, x], slope[1, y, x])
-    np.testing.assert_allclose(slope, gradient(tensor), rtol=0, atol=1e-15)
-    field = gradient(rng.normal(size=(4, 4, 3)))
-    adjoint = gather(zero, np.stack([zero, *field, zero]), np.zeros((4, 4, 4, 3)))
-    assert np.vdot(adjoint, tensor) == pytest.approx(np.vdot(field, gradient(tensor)), rel=1e-12)
+@pytest.mark.parametrize("smooth_cut, target_cut", [(0.3, 0.8), (2.0, 0.8), (0.3, 100.0)])
+def test_step_of_both_terms_has_the_lowest_objective(rng, smooth_cut, target_cut):
+    data = rng.uniform(50, 60, (6, 6, 3))
+    goal = data + rng.normal(0, 2, data.shape)
+    pull, best = np.zeros((2, *data.shape)), np.empty_like(data)
+    fit(data, goal, pull, smooth_cut, target_cut, 3000, best)
+
+    def objective(smooth):
+        length = np.sqrt((gradient(smooth) ** 2).sum(axis=0))
+        rest = np.abs(data - smooth).sum()
+        return smooth_cut * length.sum() + target_cut * rest + ((smooth - goal) ** 2).sum() / 2
+
+    lowest = objective(best)
+    for scale in (1e-3, 1e-1):
+        for _ in range(20):
+            assert objective(best + scale * rng.normal(size=best.shape)) > lowest
+    # No gap to the dual: where Z slopes, P is its direction.
+    slope = gradient(best)
+    length = np.sqrt((slope**2).sum(axis=0))
+    np.testing.assert_allclose((pull * slope).sum(axis=0), length, rtol=0, atol=1e-3)
+    assert (np.sqrt((pull**2).sum(axis=0)) < 1 + 1e-12).all()
 
 
-def test_cosine_transform_is_inverted_and_makes_the_slopes_diagonal(rng):
-    tensor, zero = rng.normal(size=(5, 5, 2)), np.zeros((5, 5, 2))
-    wave = cosines(5).astype(np.float64)
-    spectrum = transform(tensor, wave)
-    np.testing.assert_allclose(transform(spectrum, wave.T), tensor, rtol=0, atol=1e-6)
-    minus = gather(zero, np.stack([zero, *gradient(tensor), zero]), np.zeros((4, 5, 5, 2)))
-    slope = 2 - 2 * np.cos(np.pi * np.arange(5) / 5)
-    expected = (slope[:, None] + slope)[..., None] * spectrum
-    np.testing.assert_allclose(transform(minus, wave), expected, rtol=0, atol=1e-5)
+def test_steps_go_on_where_the_last_ones_ended(rng):
+    data = rng.uniform(50, 60, (6, 6, 3))
+    once, twice = np.empty((2, *data.shape))
+    fit(data, data, np.zeros((2, *data.shape)), 0.5, 0.5, 4, once)
+    pull = np.zeros((2, *data.shape))
+    for _ in range(2):
+        fit(data, data, pull, 0.5, 0.5, 2, twice)
+    np.testing.assert_array_equal(once, twice)
 
 
 def test_solution_has_the_lowest_objective_of_its_weights(rng):
