@@ -25,7 +25,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-LARGEST = 2**22  # bytes, more than all compiled functions of ours take
+LARGEST = 2**18  # bytes, more than a compiled function takes; every process tries them
 
 
 def njit(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
