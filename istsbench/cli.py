@@ -201,7 +201,7 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
     from istsbench.results.manifest import write_recipe
     from istsbench.results.results import Results
     from istsbench.runs.run import UNFINISHED
-    from istsbench.tables.table import console, table_vi
+    from istsbench.tables.table_vi import console, table_vi
 
     folder, rule = outcome.folder, "own"
     try:
@@ -225,7 +225,7 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
 
 
 def _write_together(out: Path, sets: list[Any], reduction: str) -> None:
-    from istsbench.tables.table import table_vi
+    from istsbench.tables.table_vi import table_vi
 
     table = table_vi(sets, "own", reduction)
     print("written: " + ", ".join(map(str, table.write(out))))
@@ -298,7 +298,7 @@ def score(
     from istsbench.data.datasets import open_dataset
     from istsbench.results.predictions import submit
     from istsbench.results.results import Results
-    from istsbench.tables.table import console
+    from istsbench.tables.table_vi import console
 
     folder, record = submit(pred, open_dataset(dataset, data_root), out, label=label, split=split)
     for reduction in ("image", "pooled"):

@@ -11,8 +11,11 @@ import pytest
 from istsbench.results.results import Results
 from istsbench.tables import latex
 from istsbench.tables.counterparts import measured, paper_beside
+from istsbench.tables.markup import PLAIN
+from istsbench.tables.markup import latex as escape
 from istsbench.tables.published import published
-from istsbench.tables.table import Table, table_vi
+from istsbench.tables.table import Table
+from istsbench.tables.table_vi import table_vi
 
 NASTY = r"A&B_100% #1 {x} [y] ~^\ <b> †|$"
 
@@ -150,9 +153,9 @@ def test_no_difference_is_minus_nothing():
 
 
 def test_text_is_escaped():
-    assert latex.escape("a_b & 5% <x>") == r"a\_b \& 5\% $<$x$>$"
-    assert latex.escape("[1]") == "{[}1]"  # after a line break [ would begin an option
-    assert latex.escape("\\") == r"\textbackslash{}"
+    assert escape("a_b & 5% <x>") == r"a\_b \& 5\% $<$x$>$"
+    assert escape("[1]") == "{[}1]"  # after a line break [ would begin an option
+    assert escape("\\") == r"\textbackslash{}"
 
 
 def test_signs_of_numbers():
@@ -228,7 +231,7 @@ def test_other_papers_rows_stand_apart_with_their_source():
     assert {label.partition(" [")[0] for label in others["label"]} == {"Top-Hat", "MPCM"}
     assert all(row not in others.index for row, _ in table.marks())
     assert any("ACM paper Table 3" in note and note.startswith("[1]") for note in table.notes)
-    assert len(table.sections(("{}",) * 3, str)) == 2
+    assert len(table.sections(PLAIN)) == 2
     text = table.markdown()
     assert text.index("MPCM |") < text.index("Published elsewhere") < text.index(r"| Top-Hat \[1\]")
     plain = table_vi([made()], reduction="pooled").frame

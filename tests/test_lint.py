@@ -237,3 +237,12 @@ def test_the_numbers_of_a_long_table_meet_by_all_other_columns(tmp_path):
     frame.to_csv(tmp_path / "long.csv", index=False)
     (finding,) = lint(tmp_path / "long.csv").findings
     assert (finding.row.part, finding.check) == ("y", "iou > f1")
+
+
+def test_two_columns_of_one_score_are_refused_until_one_is_named(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("method,F1,Dice,IoU\na,0.5,0.9,0.8\n")
+    with pytest.raises(DataError, match="'F1' and 'Dice' both read as f1; say which"):
+        lint(path)
+    assert lint(path, columns={"f1": "F1"}).findings
+    assert not lint(path, columns={"f1": "Dice"}).findings

@@ -23,7 +23,7 @@ from istsbench.results.packs import export_pack, import_pack
 from istsbench.results.predictions import submit
 from istsbench.results.results import Results
 from istsbench.runs.run import run
-from istsbench.tables.table import table_vi
+from istsbench.tables.table_vi import table_vi
 
 CASES = int(os.environ.get("ISTSBENCH_FUZZ", 60))  # a nightly run may try 10000
 TAG = "synthetic-first3"

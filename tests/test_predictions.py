@@ -14,7 +14,7 @@ from istsbench.registry import choose
 from istsbench.results.predictions import submit
 from istsbench.results.results import Results
 from istsbench.runs import run as runner
-from istsbench.tables.table import table_vi
+from istsbench.tables.table_vi import table_vi
 
 
 @pytest.fixture

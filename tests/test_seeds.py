@@ -19,7 +19,7 @@ from istsbench.runs.record import training
 from istsbench.runs.run import run
 from istsbench.segmenter import Segmenter
 from istsbench.tables import latex
-from istsbench.tables.table import table_vi
+from istsbench.tables.table_vi import table_vi
 
 NOTE = "mean ± sample standard deviation over n = 3 trainings that differ by their seed alone"
 

@@ -2,6 +2,7 @@ import io
 import json
 import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -11,7 +12,10 @@ from istsbench.metrics import RATIOS, REDUCTIONS
 from istsbench.report import page as report
 from istsbench.results.results import Results
 from istsbench.tables import latex
-from istsbench.tables.table import BESIDE, RECONSTRUCTION, Table, console, paper_table, table_vi
+from istsbench.tables.markup import PLAIN, Markup
+from istsbench.tables.published import paper_table
+from istsbench.tables.table import RECONSTRUCTION, Table
+from istsbench.tables.table_vi import BESIDE, console, table_vi
 
 RECORD = {
     "format": 1, "group": "spatial", "venue": "V", "year": 2000, "status": "paper",
@@ -73,7 +77,7 @@ def test_best_second_and_third_by_printed_value_and_never_zero():
 
 
 def test_cells_are_blank_where_there_is_no_number():
-    cells = six().cells(("<{}>", "({})", "[{}]"), lambda text: text)
+    cells = six().cells(Markup(str, ("<{}>", "({})", "[{}]")))
     assert cells[0] == ["A", "0.100", "0.000", "0.90"]
     assert cells[1] == ["B_1 & 50%", "<0.900>", "0.000", "0.80"]
     assert cells[2][0] == f"C|d*e{RECONSTRUCTION}"
@@ -208,7 +212,7 @@ def test_the_name_of_a_data_set_says_nothing_of_its_columns(tmp_path, dataset, o
         write(tmp_path / name, "two", WORSE, dataset=name)
         made.append(table_vi([Results.load(tmp_path / name)], **options))
     plain, odd = made
-    assert odd.cells(("<{}>",) * 3, str) == plain.cells(("<{}>",) * 3, str)
+    assert odd.cells(PLAIN) == plain.cells(PLAIN)
     assert list(odd.frame) == [
         re.sub(r"_plain(?=_|$)", f"_{dataset}", column) for column in plain.frame
     ]
@@ -306,7 +310,7 @@ def test_only_our_numbers_have_intervals(tmp_path, beside, reduction):
     sets = [Results.load(tmp_path / dataset) for dataset in ("nuaa", "nust")]
     made = table_vi(sets, "own", reduction, beside=beside, intervals=True)
     columns = [column for _, block in made.blocks for column, _ in block]
-    for row in made.cells(("{}",) * 3, str):
+    for row in made.cells(PLAIN):
         for column, cell in zip(columns, row[1:], strict=True):
             held = made.column(column)
             assert ("[" in cell) == (held.kind == "" and held.score in ("f1", "iou")), column
@@ -324,7 +328,64 @@ def test_only_our_numbers_have_deviations(tmp_path):
               method_hash=f"{seed}")  # fmt: skip
     made = table_vi([Results.load(tmp_path)], beside="difference", over_seeds=True)
     columns = [column for _, block in made.blocks for column, _ in block]
-    (row,) = made.cells(("{}",) * 3, str)
+    (row,) = made.cells(PLAIN)
     assert [column for column, cell in zip(columns, row[1:], strict=True) if "±" in cell] == [
         f"{score}_nuaa" for score in RATIOS
     ]
+
+
+# ---- labels of any kind
+
+
+ODD = (
+    "#1 net", 'a "b", c', "x|y & 50 %_{z}", "$5 ~ ^2 \\ #", "网络-é", "<b>*bold*</b>", "1. `code`",
+)  # fmt: skip
+
+
+@pytest.fixture
+def odd(tmp_path):
+    for number, label in enumerate(ODD):
+        write(tmp_path, f"m{number}", COUNTS.assign(fp=number), label=label, year=2000 + number,
+              title="A|b_c & d", notes=["one,\ntwo lines"] if number == 5 else [])  # fmt: skip
+    return table_vi([Results.load(tmp_path)], beside="nothing")
+
+
+def test_csv_keeps_odd_labels_for_readers_that_skip_comments(odd):
+    back = pd.read_csv(io.StringIO(odd.csv()), comment="#")
+    assert list(back["label"]) == list(ODD)
+    assert back["f1_nuaa"].to_numpy() == pytest.approx(odd.frame["f1_nuaa"].to_numpy(), abs=1e-5)
+    assert all(line.startswith("# ") for line in odd.csv().split("method")[0].splitlines()[:3])
+
+
+def test_markdown_has_odd_labels_in_one_cell_and_notes_as_they_are(odd):
+    lines = odd.markdown().splitlines()
+    rows = [markdown_cells(line) for line in lines if line.startswith("|")]
+    assert {len(row) for row in rows} == {5}
+    assert rows[0][1] == r"A\|b\_c &amp; d P"
+    signs = {"&lt;": "<", "&amp;": "&"}
+    plain = [re.sub(r"\\(.)", r"\1", row[0]) for row in rows[2:]]
+    assert [re.sub("&[a-z]+;", lambda m: signs[m[0]], text) for text in plain] == list(ODD)
+    assert r"- &lt;b>\*bold\*&lt;/b>: one, two lines" in lines
+
+
+def test_html_has_odd_labels_as_text(odd):
+    root = ElementTree.fromstring(f"<div>{odd.html()}</div>")
+    assert [cell.text for cell in root.iter("th") if cell.get("scope") == "row"] == list(ODD)
+
+
+def test_latex_says_which_letters_need_another_compiler(odd):
+    assert "\n% needs XeLaTeX or LuaLaTeX and a font that has 网络\n" in odd.latex()
+    assert "XeLaTeX" not in six(label=["é", "†", "±", "≈", "ü", "ß"]).latex()
+
+
+def test_a_note_on_some_rows_stands_under_the_table_with_their_labels(tmp_path):
+    write(tmp_path, "a", notes=["mended"])
+    write(tmp_path, "b", notes=["mended", "2 of 2 images are for training"])
+    notes = table_vi([Results.load(tmp_path)]).notes
+    assert notes[:2] == ("mended", "b: 2 of 2 images are for training")
+
+
+def test_one_row_is_not_marked_as_the_best(tmp_path):
+    write(tmp_path, "alone")
+    made = table_vi([Results.load(tmp_path)])
+    assert not made.marks() and "Best" not in made.markdown()

@@ -6,7 +6,7 @@ from scipy.stats import bootstrap
 from istsbench.errors import DataError
 from istsbench.metrics import REDUCTIONS, ratios, summarise
 from istsbench.results.intervals import (
-    SCORES,
+    BOOTSTRAPPED,
     against_best,
     complete_rows,
     holm,
@@ -45,7 +45,7 @@ def drawn(number, seed, low=0, high=20):
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("score", BOOTSTRAPPED)
 def test_values_are_those_of_tables_and_lie_in_their_interval(tmp_path, score, reduction):
     results = made(tmp_path, {"a": drawn(30, 0), "b": drawn(30, 1)})
     found = intervals(results, "own", score, reduction)

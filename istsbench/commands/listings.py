@@ -75,7 +75,7 @@ def groups() -> Table:
 def show_method(name: str) -> None:
     """Print all that is known of a method."""
     from istsbench.metrics import RATIOS
-    from istsbench.tables.table import paper_table
+    from istsbench.tables.published import paper_table
 
     kind, console = registry.info(name), _console()
     card = kind.card

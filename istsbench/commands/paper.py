@@ -100,8 +100,8 @@ def table(
     """Print a table of the paper from stored results, with the paper's numbers beside."""
     from istsbench.errors import WrongUse
     from istsbench.tables import latex
-    from istsbench.tables.counterparts import NAMES, measured, paper_beside
-    from istsbench.tables.table import table_vi
+    from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
+    from istsbench.tables.table_vi import table_vi
 
     name = number.upper()
     if name == "VI":
@@ -114,14 +114,14 @@ def table(
             intervals=intervals,
             over_seeds=over_seeds,
         )
-    elif name in NAMES:
+    elif name in OTHER_TABLES:
         free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
         if idle := [option for option in given(context) if option not in free]:
             raise WrongUse(f"--{idle[0].replace('over_', '')} changes nothing in Table {name}")
-        ours, protocol = measured(NAMES[name], out, reduction.value)
+        ours, protocol = measured(OTHER_TABLES[name], out, reduction.value)
         if ours is None:
             say(f"note: {out} has no measurements for it: the paper's numbers stand alone")
-        made = paper_beside(NAMES[name], ours, protocol=protocol)
+        made = paper_beside(OTHER_TABLES[name], ours, protocol=protocol)
     else:
         raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII or VIII")
     print(latex.macro_file(latex.macros(made)) if format == "macros" else made.text(format.value))

@@ -24,12 +24,14 @@ from istsbench.metrics import REACH, REDUCTIONS
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
 from istsbench.tables import latex
-from istsbench.tables.counterparts import NAMES, measured, paper_beside
+from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
+from istsbench.tables.markup import latex as escape_latex
 from istsbench.tables.references import Reference, bibliography, of_dataset, of_method
-from istsbench.tables.table import Table, table_vi
+from istsbench.tables.table import Table
+from istsbench.tables.table_vi import table_vi
 
-KINDS = ("csv", "md", "tex", "html")
-GROUPS = {
+FORMATS = ("csv", "md", "tex", "html")
+GROUP_NOUNS = {
     "spatial": ("spatial filter", "spatial filters"),
     "hvs": ("local contrast method", "local contrast methods"),
     "lowrank": ("low-rank method", "low-rank methods"),
@@ -67,7 +69,7 @@ def bundle(
     files: dict[str, str] = {}
     macros: dict[str, str] = {}
     for name, (table, ending) in tables.items():
-        files |= {f"tables/{name}.{kind}": table.text(kind) for kind in KINDS}
+        files |= {f"tables/{name}.{kind}": table.text(kind) for kind in FORMATS}
         macros |= {k: v for k, v in latex.macros(table, ending).items() if k not in macros}
     for results in sets:
         dataset, found = results.any_record["dataset"], Protocol.of(results, rule, reduction)
@@ -75,7 +77,7 @@ def bundle(
         macros[latex.macro_name(dataset, "", "images")] = str(results.any_record["images"])
     files["macros.tex"] = latex.macro_file(macros, [f"istsbench {__version__}"])
     files["tables/thresholds.csv"] = thresholds(sets).to_csv(index=False)
-    files["protocol.tex"] = protocol_text(sets, rule, reduction, _cite, latex.escape)
+    files["protocol.tex"] = protocol_text(sets, rule, reduction, _cite, escape_latex)
     files["protocol.md"] = protocol_text(sets, rule, reduction, " [@{}]".format, str)
     files["references.bib"] = bibliography(_references(sets))
     figures: dict[str, bytes] = {}
@@ -106,7 +108,7 @@ def _tables(
     for other in REDUCTIONS:
         if other != reduction:
             found[f"table_vi_{other}"] = (table_vi(sets, rule, other, beside="nothing"), other)
-    for name in NAMES.values():
+    for name in OTHER_TABLES.values():
         ours, protocol = measured(name, out, reduction)
         if ours is not None:
             found[name] = (paper_beside(name, ours, protocol=protocol), "")
@@ -120,7 +122,7 @@ def _preview(tables: Iterable[str], figures: Iterable[str], old: Collection[str]
         for name in figures
     ]
     if old:
-        pictures.append(f"Left out, older than the results: {latex.escape(', '.join(old))}.")
+        pictures.append(f"Left out, older than the results: {escape_latex(', '.join(old))}.")
     return latex.document(
         r"\input{macros.tex}", r"\input{protocol.tex}", *inputs, r"\clearpage", *pictures,
         r"\bibliographystyle{plain}", r"\bibliography{references}",
@@ -197,7 +199,7 @@ def _methods(ran: list[dict], cite: Callable[[str], str], escape: Callable[[str]
     groups = [record["group"] for record in methods.values()]
     counts = []
     for group in dict.fromkeys(groups):
-        one, many = GROUPS.get(group, (f"{group} method", f"{group} methods"))
+        one, many = GROUP_NOUNS.get(group, (f"{group} method", f"{group} methods"))
         counts.append(_number(groups.count(group), one, many))
     number = _number(len(methods), "method", "methods")
     return f"We compare {number} ({', '.join(counts)}): {', '.join(named)}."

@@ -35,12 +35,13 @@ from istsbench.results.masks import Masks
 from istsbench.results.protocol import REDUCED, Protocol
 from istsbench.results.results import Results
 from istsbench.runs.images import Images
-from istsbench.tables.table import ALIKE, table_vi
+from istsbench.tables.markup import PLACES, three_best
+from istsbench.tables.table import NOT_APART
+from istsbench.tables.table_vi import table_vi
 from istsbench.threshold import RULES
 
 PICTURES = 150  # embedded images at most, those of most disagreement and each method's own
 FIGURE_WIDTH = 1500  # pixels of an embedded figure at most
-PLACES = ("best", "second", "third")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -223,10 +224,7 @@ def _places(values: pd.Series, column: Column) -> dict[object, str]:
     if not column.better:
         return {}
     rounded = (values.astype(float) * column.factor).round(column.digits)
-    if column.better > 0:
-        rounded = rounded[rounded > 0]
-    places = rounded.dropna().rank(method="min", ascending=column.better < 0)
-    return {row: PLACES[int(place) - 1] for row, place in places.items() if place <= 3}
+    return {row: PLACES[place] for row, place in three_best(rounded, column.better < 0).items()}
 
 
 def _cell(line: pd.Series, column: Column, place: str | None) -> dict[str, Any]:
@@ -240,7 +238,7 @@ def _cell(line: pd.Series, column: Column, place: str | None) -> dict[str, Any]:
     cell |= {"text": text, "value": f"{value:.9g}"}
     if f"{column.key}_low" in line and pd.notna(line[f"{column.key}_low"]):
         low, high = (line[f"{column.key}_{end}"] for end in ("low", "high"))
-        mark = ALIKE if line[f"{column.key}_alike"] is True else ""
+        mark = NOT_APART if line[f"{column.key}_alike"] is True else ""
         cell["under"] = f"{mark}[{low:.2f}, {high:.2f}]"
     return cell
 

@@ -40,7 +40,7 @@ _PARTS = {
     "fa": (("false_pixels",), ("tp", "fp", "fn", "tn")),
 }
 """Score -> columns whose sums are its numerator and denominator."""
-SCORES = (*_PARTS, "niou")
+BOOTSTRAPPED = (*_PARTS, "niou")
 
 
 def paired_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
@@ -86,13 +86,13 @@ def intervals(
 ) -> pd.DataFrame:
     """A row a complete method, indexed by spec: `value` and its 95 % interval `low`, `high`.
 
-    `score` is one of `SCORES`. As in tables, `niou` is always an image mean, `pd` and `fa`
+    `score` is one of `BOOTSTRAPPED`. As in tables, `niou` is always an image mean, `pd` and `fa`
     are always pooled. With one image the interval has no width.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
-    if score not in SCORES:
-        raise ValueError(f"score is {score!r}, expected one of {', '.join(SCORES)}")
+    if score not in BOOTSTRAPPED:
+        raise ValueError(f"score is {score!r}, expected one of {', '.join(BOOTSTRAPPED)}")
     rows = paired_rows(results, rule)
     if not rows:
         return pd.DataFrame(columns=["value", "low", "high"])

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,16 +33,13 @@ from istsbench.runs.maps import MapStore
 from istsbench.runs.record import map_store
 from istsbench.threshold import HALF, Threshold, candidates
 
-if TYPE_CHECKING:
-    pass
-
-SIDE = 512
+RESIZED_TO = 512
 AXES = ("rule", "reduction", "size")  # what protocols differ in here
 
 
 def resized(score: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Map (H, W) and bool mask (H, W) at 512x512: bilinear, and by the nearest pixel."""
-    size = (SIDE, SIDE)
+    size = (RESIZED_TO, RESIZED_TO)
     score = cv2.resize(score, size, interpolation=cv2.INTER_LINEAR)
     nearest = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT)
     return score, nearest.astype(bool)

@@ -13,7 +13,7 @@ from istsbench.results.protocol import REDUCED
 from istsbench.tables.published import paper_table, printed_digits
 from istsbench.tables.table import Block, Table
 
-NAMES = {"IV": "table_iv", "V": "table_v", "VII": "table_vii", "VIII": "table_viii"}
+OTHER_TABLES = {"IV": "table_iv", "V": "table_v", "VII": "table_vii", "VIII": "table_viii"}
 
 
 def paper_beside(

@@ -12,28 +12,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from istsbench.tables.columns import Column
+from istsbench.tables.markup import LATEX, PLAIN
+from istsbench.tables.markup import latex as escape
 from istsbench.tables.published import PAPER_SETS
 
 if TYPE_CHECKING:
     from istsbench.tables.table import Table
 
 SMALL, SHRUNK = 100, 140  # characters: more do not fit a page's width in \small, in \scriptsize
-MARKS = (r"\textbf{{{}}}", r"\underline{{{}}}", r"\textit{{{}}}")
-_SIGNS = {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "†": r"$^\dagger$", "≈": r"$^\approx$", ">": "$>$", "<": "$<$", "|": "$|$",
-    "±": r"$\pm$",
-    "[": "{[}",  # or it would be read as an option of the line break before it
-    "−": "$-$", "–": "--", "×": r"$\times$", "µ": r"$\mu$",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-}  # fmt: skip
+LATIN = "\u017f"  # the last letter that pdflatex can be counted on to set
 SHRINK = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{"
 _NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-
-
-def escape(text: str) -> str:
-    """Plain text as LaTeX text."""
-    return "".join(_SIGNS.get(sign, sign) for sign in " ".join(text.split()))
 
 
 def number(text: str) -> str:
@@ -45,7 +34,7 @@ def table_tex(table: Table) -> str:
     """A `table*` float, shrunk to the width of the text where it would be wider."""
     width = sum(len(columns) for _, columns in table.blocks)
     body = []
-    for heading, rows in table.sections(MARKS, escape, number):
+    for heading, rows in table.sections(LATEX, number):
         if heading:
             body += [r"\midrule", rf"\multicolumn{{{width + 1}}}{{l}}{{{escape(heading)}}} \\"]
         body += [" & ".join(row) + r" \\" for row in rows]
@@ -56,6 +45,7 @@ def table_tex(table: Table) -> str:
     return "\n".join(
         [
             rf"% needs \usepackage{{{'booktabs,graphicx' if shrunk else 'booktabs'}}}",
+            *_letters_needed(table),
             r"\begin{table*}",
             r"\centering",
             rf"\caption{{{escape(table.title)}}}",
@@ -74,10 +64,19 @@ def table_tex(table: Table) -> str:
     )
 
 
+def _letters_needed(table: Table) -> list[str]:
+    """A comment that names the letters which pdflatex refuses, if there are any."""
+    text = "".join(
+        [*table.frame["label"], table.title, *table.foot(), *(b for b, _ in table.blocks)]
+    )
+    rare = "".join(dict.fromkeys(sign for sign in escape(text) if sign > LATIN))
+    return [f"% needs XeLaTeX or LuaLaTeX and a font that has {rare}"] if rare else []
+
+
 def _characters(table: Table) -> int:
     """Characters of the widest line, with two for each gap between columns."""
     shorts = [short for _, columns in table.blocks for _, short in columns]
-    lines = [["Method", *shorts], *table.cells(("{}",) * 3, str)]
+    lines = [["Method", *shorts], *table.cells(PLAIN)]
     return sum(2 + max(map(len, column)) for column in zip(*lines, strict=True))
 
 

@@ -1,0 +1,217 @@
+"""The paper's Table VI from results folders, data sets side by side.
+
+A table states its protocol in one line a data set: rule, reduction, split and its hash, size
+at which scores were counted, version, and the protocol's id. A cell is blank unless every
+image was counted. Beside our numbers stand those that the paper prints, with the difference
+where wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from istsbench import __version__
+from istsbench.errors import DataError, ProtocolMix, WrongUse
+from istsbench.metrics import HEADS, RATIOS
+from istsbench.results import intervals as uncertainty
+from istsbench.results import seeds
+from istsbench.results.protocol import REDUCED, Protocol
+from istsbench.results.results import Results
+from istsbench.tables.columns import KEYS, Column, named
+from istsbench.tables.published import paper_scores, with_published
+from istsbench.tables.table import NOT_APART, RECONSTRUCTION, Table
+
+BESIDE = ("nothing", "paper", "difference")
+WITH_INTERVALS = ("f1", "iou")  # scores
+ELSEWHERE = ("none", "same", "all")  # others' rows: of the same methods, or all
+
+
+def table_vi(
+    sets: Sequence[Results],
+    rule: str = "own",
+    reduction: str = "image",
+    *,
+    beside: str = "paper",
+    elsewhere: str = "none",
+    intervals: bool = False,
+    over_seeds: bool = False,
+) -> Table:
+    """The paper's Table VI from one or more results folders, data sets side by side.
+
+    `beside` is one of `BESIDE`: what stands next to our numbers. `elsewhere`, one of
+    `ELSEWHERE`, adds what other papers print, below and with source and split.
+    `intervals` adds 95 % bootstrap intervals and the mark of what is not distinguishable
+    from the best. `over_seeds` gives one row, mean and standard deviation, in place of those
+    that differ by the seed of their training alone.
+    Raises `ProtocolMix` if a method was not counted under the rule, `DataError` if there are
+    no such rows.
+    """
+    if beside not in BESIDE:
+        raise WrongUse(f"beside is {beside!r}, expected one of {', '.join(BESIDE)}")
+    if elsewhere not in ELSEWHERE:
+        raise WrongUse(f"elsewhere is {elsewhere!r}, expected one of {', '.join(ELSEWHERE)}")
+    if intervals and over_seeds:
+        raise WrongUse("intervals are over images and of one training: not with means over seeds")
+    frame, blocks, protocol, notes = None, [], [], []
+    datasets = [results.any_record["dataset"] for results in sets]
+    columns: dict[str, Column] = {}
+    for results, dataset in zip(sets, datasets, strict=True):
+        protocol.append(_protocol(results, rule, reduction))
+        if datasets.count(dataset) > 1:
+            raise ProtocolMix(f"{results.folder}: {dataset} would stand in this table twice")
+        part = results.summary(rule, reduction)
+        if over_seeds:
+            part, found = seeds.averaged(part, results)
+            notes += found
+        part = part[[*KEYS, *(c for c in part if c not in (*KEYS, "average_precision"))]]
+        paper = paper_scores(dataset)
+        for score in RATIOS:
+            printed = part["label"].map(paper[score]).astype(float)
+            part[f"{score}_paper"] = printed
+            if beside == "difference":
+                part[f"{score}_diff"] = part[score].astype(float) - printed
+        if intervals:
+            part = _with_intervals(part, results, rule, reduction)
+        part, held = named(part, dataset, datasets)
+        columns |= held
+        title = results.any_record["title"]
+        wanted = [(title, "")]
+        if beside != "nothing":
+            wanted.append((f"{title}, paper", "paper"))
+        if beside == "difference":
+            wanted.append((f"{title}, difference", "diff"))
+        for head, kind in wanted:
+            mine = [c for c in held.values() if c.kind == kind and c.score in HEADS]
+            if part[[c.name for c in mine]].notna().any(axis=None):
+                blocks.append((head, tuple((c.name, HEADS[c.score]) for c in mine)))
+        frame = part if frame is None else _beside(frame, part)
+        notes += _notes(results, rule)
+    assert frame is not None, "at least one results folder"
+    if over_seeds and not frame.filter(regex="^seeds_").notna().any(axis=None):
+        raise DataError(
+            "no two rows differ by the seed of their training alone"
+            + "".join(f"; {note}" for note in notes if "not averaged" in note)
+        )
+    if (frame["status"] == "reconstruction").any():
+        notes.append(f"{RECONSTRUCTION} reconstructed: the source was not reachable.")
+    if intervals:
+        notes.append(
+            "In brackets: 95 % bootstrap intervals of our number, over images. "
+            f"{NOT_APART} not distinguishable from the method with the best mean over images "
+            "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
+        )
+    if elsewhere != "none":
+        frame, sources = with_published(frame, datasets, reduction, elsewhere == "same")
+        notes += sources
+    if over_seeds:
+        frame = seeds.labelled(frame)
+    title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
+    notes = list(dict.fromkeys(notes))
+    return Table(title, frame, tuple(blocks), tuple(protocol), tuple(notes), columns=columns)
+
+
+def _with_intervals(
+    part: pd.DataFrame, results: Results, rule: str, reduction: str
+) -> pd.DataFrame:
+    if not any(results.complete(spec, rule) for spec in results.records):
+        return part
+    for score in WITH_INTERVALS:
+        found = uncertainty.intervals(results, rule, score, reduction)
+        compared = uncertainty.against_best(results, rule, score)
+        alike = set(compared.index[1:][compared["alike"].iloc[1:]])  # the first is the best itself
+        part[f"{score}_low"] = part["method"].map(found["low"])
+        part[f"{score}_high"] = part["method"].map(found["high"])
+        part[f"{score}_alike"] = part["method"].isin(alike)
+    return part
+
+
+def _beside(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    joined = left.merge(right, on=list(KEYS), how="outer", sort=False)
+    joined["game"] = joined["group"] == "game"
+    joined = joined.sort_values(["game", "year", "label"], kind="stable")
+    return joined.drop(columns="game").reset_index(drop=True)
+
+
+def _protocol(results: Results, rule: str, reduction: str) -> str:
+    record = results.any_record
+    limited = (
+        f"first {record['images']} of {record['of']}"
+        if record["images"] < record["of"]
+        else (f"{record['images']}")
+    )
+    return (
+        f"{record['title']}: split {record['split']} ({limited} images, hash "
+        f"{record['data_hash']}), rule {rule}, {REDUCED[reduction]}, native size, "
+        f"targets matched in raster order, 0/0 = 0, istsbench {__version__}, "
+        f"protocol {Protocol.of(results, rule, reduction).id}"
+    )
+
+
+def noted(results: Results) -> list[str]:
+    """What the records note of images and weights; with labels where it is not of all rows."""
+    counted = [record for record in results.records.values() if "notes" in record]
+    labels: dict[str, list[str]] = {}
+    for record in counted:
+        for note in record["notes"]:
+            labels.setdefault(note, []).append(record["label"])
+    return [
+        note if len(named) == len(counted) else f"{', '.join(named)}: {note}"
+        for note, named in labels.items()
+    ]
+
+
+def _notes(results: Results, rule: str) -> list[str]:
+    notes = []
+    if rule == "oracle":
+        notes.append(
+            "Oracle thresholds are chosen on the test images, for the best pooled F1: not a result."
+        )
+    record = results.any_record
+    notes += noted(results)
+    if record["dataset"] == "nust":
+        notes.append(
+            "The paper's NUST-SIRST numbers are from its own 80/20 division, ours from the "
+            "official 100 test images: they are not comparable row by row."
+        )
+    if record["dataset"] == "nust-paper":
+        notes.append(
+            "The paper's 80/20 division is not published; ours is drawn with a seed of its own."
+        )
+    notes += seeds.trained_on(results)
+    for spec, one in results.records.items():
+        failure = results.failure(spec)
+        if failure:
+            notes.append(f"{one['label']} ({one['title']}): {failure}")
+    return notes
+
+
+CONSOLE = (
+    ("precision", "P", "{:.3f}"), ("recall", "R", "{:.3f}"), ("f1", "F1", "{:.3f}"),
+    ("iou", "IoU", "{:.3f}"), ("niou", "nIoU", "{:.3f}"), ("pd", "Pd", "{:.3f}"),
+    ("fa", "Fa 1e-6", "{:.1f}"), ("auc", "AUC", "{:.4f}"), ("seconds", "s/image", "{:.4f}"),
+)  # fmt: skip
+
+
+def console(results: Results, rule: str, reduction: str) -> None:
+    """Print the main scores of a results folder on the terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table as Grid
+
+    frame = results.summary(rule, reduction)
+    frame["fa"] *= 1e6
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("method")
+    for _, head, _ in CONSOLE:
+        grid.add_column(head, justify="right")
+    for _, line in frame.iterrows():
+        mark = RECONSTRUCTION if line["status"] == "reconstruction" else ""
+        cells = ["" if pd.isna(line[c]) else form.format(line[c]) for c, _, form in CONSOLE]
+        grid.add_row(escape(str(line["label"])) + mark, *cells)
+    terminal = Console(width=None if Console().is_terminal else 160)
+    terminal.print(grid)
+    for note in (_protocol(results, rule, reduction), *_notes(results, rule)):
+        terminal.print(note, soft_wrap=True, highlight=False, markup=False)
