@@ -9,6 +9,7 @@ import pytest
 import istsbench
 from istsbench.plugins.methodpage import page
 from istsbench.registry import cards
+from istsbench.testing import CHECKS
 
 PACKAGE = Path(istsbench.__file__).parent
 DOCS = PACKAGE.parent / "docs"
@@ -30,6 +31,11 @@ def test_the_page_of_methods_has_a_section_for_each():
         card = known[name]
         assert f'<a id="{name}"></a>\n### `{name}`\n\n- {card.label}, ' in text
         assert f"]({'' if card.doi.startswith('http') else 'https://doi.org/'}{card.doi})" in text
+
+
+def test_the_readme_counts_the_checks():
+    text = (DOCS.parent / "README.md").read_text()
+    assert f"# {len(CHECKS)} run, {len(CHECKS)} passed, 0 excused" in text
 
 
 # From the ground up; what stands on a floor imports from lower ones and its own folder.
