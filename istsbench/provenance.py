@@ -160,18 +160,19 @@ def run_hash(method: Segmenter, dataset: str) -> str:
     return method_hash(method.pretrained(dataset) if isinstance(method, Trainable) else method)
 
 
-def environment() -> dict[str, str]:
+def environment(device: str = "cpu", threads: int = 1) -> dict[str, str]:
     """Versions and hardware, for the record beside a result.
 
     `blas` is what numpy calls, with the kernels that it chose for this processor: they
-    decide the last bits. `threads` is how many of the CPU score an image.
+    decide the last bits. `threads` is how many of the CPU score an image; where something
+    else does, `device` stands in its place.
     """
     found = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "cores": str(os.cpu_count()),
-        "threads": "1",
+        **({"threads": str(threads)} if device == "cpu" else {"device": device}),
     }
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

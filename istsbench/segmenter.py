@@ -112,6 +112,10 @@ class Segmenter(ABC):
         """Yield the score maps of several images, in their order."""
         return map(self.score, images)
 
+    def computes_on(self) -> str:
+        """What scores an image: "cpu", or another device by its name."""
+        return "cpu"
+
     def segment(self, image: Image) -> Mask:
         """Return the target mask, bool (H, W), by the method's own threshold rule."""
         return self.threshold(self.score(image))
@@ -208,6 +212,10 @@ class Trainable(Segmenter):
 
         Holds at least `seed`; further `dataset`, `split`, `recipe` and what else decided it.
         """
+        return None
+
+    def learnt_from(self) -> frozenset[str] | None:
+        """Hashes of the images that the weights were trained or chosen on; None if not told."""
         return None
 
     @abstractmethod

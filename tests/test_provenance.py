@@ -181,7 +181,10 @@ def test_environment_is_json_and_names_the_versions():
     assert {"python", "system", "cpu", "cores", "numpy", "scipy"} <= set(found)
     assert any(name.startswith("opencv") for name in found)
     json.dumps(found)
-    assert found["threads"].startswith("1")
+    assert found["threads"] == "1" and "device" not in found
+    assert environment(threads=3)["threads"] == "3"
+    elsewhere = environment("cuda:0")  # its time has nothing to do with threads of the processor
+    assert elsewhere["device"] == "cuda:0" and "threads" not in elsewhere
     assert len(found["blas"].split()) == 3
 
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
 from istsbench.cli import app
-from istsbench.data.datasets import open_dataset
+from istsbench.data.datasets import open_dataset, picture_of
 from istsbench.errors import DataError, WrongUse
 from istsbench.metrics import RATIOS
 from istsbench.networks.checkpoint import save_weights
@@ -15,7 +15,8 @@ from istsbench.networks.training import train
 from istsbench.registry import choose
 from istsbench.results.results import Results
 from istsbench.results.seeds import averaged
-from istsbench.runs.record import training
+from istsbench.runs.images import Images
+from istsbench.runs.record import of_method, training
 from istsbench.runs.run import run
 from istsbench.segmenter import Segmenter
 from istsbench.tables import latex
@@ -187,6 +188,28 @@ def test_the_plan_of_other_seeds_is_the_same(tmp_path):
     assert {(one["method"], one["label"]) for one in found} == {("acm(blocks=1)", "ACM (blocks=1)")}
 
 
+def noted(tmp_path, header):
+    """What the record of a run on the embedded data set says of weights with that header."""
+    path = tmp_path / "w.safetensors"
+    save_weights(path, {"a": np.zeros(1, np.float32)}, header)
+    (choice,) = choose(f"acm(weights='{path}')")
+    images = Images.load(open_dataset("synthetic"), "test", 3, ())
+    record = of_method(choice, choice.create(), images, ("own",))
+    return record["notes"], record["trained"], images
+
+
+def test_weights_of_another_data_set_say_so(tmp_path):
+    plan = {"seed": 0, "split": "train", "dataset": "nuaa"}
+    (note,), trained, images = noted(tmp_path, {"plan": plan})
+    assert (trained["dataset"], trained["title"]) == ("nuaa", "NUAA-SIRST")
+    assert note.startswith("its weights are of NUAA-SIRST, and their file does not say of which")
+    assert noted(tmp_path, {"plan": plan, "images": ["0" * 16]})[0] == []
+    # The same picture under another name, of another data set, is found.
+    learnt = ["0" * 16, picture_of(images.pixels[images.names[1]])]
+    notes = noted(tmp_path, {"plan": plan, "images": learnt})[0]
+    assert notes == ["1 of 3 images are for training or validation"]
+
+
 def test_weights_that_do_not_say_have_no_seed(tmp_path):
     path = tmp_path / "w.safetensors"
     (choice,) = choose(f"acm(weights='{path}')")
@@ -235,3 +258,8 @@ def test_the_foot_says_what_weights_were_trained_on(tmp_path):
     (told,) = [note for note in notes if note.startswith("Weights trained")]
     assert told.startswith("Weights trained on the split train (NUAA-SIRST): Net (net-p1-1-6)")
     assert told.count("(7 epochs), Net") == 1 and told.endswith("(8 epochs).")
+    trained = {"method": "net", "label": "Net", "seed": 4, "plan": "a", "split": "train"}
+    row(tmp_path, 4, 9, trained=trained | {"dataset": "nust", "title": "NUST-SIRST"})
+    notes = table_vi([Results.load(tmp_path)]).notes
+    (told,) = [note for note in notes if note.startswith("Weights trained") and "NUST" in note]
+    assert told.startswith("Weights trained on the split train (NUST-SIRST): Net (net-p1-1-9)")

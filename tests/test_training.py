@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from baselines.cnn.acm import ACM
 from baselines.cnn.mdvsfa import MDvsFA
 from istsbench.cli import app
+from istsbench.data.datasets import Dataset, Sample
 from istsbench.data.synthetic import synthetic
 from istsbench.errors import Stopped
 from istsbench.networks import patches as crops
@@ -398,6 +399,27 @@ def test_masks_are_resized_by_nearest_neighbour(toy):
     for image, mask in zip(memory.images, memory.masks, strict=True):
         assert image.shape == mask.shape == (50, 50)
         assert set(np.unique(mask)) <= {0, 1}
+
+
+def test_deep_images_keep_their_levels():
+    deep = np.linspace(0, 255, 20 * 30).reshape(20, 30)
+    pictures = {"deep": deep, "eight": np.rint(deep), "high": 3 * np.rint(deep)}
+
+    class Deep(Dataset):
+        def load(self, name):
+            return Sample(name, pictures[name], pictures[name] > 200)
+
+    memory = Memory.of(Deep("deep", "Deep", {}), list(pictures))
+    assert [image.dtype for image in memory.images] == [np.float32, np.uint8, np.float32]
+    for image, expected in zip(memory.images, pictures.values(), strict=True):
+        np.testing.assert_allclose(image, expected, rtol=1e-6, atol=0)
+    assert memory.levels()[0] == pytest.approx(np.mean([127.5, 127.5, 382.5]), abs=0.01)
+
+
+def test_a_weight_file_tells_its_images(toy, tmp_path):
+    trained = train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
+    expected = {toy.load(name).picture for name in (*toy.splits["train"], *toy.splits["val"])}
+    assert trained.learnt_from() == expected
 
 
 @pytest.mark.parametrize("size", [(512, 512), (320, 256), (100, 130), (96, 96), (51, 77), (33, 40)])

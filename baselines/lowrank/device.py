@@ -28,6 +28,9 @@ class OnDevice(Segmenter):
 
     device: str = parameter("cpu", 'of the singular values: "cuda", ...', compare=False)
 
+    def computes_on(self) -> str:
+        return self.device
+
     def __post_init__(self) -> None:
         if self.device == "cpu":
             return

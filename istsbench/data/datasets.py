@@ -59,6 +59,16 @@ class Sample:
         """Hash of the image's grey pixels and the mask as used."""
         return pixel_hash(self.image) + pixel_hash(self.mask)
 
+    @property
+    def picture(self) -> str:
+        """Hash of the image's grey pixels alone: the same whatever its mask and its name."""
+        return picture_of(self.pixels)
+
+
+def picture_of(pixels: str) -> str:
+    """The part of `Sample.pixels` that is the image's."""
+    return pixels[: len(pixels) // 2]
+
 
 @dataclass(frozen=True)
 class Dataset(ABC):
@@ -323,6 +333,11 @@ SOURCES = {
     ),
 }
 NAMES = (*SOURCES, "synthetic")
+
+
+def title_of(name: str) -> str:
+    """The title of a data set by its name, the name itself if it is not one of ours."""
+    return SOURCES[name].title if name in SOURCES else name
 
 
 def roots(data_root: Path | None = None) -> list[Path]:

@@ -32,12 +32,26 @@ Tensors = Mapping[str, np.ndarray]
 
 def read_plan(path: Path) -> dict[str, Any] | None:
     """How the weights in a file were trained, from its header alone; None if it does not say."""
+    plan = _told(path).get("plan")
+    return plan if isinstance(plan, dict) and type(plan.get("seed")) is int else None
+
+
+def read_images(path: Path) -> frozenset[str] | None:
+    """Hashes of the images that the weights in a file have learnt from; None if it has none."""
+    images = _told(path).get("images")
+    if not (isinstance(images, list) and all(isinstance(one, str) for one in images)):
+        return None
+    return frozenset(images)
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """The header of a weight file without its tensors; empty if it cannot be read."""
     try:
         with safe_open(path, "np") as file:
-            plan = json.loads((file.metadata() or {})[KEY])["plan"]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        return None
-    return plan if isinstance(plan, dict) and type(plan.get("seed")) is int else None
+            header = json.loads((file.metadata() or {})[KEY])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
+        return {}
+    return header if isinstance(header, dict) else {}
 
 
 def save_weights(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from istsbench.arrays import picture
 from istsbench.errors import MissingWeights, WeightsError
-from istsbench.networks.checkpoint import read_plan, read_weights, save_weights
+from istsbench.networks.checkpoint import read_images, read_plan, read_weights, save_weights
 from istsbench.networks.recipe import (
     Preprocessing,
     Recipe,
@@ -76,6 +76,9 @@ class Network(Trainable):
     def counted_apart(self) -> dict[str, torch.nn.Module]:
         """Parts with rows of their own in a table of costs, by label."""
         return {}
+
+    def computes_on(self) -> str:
+        return str(best_device()) if self.device == "auto" else self.device
 
     # ------------------------------------------------------------------ images to maps
 
@@ -172,6 +175,9 @@ class Network(Trainable):
 
     def training_plan(self) -> dict[str, Any] | None:
         return None if self.weights is None else read_plan(self.weights)
+
+    def learnt_from(self) -> frozenset[str] | None:
+        return None if self.weights is None else read_images(self.weights)
 
     def weights_file(self) -> Path:
         """The file of the weights; raises `MissingWeights` if there is none."""

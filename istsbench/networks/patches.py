@@ -21,29 +21,40 @@ TURNS = {"all": (True, True, True), "mirror": (True, False, False), "none": (Fal
 
 @dataclass(frozen=True)
 class Memory:
-    """Decoded samples: images uint8 (H, W) and masks uint8 (H, W) of 0 and 1."""
+    """Decoded samples: images (H, W) and masks uint8 (H, W) of 0 and 1.
+
+    An image is uint8 where that holds all of its levels, as in 8-bit files, else float32.
+    """
 
     images: Sequence[np.ndarray]
     masks: Sequence[np.ndarray]
     fingerprint: str
+    pictures: Sequence[str] = ()  # hashes of the images before they are resized
 
     @classmethod
     def of(cls, dataset: Dataset, names: Sequence[str], side: int | None = None) -> Memory:
         """Load samples; with `side`, resized to that square (masks by nearest neighbour)."""
-        images, masks, marks = [], [], []
+        images, masks, marks, pictures = [], [], [], []
         for name in names:
             sample = dataset.load(name)
-            image, mask = sample.image.astype(np.uint8), sample.mask.astype(np.uint8)
+            image, mask = _small(sample.image), sample.mask.astype(np.uint8)
             marks.append((name, sample.pixels))
+            pictures.append(sample.picture)
             images.append(image if side is None else _resized(image, (side, side)))
             masks.append(mask if side is None else _resized(mask, (side, side), near=True))
-        return cls(images, masks, fingerprint(marks))
+        return cls(images, masks, fingerprint(marks), pictures)
 
     def levels(self) -> tuple[float, float]:
         """The mean of the images' means and of their standard deviations, grey levels."""
-        means = [image.mean() for image in self.images]
-        deviations = [image.std() for image in self.images]
+        means = [image.mean(dtype=np.float64) for image in self.images]
+        deviations = [image.std(dtype=np.float64) for image in self.images]
         return round(float(np.mean(means)), 3), round(float(np.mean(deviations)), 3)
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    if 0 <= image.min() and image.max() <= 255 and np.array_equal(image, np.rint(image)):
+        return image.astype(np.uint8)
+    return image.astype(np.float32)
 
 
 def _resized(pixels: np.ndarray, size: tuple[int, int], near: bool = False) -> np.ndarray:

@@ -301,8 +301,9 @@ class _Run:
             "architecture": dict(self.plan.architecture),
             "preparation": asdict(self.plan.preprocessing),
             "plan": {**self.plan.record(), "epoch": epoch},
+            "images": sorted({*self.memory.pictures, *self.held_out.pictures}),
             "scores": found,
-            "versions": environment(),
+            "versions": environment(str(self.device), best_threads()),
         }
         states = self.learner.module.state_dict()
         tensors = {key: value.detach().cpu().contiguous().numpy() for key, value in states.items()}

@@ -20,8 +20,12 @@ _LONGEST = 500  # characters of a text in a record
 
 
 def trained_on(results: Results) -> list[str]:
-    """For the foot of a table: on which split each network was trained, and for how long."""
-    found: dict[str, list[str]] = {}
+    """For the foot of a table: on what each network was trained, and for how long.
+
+    The data set is that of the weights; it is the one of the table only where they do not say.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    own = results.any_record["title"]
     for record in results.records.values():
         trained = record.get("trained")
         if not isinstance(trained, dict):
@@ -29,11 +33,12 @@ def trained_on(results: Results) -> list[str]:
         split, epochs = trained.get("split"), trained.get("epochs")
         if isinstance(split, str) and split.isprintable() and len(split) <= _LONGEST:
             told = f" ({epochs} epochs)" if type(epochs) is int else ""
-            found.setdefault(split, []).append(record["label"] + told)
-    title = results.any_record["title"]
+            title = trained.get("title", own)
+            known = isinstance(title, str) and title.isprintable() and len(title) <= _LONGEST
+            found.setdefault((split, title if known else own), []).append(record["label"] + told)
     return [
         f"Weights trained on the split {split} ({title}): {', '.join(labels)}."
-        for split, labels in found.items()
+        for (split, title), labels in found.items()
     ]
 
 

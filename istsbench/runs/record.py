@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from istsbench.data.datasets import FolderDataset
+from istsbench.data.datasets import FolderDataset, picture_of, title_of
 from istsbench.files import write_atomic
 from istsbench.provenance import environment, method_hash, parameters
 from istsbench.registry import Choice
@@ -70,12 +70,23 @@ def of_method(choice: Choice, method: Segmenter, images: Images, wanted: Sequenc
 
 
 def _seen(method: Segmenter, images: Images) -> list[str]:
-    """A note where a method learns from images that it is scored on."""
-    seen = images.dataset.learnt(images.split) if isinstance(method, Trainable) else ()
-    number = len({*seen} & {*images.names})
-    if not number:
+    """A note where a method has learnt from images that it is scored on, or may have."""
+    if not isinstance(method, Trainable):
         return []
-    return [f"{number} of {len(images.names)} images are for training or validation"]
+    plan, data = method.training_plan() or {}, images.dataset
+    learnt, there = method.learnt_from(), plan.get("dataset", data.name)
+    if learnt is not None:
+        seen = {name for name in images.names if picture_of(images.pixels[name]) in learnt}
+    elif there == data.name:
+        seen = {*data.learnt(images.split)} & {*images.names}
+    else:
+        return [
+            f"its weights are of {title_of(there)}, and their file does not say of which images: "
+            "some of these may be among them"
+        ]
+    if not seen:
+        return []
+    return [f"{len(seen)} of {len(images.names)} images are for training or validation"]
 
 
 def of_broken(choice: Choice, images: Images, reason: str) -> dict:
@@ -218,12 +229,15 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def stamp(store: MapStore, fresh: bool) -> None:
-    """Leave beside the maps what makes them from now on; if that is all of them, alone."""
+def stamp(store: MapStore, fresh: bool, device: str) -> None:
+    """Leave beside the maps what makes them from now on; if that is all of them, alone.
+
+    `device` is what the method computes on.
+    """
     if fresh and not any(store.folder.glob("*.npy")):
         for path in store.folder.glob(STAMPS):
             path.unlink(missing_ok=True)
-    text = json.dumps(environment(), sort_keys=True)
+    text = json.dumps(environment(device), sort_keys=True)
     path = store.folder / STAMPS.replace("*", _short(text))
     if not path.is_file():
         write_atomic(path, text.encode())
@@ -264,10 +278,16 @@ def training(choice: Choice, method: Segmenter) -> dict[str, Any]:
             "label": base.label(type(method).card.label),
             "seed": plan["seed"],
             "split": plan.get("split"),
+            **_home(plan.get("dataset")),
             "epochs": recipe.get("epochs") if isinstance(recipe, dict) else None,
             "plan": digest[:8],
         }
     }
+
+
+def _home(dataset: object) -> dict[str, str]:
+    """The data set that weights were trained on, by name and title."""
+    return {"dataset": dataset, "title": title_of(dataset)} if isinstance(dataset, str) else {}
 
 
 def by_reason(failed: Mapping[str, str]) -> str:

@@ -126,7 +126,7 @@ def run(
             ledger.write_record(outcome.folder, one)
         for work in todo:
             if work.images:
-                ledger.stamp(work.store, fresh)
+                ledger.stamp(work.store, fresh, work.method.computes_on())
         with progress(f"scoring {dataset.name}", outcome.scored, show) as report:
             score_all(todo, dataset, jobs, report, timeout, _elsewhere(scheduler, out, timeout))
         if shard:
