@@ -262,4 +262,4 @@ def test_the_foot_says_what_weights_were_trained_on(tmp_path):
     row(tmp_path, 4, 9, trained=trained | {"dataset": "nust", "title": "NUST-SIRST"})
     notes = table_vi([Results.load(tmp_path)]).notes
     (told,) = [note for note in notes if note.startswith("Weights trained") and "NUST" in note]
-    assert told.startswith("Weights trained on the split train (NUST-SIRST): Net (net-p1-1-9)")
+    assert told.startswith("Weights trained on the split train (NUST-SIRST): Net (net-p1-4-9)")
