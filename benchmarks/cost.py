@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from istsbench.networks.cost import BATCHES, NETWORKS, SIZE, table_viii
+from istsbench.registry import by_comma
 
 
 def main(
@@ -23,7 +24,8 @@ def main(
     seconds: Annotated[float, typer.Option(help="Of timing, a network and batch.")] = 3.0,
     out: Path = Path("results"),
 ) -> None:
-    made = table_viii(methods.split(","), size, device, precision, compile, BATCHES, seconds)
+    names = by_comma(methods, "--methods")
+    made = table_viii(names, size, device, precision, compile, BATCHES, seconds)
     for path in made.write(out):
         print(path)
 

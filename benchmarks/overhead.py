@@ -23,7 +23,8 @@ import typer
 from istsbench import Segmenter, create
 from istsbench.data.datasets import Dataset, open_dataset
 from istsbench.runs.maps import MapStore
-from istsbench.runs.scoring import Work, one_thread, score_all
+from istsbench.runs.scoring import Work, score_all
+from istsbench.side_effects import one_thread
 
 
 def bare(method: Segmenter, dataset: Dataset, names: tuple[str, ...], folder: Path) -> None:

@@ -13,8 +13,7 @@ import typer
 
 from istsbench import __version__
 from istsbench.commands.data import data
-from istsbench.commands.guard import guarded as _guarded
-from istsbench.commands.guard import say as _say
+from istsbench.commands.errors import handle_errors, say, show_traceback
 from istsbench.commands.merge import merging
 from istsbench.commands.paper import Out, Reduction, Rule, paper
 from istsbench.commands.plugin import plugin
@@ -44,8 +43,11 @@ def _options(
             "--version", callback=_version, is_eager=True, help="Print the version and end."
         ),
     ] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in the code an error was raised.")
+    ] = False,
 ) -> None:
-    pass
+    show_traceback(traceback)
 
 
 app.add_typer(data, name="data", no_args_is_help=True)
@@ -87,7 +89,7 @@ class Against(StrEnum):
 
 
 @app.command(epilog="Example: `istsbench run --methods all --dataset nuaa --jobs 2`")
-@_guarded
+@handle_errors
 def run(
     context: typer.Context,
     dataset: Datasets = "",
@@ -128,7 +130,7 @@ def run(
         return rerun(context, protocol)
     from istsbench.data.datasets import open_dataset
     from istsbench.errors import WrongUse
-    from istsbench.registry import choose
+    from istsbench.registry import by_comma, choose
     from istsbench.runs import run as runner
     from istsbench.runs.images import Images
     from istsbench.runs.shards import Shard
@@ -138,12 +140,12 @@ def run(
         raise WrongUse("--dataset is missing: say what to run on, or --protocol FILE")
     part = Shard.read(shard) if shard is not None else None
     chosen = choose(methods, change or [])
-    asked = [rule.strip() for rule in rules.split(",") if rule.strip()]
+    asked = by_comma(rules, "--rules")
     wanted = check_rules([*runner.DEFAULT_RULES, *check_rules(asked)])
-    sets = [open_dataset(name.strip(), data_root) for name in dataset.split(",")]
+    sets = [open_dataset(name, data_root) for name in by_comma(dataset, "--dataset")]
     if len({one.name for one in sets}) < len(sets):
         raise WrongUse(f"--dataset {dataset!r} names two data sets that are called alike")
-    if len(sets) > 1:  # what is wrong with the last one is said before work on the first
+    if len(sets) > 1:  # an error in the last one is found before work on the first starts
         for one in sets:
             Images.load(one, split, limit, wanted, part)
     outcomes = [
@@ -179,14 +181,14 @@ def run(
             )
             print("the same command without --shard when all shards are done")
         for spec, reason in outcome.skipped.items():
-            _say(f"skipped: {spec} on {one.name}: {reason}")
+            say(f"skipped: {spec} on {one.name}: {reason}")
     failed = {
         f"{spec} on {one.name}": reason
         for one, outcome in zip(sets, outcomes, strict=True)
         for spec, reason in outcome.failed.items()
     }
     for spec, reason in failed.items():
-        _say(f"failed: {spec}: {reason}")
+        say(f"failed: {spec}: {reason}")
     if failed:
         raise typer.Exit(1)
 
@@ -208,7 +210,7 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
         results = Results.load(folder)
         table = table_vi([results], rule, reduction)
     except (ProtocolMix, DataError) as error:
-        _say(f"note: {error}; shown are the methods of this run only, nothing is written")
+        say(f"note: {error}; shown are the methods of this run only, nothing is written")
         results = Results.load(folder, specs)
         console(results, rule, reduction)
         return results
@@ -232,7 +234,7 @@ def _write_together(out: Path, sets: list[Any], reduction: str) -> None:
 
 
 @app.command("list", epilog="Example: `istsbench list methods`")
-@_guarded
+@handle_errors
 def list_(what: Annotated[Listing, typer.Argument()] = Listing.methods) -> None:
     """List methods, data sets, threshold rules or groups."""
     from istsbench.commands import listings
@@ -241,7 +243,7 @@ def list_(what: Annotated[Listing, typer.Argument()] = Listing.methods) -> None:
 
 
 @app.command(epilog="Example: `istsbench info ipi`")
-@_guarded
+@handle_errors
 def info(method: Annotated[str, typer.Argument(help="A name from `istsbench list`.")]) -> None:
     """Show a method: citation, parameters with meaning, status, rule, the paper's row."""
     from istsbench.commands import listings
@@ -250,7 +252,7 @@ def info(method: Annotated[str, typer.Argument(help="A name from `istsbench list
 
 
 @app.command(epilog="Example: `istsbench plot roc --dataset nuaa`")
-@_guarded
+@handle_errors
 def plot(
     name: Annotated[str, typer.Argument(help="A figure by name; `all` draws every one.")],
     dataset: OneDataset,
@@ -270,22 +272,23 @@ def plot(
     """Draw a figure from stored results: bars, roc, pr, pdfa, grid, gallery, pareto, cd, ..."""
     from istsbench.data.datasets import open_dataset
     from istsbench.figures.catalogue import Request, draw_asked
+    from istsbench.registry import by_comma
     from istsbench.results.results import Results
     from istsbench.results.rows import rows_named
 
     opened = open_dataset(dataset, data_root)
     folder = out / (tag or opened.name)
     results = Results.load(folder, rows_named(folder, methods) if methods else None)
-    chosen = tuple(image.strip() for image in images.split(",") if image.strip())
+    chosen = tuple(by_comma(images, "--images") if images else ())
     request = Request(results, opened, rule.value, reduction.value, chosen)
     paths, left_out = draw_asked(name, request, against.value)
     print("written: " + ", ".join(map(str, paths)))
     for figure, reason in left_out.items():
-        _say(f"left out: {figure}: {reason}")
+        say(f"left out: {figure}: {reason}")
 
 
 @app.command(epilog="Example: `istsbench score --pred my_masks --dataset nuaa --label Mine`")
-@_guarded
+@handle_errors
 def score(
     pred: Annotated[Path, typer.Option(help="Folder of grey prediction images, NAME.png.")],
     dataset: OneDataset,
@@ -306,7 +309,7 @@ def score(
 
 
 @app.command(epilog="Example: `istsbench report --dataset nuaa`")
-@_guarded
+@handle_errors
 def report(
     dataset: Annotated[
         str,
@@ -321,9 +324,10 @@ def report(
 ) -> None:
     """Write OUT/DATASET/report.html: tables, figures, methods and failures in one file."""
     from istsbench.data.datasets import open_dataset
+    from istsbench.registry import by_comma
     from istsbench.report.page import write_report
 
-    for name in map(str.strip, dataset.split(",")):
+    for name in by_comma(dataset, "--dataset"):
         opened = open_dataset(name) if name.startswith("folder:") else None
         folder = out / (opened.name if opened else name)
         path = write_report(folder, data_root, rule.value, reduction.value, dataset=opened)
@@ -331,7 +335,7 @@ def report(
 
 
 @app.command(epilog='Example: `istsbench export mine.zip --dataset nuaa --methods "mpcm,ipi"`')
-@_guarded
+@handle_errors
 def export(
     pack: Annotated[Path, typer.Argument(help="File to write, PACK.zip.")],
     dataset: Annotated[str, typer.Option(help="Name of a results folder below OUT.")] = "nuaa",
@@ -349,7 +353,7 @@ def export(
 
 
 @app.command("import", epilog="Example: `istsbench import theirs.zip`")
-@_guarded
+@handle_errors
 def import_(
     pack: Annotated[Path, typer.Argument(help="A results pack, PACK.zip.")],
     dataset: Annotated[

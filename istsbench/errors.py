@@ -30,6 +30,10 @@ class DataError(ValueError):
     """A file or folder is not what the data set needs; the message names it."""
 
 
+class DataGone(DataError):
+    """The folder of a data set is not there any more; no image of it is to blame."""
+
+
 class WeightsError(DataError):
     """A file does not hold the weights that were asked for; the message names it."""
 

@@ -25,6 +25,24 @@ from istsbench.errors import BrokenMethod, UnknownName, WrongUse
 from istsbench.segmenter import Card, Segmenter
 
 ENTRY_POINTS = "istsbench.segmenters"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A block of methods in words: over a list, and in a sentence for one and for several."""
+
+    title: str
+    one: str
+    several: str
+
+
+GROUPS = {  # in the order of the paper's tables
+    "spatial": Group("Spatial filters", "spatial filter", "spatial filters"),
+    "hvs": Group("Local contrast", "local contrast method", "local contrast methods"),
+    "lowrank": Group("Low rank and sparse", "low-rank method", "low-rank methods"),
+    "cnn": Group("Networks", "network", "networks"),
+    "game": Group("Game", "game of networks", "games of networks"),
+}
 TRADITIONAL = ("spatial", "hvs", "lowrank")
 _PLAIN: dict[str, Any] = {
     "bool": bool, "int": int, "float": (float, int), "str": str, "tuple": tuple,
@@ -144,6 +162,18 @@ def groups() -> dict[str, list[str]]:
     return found
 
 
+def group_named(group: str) -> Group:
+    """The words for a group; a plug-in may have one of its own."""
+    own = Group(group.capitalize() or "Other", f"{group} method", f"{group} methods")
+    return GROUPS.get(group, own)
+
+
+def group_order(group: str) -> tuple[int, str]:
+    """Sorts groups as the paper lists them, others behind by name."""
+    known = list(GROUPS)
+    return (known.index(group) if group in known else len(known), group)
+
+
 def members(group: str) -> list[str]:
     """The methods of a group; raises `UnknownName` with names that are close."""
     known = {"all": names()} if group == "all" else groups()
@@ -230,6 +260,14 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
         if choice.changes:
             _try(choice)
     return list(found.values())
+
+
+def by_comma(text: str, option: str) -> list[str]:
+    """The words that stand between commas, at least one; `option` names the text in errors."""
+    words = [part.strip() for part in text.split(",") if part.strip()]
+    if not words:
+        raise WrongUse(f"{option} {text!r} names nothing; expected words separated by commas")
+    return words
 
 
 def read_item(text: str) -> tuple[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a call leaves behind in its process: settings, random state, printed text."""
+"""What a call leaves behind in its process (settings, random state, printed text); threads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,41 @@ import random
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import numpy as np
 
 Read = Callable[[], Any]
 Write = Callable[[Any], object]
+
+
+def use_one_thread() -> Any:
+    """Limit BLAS, OpenMP and OpenCV to one thread in this process.
+
+    These read no environment variable once they are loaded. Returns what undoes it for the
+    first two, `threadpoolctl.threadpool_limits`.
+    """
+    import cv2
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(1)
+    return threadpool_limits(1)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As `use_one_thread`, inside a `with` block."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    limits = use_one_thread()
+    try:
+        yield
+    finally:
+        limits.restore_original_limits()
+        cv2.setNumThreads(before)
 
 
 def random_state() -> dict[str, object]:

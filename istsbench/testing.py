@@ -26,7 +26,7 @@ import numpy as np
 from istsbench.data.synthetic import scene
 from istsbench.errors import WrongUse
 from istsbench.segmenter import Card, Segmenter, Trainable
-from istsbench.side_effects import changed_settings, printed, random_state
+from istsbench.side_effects import changed_settings, one_thread, printed, random_state
 from istsbench.threshold import Threshold
 
 if TYPE_CHECKING:
@@ -235,8 +235,6 @@ def rule_is_a_value(method: Segmenter) -> None:
 @_check
 def time_grows_moderately(method: Segmenter) -> None:
     """The time of the processor, one thread; a busy machine does not lengthen it much."""
-    from istsbench.runs.scoring import one_thread
-
     seconds = []
     with one_thread():
         for side, times in zip(SIDES, (2, 1), strict=True):  # the first call may compile

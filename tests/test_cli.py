@@ -87,6 +87,23 @@ def test_help_and_list_start_without_heavy_libraries():
         assert done.returncode == 0, done.stderr
 
 
+def test_a_refused_command_says_one_line_and_its_traceback_on_demand(cli):
+    plain, shown = cli("info", "tophatt"), cli("--traceback", "info", "tophatt")
+    assert plain.exit_code == shown.exit_code == 2
+    assert plain.stderr.startswith("error: unknown method") and plain.stderr.count("\n") == 1
+    assert shown.stderr.endswith(plain.stderr)
+    assert "Traceback" in shown.stderr and "registry.py" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("report", "--dataset", ","), ("table", "VI", "--dataset", " "), ("data", "stats", ",")],
+)
+def test_a_list_that_names_nothing_is_refused(cli, words):
+    done = cli(*words)
+    assert done.exit_code == 2 and "names nothing" in done.output
+
+
 # ---- listings
 
 
@@ -145,7 +162,7 @@ def test_labels_and_reasons_are_printed_as_they_are(cli, monkeypatch):
         (["run", "--dataset", "DATA", "--methods", "toy", "--set", "toy.gian=1"], "mean gain?"),
         (["run", "--dataset", "DATA", "--methods", "toy", "--set", "gain=1"], "METHOD.PARAMETER"),
         (["run", "--dataset", "DATA", "--rules", "orcale"], "did you mean oracle"),
-        (["run", "--dataset", "DATA", "--rules", ","], "no threshold rule"),
+        (["run", "--dataset", "DATA", "--rules", ","], "--rules ',' names nothing"),
         (["run", "--dataset", "DATA", "--methods", "toy", "--split", "tset"], "did you mean test"),
         (["run", "--dataset", "DATA,DATA", "--methods", "toy"], "called alike"),
         (["run", "--dataset", "DATA", "--jobs", "0"], "--jobs"),

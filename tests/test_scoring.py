@@ -12,12 +12,13 @@ import pytest
 from toys import MARKED, SHAPE, Bad, Batch, Toy, scored
 
 from istsbench.data.datasets import open_dataset
-from istsbench.data.images import DataGone
+from istsbench.errors import DataGone
 from istsbench.runs import pool as workers
 from istsbench.runs import scoring
 from istsbench.runs.maps import MapStore
 from istsbench.runs.pool import DIED, STARTS, in_processes
-from istsbench.runs.scoring import LONGEST, LOSSES, Work, checked, one_thread, score_all
+from istsbench.runs.scoring import LONGEST, LOSSES, Work, checked, score_all
+from istsbench.side_effects import one_thread
 
 IMAGE = np.zeros((2, 3))
 

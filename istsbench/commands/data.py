@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from istsbench.commands.guard import guarded, say
+from istsbench.commands.errors import handle_errors, say
 
 data = typer.Typer(help="The data sets: what is here, fetch, verify, statistics.")
 
@@ -19,7 +19,7 @@ Root = Annotated[
 
 
 @data.command("list", epilog="Example: `istsbench data list`")
-@guarded
+@handle_errors
 def list_(data_root: Root = None) -> None:
     """Say which data sets are here, with their splits, and where the others are looked for."""
     from istsbench.data.datasets import NAMES, open_dataset
@@ -36,7 +36,7 @@ def list_(data_root: Root = None) -> None:
 
 
 @data.command(epilog="Example: `istsbench data fetch nuaa`")
-@guarded
+@handle_errors
 def fetch(name: Name, data_root: Root = None) -> None:
     """Download a data set, verified file by file, or say how to get it by hand."""
     from istsbench.data import fetch as download
@@ -45,7 +45,7 @@ def fetch(name: Name, data_root: Root = None) -> None:
 
 
 @data.command(epilog="Example: `istsbench data verify nuaa`")
-@guarded
+@handle_errors
 def verify(name: Name, data_root: Root = None) -> None:
     """Look for everything that is wrong with a data set; exit code 1 on an error."""
     from rich.console import Console
@@ -63,7 +63,7 @@ def verify(name: Name, data_root: Root = None) -> None:
 
 
 @data.command(epilog="Example: `istsbench data stats nuaa,nust --out results/statistics`")
-@guarded
+@handle_errors
 def stats(
     name: Annotated[str, typer.Argument(help="One or several data sets by comma.")],
     split: Annotated[str, typer.Option(help="all, test, train, ...")] = "all",
@@ -80,10 +80,11 @@ def stats(
     from istsbench.data.datasets import open_dataset
     from istsbench.data.statistics import statistics, summary
     from istsbench.figures.statistics import save
+    from istsbench.registry import by_comma
 
     measured = []
-    for one in name.split(","):
-        say(f"measuring {one.strip()}")
-        measured.append(statistics(open_dataset(one.strip(), data_root), split, margin))
+    for one in by_comma(name, "the name"):
+        say(f"measuring {one}")
+        measured.append(statistics(open_dataset(one, data_root), split, margin))
     print(summary(measured).T.to_string())
     print("written: " + ", ".join(map(str, save(measured, out))))

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from istsbench.commands.guard import guarded, say
+from istsbench.commands.errors import handle_errors, say
 from istsbench.commands.paper import Out
 
 merging = typer.Typer()
 
 
 @merging.command(epilog="Example: `istsbench merge node1/results node2/results --out results`")
-@guarded
+@handle_errors
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Results folders of shards.")],
     out: Out = Path("results"),

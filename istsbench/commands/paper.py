@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from istsbench.commands.guard import given, guarded, say
+from istsbench.commands.errors import given, handle_errors, say
 
 if TYPE_CHECKING:
     from istsbench.results.results import Results
@@ -71,7 +71,7 @@ class Score(StrEnum):
 
 
 @paper.command(epilog="Example: `istsbench table VI --dataset nuaa,nust --format tex`")
-@guarded
+@handle_errors
 def table(
     context: typer.Context,
     number: Annotated[str, typer.Argument(help="IV, V, VI, VII or VIII.")],
@@ -99,6 +99,7 @@ def table(
 ) -> None:
     """Print a table of the paper from stored results, with the paper's numbers beside."""
     from istsbench.errors import WrongUse
+    from istsbench.registry import by_comma
     from istsbench.tables import latex
     from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
     from istsbench.tables.table_vi import table_vi
@@ -106,7 +107,7 @@ def table(
     name = number.upper()
     if name == "VI":
         made = table_vi(
-            [_results(out / folder.strip(), methods) for folder in dataset.split(",")],
+            [_results(out / folder, methods) for folder in by_comma(dataset, "--dataset")],
             rule.value,
             reduction.value,
             beside=beside.value if beside else "nothing" if intervals else "difference",
@@ -135,7 +136,7 @@ def _results(folder: Path, methods: str) -> Results:
 
 
 @paper.command(epilog="Example: `istsbench lint table.csv`")
-@guarded
+@handle_errors
 def lint(
     files: Annotated[list[Path], typer.Argument(help="CSV files of results, wide or long.")],
     columns: Annotated[
@@ -148,9 +149,10 @@ def lint(
 ) -> None:
     """Find the rows of a results table that no masks can produce; exit code 1 if any."""
     from istsbench.errors import WrongUse
+    from istsbench.registry import by_comma
     from istsbench.tables import lint as linter
 
-    pairs = [pair.partition("=") for pair in columns.split(",") if pair.strip()]
+    pairs = [pair.partition("=") for pair in by_comma(columns, "--columns")] if columns else []
     if any(not column for _, _, column in pairs):
         raise WrongUse(f"--columns {columns!r} cannot be read, expected score=column by comma")
     named = {score.strip(): column.strip() for score, _, column in pairs}
@@ -170,7 +172,7 @@ def lint(
 
 
 @paper.command(epilog="Example: `istsbench sensitivity --dataset nuaa`")
-@guarded
+@handle_errors
 def sensitivity(
     dataset: Annotated[str, typer.Option("--dataset", help="The data set of the results.")],
     score: Annotated[Score, typer.Option(help="What is ranked by.")] = Score.iou,
@@ -191,11 +193,12 @@ def sensitivity(
     from istsbench.errors import UnknownName
     from istsbench.figures.sensitivity import draw
     from istsbench.figures.style import write_figure
+    from istsbench.registry import by_comma
     from istsbench.results.protocol import SIZES
     from istsbench.results.results import Results
     from istsbench.results.sensitivity import sensitivity as examine
 
-    wanted = [size.strip() for size in sizes.split(",")]
+    wanted = by_comma(sizes, "--sizes")
     for size in wanted:
         if size not in SIZES:
             raise UnknownName("size", size, list(SIZES))
@@ -209,7 +212,7 @@ def sensitivity(
 
 
 @paper.command(epilog="Example: `istsbench bundle --dataset nuaa,nust --to paper`")
-@guarded
+@handle_errors
 def bundle(
     to: Annotated[Path, typer.Option(help="Folder to write.")],
     dataset: Tags = "nuaa",
@@ -218,10 +221,11 @@ def bundle(
     out: Out = Path("results"),
 ) -> None:
     """Write tables, LaTeX macros, figures, a protocol paragraph and references for a paper."""
+    from istsbench.registry import by_comma
     from istsbench.report.bundle import bundle as write
     from istsbench.results.results import Results
 
-    sets = [Results.load(out / name.strip()) for name in dataset.split(",")]
+    sets = [Results.load(out / name) for name in by_comma(dataset, "--dataset")]
     paths = write(sets, out, to, rule.value, reduction.value)
     print((to / "protocol.md").read_text(encoding="utf-8"))
     print(f"written: {len(paths)} files in {to}")

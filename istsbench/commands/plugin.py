@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from istsbench.commands.guard import guarded
+from istsbench.commands.errors import handle_errors
 
 plugin = typer.Typer()
 
 
 @plugin.command(epilog="Example: `istsbench check mypackage.module:MyMethod`")
-@guarded
+@handle_errors
 def check(
     method: Annotated[
         str, typer.Argument(help='"tophat", "ipi(step=15)", a group, or package.module:Class.')
@@ -31,7 +31,7 @@ def check(
 
 
 @plugin.command(epilog="Example: `istsbench new mymethod`")
-@guarded
+@handle_errors
 def new(
     name: Annotated[str, typer.Argument(help="Of the method, its module and its folder.")],
     out: Annotated[Path, typer.Option(help="Folder in which to make it.")] = Path(),

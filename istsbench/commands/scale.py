@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from istsbench.commands.guard import given, guarded, say
+from istsbench.commands.errors import given, handle_errors, say
 from istsbench.commands.paper import Out
 
 scale = typer.Typer()
@@ -19,7 +19,7 @@ DataRoot = Annotated[Path | None, typer.Option(help="Folder above the data sets.
 
 
 @scale.command(epilog="Example: `istsbench plan --methods all --dataset nust --jobs 64`")
-@guarded
+@handle_errors
 def plan(
     dataset: Annotated[str, typer.Option(help="A data set, to count and size its images.")] = "",
     methods: Annotated[str, typer.Option(help="Names or groups by comma.")] = "all",
@@ -39,7 +39,7 @@ def plan(
 
 
 @scale.command(epilog="Example: `istsbench env --json`")
-@guarded
+@handle_errors
 def env(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     data_root: DataRoot = None,

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from istsbench.commands.guard import guarded, say
+from istsbench.commands.errors import handle_errors, say
 
 RECIPE = "Instead of the recipe's."
 
 
-@guarded
+@handle_errors
 def train(
     method: Annotated[str, typer.Argument(help='A network, as "acm" or "pixelgame(width=32)".')],
     dataset: Annotated[str, typer.Option(help="A name from `istsbench list datasets`.")],

@@ -24,9 +24,9 @@ from typing import Self
 import numpy as np
 
 from istsbench.arrays import grey_image, target_mask
-from istsbench.data.images import DataGone, pixel_hash, read_grey
+from istsbench.data.images import pixel_hash, read_grey
 from istsbench.data.layouts import list_files, nust_training, pair, picture_folders, read_list
-from istsbench.errors import DataError, UnknownName, WrongUse
+from istsbench.errors import DataError, DataGone, UnknownName, WrongUse
 
 HALF = 127  # a mask pixel is foreground above half of full scale
 VALIDATION = 200  # images set aside for tuning where a data set has no validation list

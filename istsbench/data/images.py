@@ -21,10 +21,6 @@ MAX_PIXELS = 64_000_000  # a larger picture is refused: no sensor of this field 
 FORMATS = ("PNG", "BMP", "DIB", "JPEG", "TIFF")  # others may start programs: EPS does
 
 
-class DataGone(DataError):
-    """The folder of a data set is not there any more; no image of it is to blame."""
-
-
 def decode(data: bytes, what: str | Path) -> np.ndarray:
     """Grey pixels, uint8 (H, W), of an encoded image; `what` names it in errors.
 

@@ -20,13 +20,12 @@ from istsbench.figures.style import (
     WIDTH,
     foot,
     group_colour,
-    group_order,
-    group_title,
     house_style,
     label_of,
     looks,
     stamp,
 )
+from istsbench.registry import group_named, group_order
 from istsbench.results.intervals import complete_rows, intervals, per_image, ranking
 from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
@@ -71,7 +70,9 @@ def bars(
     first = data[data["score"] == scores[0]].reset_index(drop=True)
     starts = first["group"] != first["group"].shift()
     rows = np.arange(len(first)) + starts.cumsum()  # a free line above each group for its title
-    titles = {row - 1: group_title(group) for row, group in zip(rows, first["group"], strict=True)}
+    titles = {
+        row - 1: group_named(group).title for row, group in zip(rows, first["group"], strict=True)
+    }
     titles = {row: title for row, title in titles.items() if row not in set(rows)}
     height = BAR * (rows.max() + 1) + 0.9
     figure = Figure(figsize=(WIDTH, height), layout="constrained")

@@ -27,10 +27,11 @@ from matplotlib.lines import Line2D
 
 from istsbench.data.datasets import Dataset, Sample
 from istsbench.errors import DataError
-from istsbench.figures.style import WIDTH, foot, group_order, group_title, house_style, looks, stamp
+from istsbench.figures.style import WIDTH, foot, house_style, looks, stamp
 from istsbench.files import write_atomic
 from istsbench.metrics import Regions, TargetCounts, match_regions, summarise
 from istsbench.progress import progress
+from istsbench.registry import group_named, group_order
 from istsbench.results.intervals import complete_rows
 from istsbench.results.results import Results
 from istsbench.results.sensitivity import read_rule
@@ -233,7 +234,7 @@ def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
             handles.append(
                 Line2D([], [], **style, **point, markersize=3.5, label=f"{look.label}  {size}")
             )
-        axes.set(xscale="log", xlim=SHOWN, ylim=(0, 1.02), title=group_title(group))
+        axes.set(xscale="log", xlim=SHOWN, ylim=(0, 1.02), title=group_named(group).title)
         axes.set_xlabel("Fa, pixels per pixel")
         axes.legend(
             handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=3,

@@ -24,12 +24,12 @@ from istsbench.figures.style import (
     RED,
     WIDTH,
     YELLOW,
-    group_order,
     house_style,
     label_of,
     stamp,
 )
 from istsbench.metrics import REACH, Regions, ratios
+from istsbench.registry import group_order
 from istsbench.results.intervals import complete_rows, paired_rows
 from istsbench.results.masks import Masks
 from istsbench.results.results import Results

@@ -35,13 +35,6 @@ GREY = "#777777"
 CLOSE = 10  # pixels within which a label is taken to be that of a point
 RED, YELLOW = "#e8000b", "#ffd500"  # boxes of targets and of errors, as in the paper's figures
 
-GROUPS = {
-    "spatial": "Spatial filters",
-    "hvs": "Local contrast",
-    "lowrank": "Low rank and sparse",
-    "cnn": "Networks",
-    "game": "Game",
-}
 _HUES = {  # light, middle and dark of each group
     "spatial": ("#edb120", "#d55e00", "#6b2a00"),
     "hvs": ("#56b4e9", "#0072b2", "#002f5c"),
@@ -115,22 +108,12 @@ class Look:
     marker: str
 
 
-def group_title(group: str) -> str:
-    return GROUPS.get(group, group.capitalize() or "Other")
-
-
 def group_colour(group: str) -> str:
     return _HUES.get(group, _OTHER)[1]
 
 
-def group_order(group: str) -> tuple[int, str]:
-    """Sorts groups as the paper lists them, others behind by name."""
-    known = list(GROUPS)
-    return (known.index(group) if group in known else len(known), group)
-
-
 def group_marker(group: str) -> str:
-    return _MARKERS[group_order(group)[0]]
+    return _MARKERS[registry.group_order(group)[0]]
 
 
 def looks(records: Mapping[str, dict]) -> dict[str, Look]:

@@ -18,8 +18,6 @@ from istsbench.figures.style import (
     foot,
     group_colour,
     group_marker,
-    group_order,
-    group_title,
     house_style,
     label_of,
     stamp,
@@ -27,7 +25,7 @@ from istsbench.figures.style import (
 )
 from istsbench.metrics import summarise
 from istsbench.networks.network import Network
-from istsbench.registry import TRADITIONAL, choose
+from istsbench.registry import TRADITIONAL, choose, group_named, group_order
 from istsbench.results.intervals import paired_rows
 from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
@@ -69,7 +67,7 @@ def _scatter(axes: Axes, x: np.ndarray, data: pd.DataFrame) -> None:
         axes.scatter(
             x[member], data["value"][member], s=26, marker=group_marker(group),
             color=group_colour(group), edgecolor=edges, linewidth=0.7, zorder=3,
-            label=group_title(group),
+            label=group_named(group).title,
         )  # fmt: skip
 
 

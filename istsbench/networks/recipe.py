@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
-import joblib
 import numpy as np
 
 from istsbench.errors import WrongUse
@@ -92,6 +91,7 @@ def best_precision(device: torch.device) -> str:
 
 def best_threads() -> int:
     """The CPU cores that this process may use; OMP_NUM_THREADS, if set, is obeyed."""
+    import joblib
     import torch
 
     if os.environ.get("OMP_NUM_THREADS"):

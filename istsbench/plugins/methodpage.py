@@ -10,16 +10,10 @@ import inspect
 from importlib.metadata import entry_points
 
 from istsbench import registry
+from istsbench.registry import GROUPS
 from istsbench.segmenter import Segmenter, parameter_help
 from istsbench.tables.references import of_card
 
-GROUPS = {
-    "spatial": "Spatial filters",
-    "hvs": "Local contrast",
-    "lowrank": "Low rank and sparse",
-    "cnn": "Convolutional networks",
-    "game": "pixelGame",
-}
 HEAD = """\
 # The methods
 
@@ -47,9 +41,9 @@ def page() -> str:
     lines = [HEAD]
     for group, names in chosen.items():
         links = [f"[{kinds[name].card.label}](#{name})" for name in names]
-        lines.append(f"- {GROUPS[group]}: {', '.join(links)}")
+        lines.append(f"- {GROUPS[group].title}: {', '.join(links)}")
     for group, names in chosen.items():
-        lines.append(f"\n## {GROUPS[group]} (`{group}`)")
+        lines.append(f"\n## {GROUPS[group].title} (`{group}`)")
         lines += [_section(name, kinds[name]) for name in names]
     return "\n".join(lines) + "\n"
 

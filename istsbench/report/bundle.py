@@ -21,6 +21,7 @@ import pandas as pd
 from istsbench import __version__
 from istsbench.files import write_atomic
 from istsbench.metrics import REACH, REDUCTIONS
+from istsbench.registry import group_named
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
 from istsbench.tables import latex
@@ -31,13 +32,6 @@ from istsbench.tables.table import Table
 from istsbench.tables.table_vi import table_vi
 
 FORMATS = ("csv", "md", "tex", "html")
-GROUP_NOUNS = {
-    "spatial": ("spatial filter", "spatial filters"),
-    "hvs": ("local contrast method", "local contrast methods"),
-    "lowrank": ("low-rank method", "low-rank methods"),
-    "cnn": ("network", "networks"),
-    "game": ("game of networks", "games of networks"),
-}
 RULE_TEXTS = {
     "own": "by the method's own rule (its paper's, or one calibrated on NUAA-SIRST training and "
     "validation images, for slow methods on validation images alone)",
@@ -199,8 +193,8 @@ def _methods(ran: list[dict], cite: Callable[[str], str], escape: Callable[[str]
     groups = [record["group"] for record in methods.values()]
     counts = []
     for group in dict.fromkeys(groups):
-        one, many = GROUP_NOUNS.get(group, (f"{group} method", f"{group} methods"))
-        counts.append(_number(groups.count(group), one, many))
+        words = group_named(group)
+        counts.append(_number(groups.count(group), words.one, words.several))
     number = _number(len(methods), "method", "methods")
     return f"We compare {number} ({', '.join(counts)}): {', '.join(named)}."
 

@@ -26,6 +26,7 @@ from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 from istsbench.errors import DataError
 from istsbench.metrics import REDUCTIONS, ratios
 from istsbench.results.results import Results
+from istsbench.results.rows import row_order
 
 LEVEL = 0.05  # of every test; intervals cover 1 - LEVEL
 RESAMPLES = 2000
@@ -49,7 +50,7 @@ def paired_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
     Only methods of which every image was counted, in the order of tables; may be empty.
     """
     found: dict[str, pd.DataFrame] = {}
-    for spec in sorted(results.records, key=lambda spec: _place(results.records[spec])):
+    for spec in sorted(results.records, key=lambda spec: row_order(results.records[spec])):
         if results.complete(spec, rule):
             rows = results.counts[spec]
             rows = rows[rows["rule"] == rule].set_index("image")
@@ -63,10 +64,6 @@ def complete_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
     if not rows:
         raise DataError(f"{results.folder}: no method with every image counted under {rule!r}")
     return rows
-
-
-def _place(record: dict) -> tuple[bool, int, str]:
-    return record["group"] == "game", record["year"], record["label"]
 
 
 def per_image(results: Results, rule: str, score: str = "f1") -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from istsbench.errors import DataError, ProtocolMix
 from istsbench.metrics import summarise
+from istsbench.results.rows import in_row_order
 from istsbench.runs.record import by_reason
 from istsbench.runs.seal import read_counts, read_record
 from istsbench.threshold import RULES
@@ -111,9 +112,7 @@ class Results:
                 line |= {"rule": record["rules"].get(rule, "")}
             lines.append(line)
         frame = pd.DataFrame(lines, columns=[*SUMMARY])
-        frame["game"] = frame["group"] == "game"
-        ordered = frame.sort_values(["game", "year", "label"], kind="stable", na_position="last")
-        return ordered.drop(columns="game").reset_index(drop=True)
+        return in_row_order(frame)
 
 
 def _number(value: float | None) -> float:

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from math import inf
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from istsbench import registry
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.runs.seal import read_record
 
 EVERY = "all"
+
+
+def row_order(row: Mapping[Any, Any]) -> tuple[bool, float, str]:
+    """Sorts rows by year and label as the paper prints them: games last, no year behind."""
+    year = row["year"]
+    return row["group"] == "game", inf if year is None or year != year else year, str(row["label"])
+
+
+def in_row_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame with `group`, `year` and `label`, its lines in `row_order`, numbered from 0."""
+    rows = frame[["group", "year", "label"]].to_dict("records")
+    places = sorted(range(len(rows)), key=lambda place: row_order(rows[place]))
+    return frame.iloc[places].reset_index(drop=True)
 
 
 def rows_named(folder: Path, text: str) -> list[str]:

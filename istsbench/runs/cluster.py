@@ -28,7 +28,8 @@ from typing import Any
 
 from istsbench.errors import DataError, RunError
 from istsbench.files import write_atomic
-from istsbench.runs.pool import DIED, WARM_UP, Answers, Begin, Lost, one_thread_here, pack
+from istsbench.runs.pool import DIED, WARM_UP, Answers, Begin, Lost, pack
+from istsbench.side_effects import use_one_thread
 
 AHEAD = 2  # tasks that a worker has or waits for, so that it is not idle meanwhile
 WAIT = 30  # seconds for the scheduler to answer, and for a first worker
@@ -195,7 +196,7 @@ def _load(file: str) -> tuple[Callable[..., Any], Any]:
     """What `pack` made, read once, and the folder in which its relative paths begin."""
     from distributed import get_worker
 
-    one_thread_here()
+    use_one_thread()
     name = get_worker().address
     try:
         folder, function, shared = pickle.loads(Path(file).read_bytes())

@@ -26,6 +26,7 @@ from threading import Thread
 from typing import Any
 
 from istsbench.errors import DataError
+from istsbench.side_effects import use_one_thread
 
 DIED = "the process that scored this image died (out of memory?)"
 WARM_UP = 60.0  # seconds that a call has at least before it begins: imports, compiling
@@ -43,15 +44,6 @@ class Lost:
     """Instead of an answer: why there is none."""
 
     reason: str
-
-
-def one_thread_here() -> None:
-    """One thread in this process for what reads no environment variable."""
-    import cv2
-    from threadpoolctl import threadpool_limits
-
-    cv2.setNumThreads(1)
-    threadpool_limits(1)
 
 
 def pack(*values: Any) -> bytes:
@@ -76,7 +68,7 @@ def _serve(pipe: Connection, file: Path) -> None:
     Thread(target=_listen, args=(pipe, calls), daemon=True).start()
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # for the process that started this one
-        one_thread_here()
+        use_one_thread()
         function, shared = pickle.loads(file.read_bytes())
         pipe.send(("ready", None))
         while True:

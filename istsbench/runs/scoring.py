@@ -30,12 +30,13 @@ from typing import Any, TextIO
 import numpy as np
 
 from istsbench.data.datasets import Dataset
-from istsbench.data.images import DataGone
 from istsbench.data.synthetic import scene
+from istsbench.errors import DataGone
 from istsbench.progress import Progress
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.pool import Answers, Begin, Lost, in_processes
 from istsbench.segmenter import Segmenter
+from istsbench.side_effects import one_thread
 
 BATCH = 64  # images handed to `score_many` at a time
 LONGEST = 500  # characters kept of a reason
@@ -53,21 +54,6 @@ class Work:
     method: Segmenter
     store: MapStore
     images: Mapping[str, str]  # name -> hash of the pixels that it was planned for
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit BLAS and OpenCV to one thread inside."""
-    import cv2
-    from threadpoolctl import threadpool_limits
-
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def checked(score: object, image: np.ndarray) -> np.ndarray:

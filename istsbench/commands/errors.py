@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -15,8 +16,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the errors that a user can mend into one line and an exit code."""
+def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the errors that a user can mend into one line and an exit code.
+
+    `istsbench --traceback COMMAND` shows above the line where in the code it was raised.
+    """
 
     @wraps(command)
     def inner(*args: Any, **kwargs: Any) -> Any:
@@ -30,13 +34,27 @@ def guarded(command: Callable[..., Any]) -> Callable[..., Any]:
             say("stopped; what is done is kept, the same command continues from there")
             raise typer.Exit(1) from None
         except WrongUse as error:
-            say(f"error: {error}")
+            _explain(error)
             raise typer.Exit(2) from None
         except (DataError, OSError, RuntimeError, ImportError) as error:
-            say(f"error: {error}")
+            _explain(error)
             raise typer.Exit(1) from None
 
     return inner
+
+
+_shown = {"traceback": False}
+
+
+def show_traceback(wanted: bool) -> None:
+    """Whether errors of the command that follows are printed with their traceback."""
+    _shown["traceback"] = wanted
+
+
+def _explain(error: Exception) -> None:
+    if _shown["traceback"]:
+        traceback.print_exception(error)
+    say(f"error: {error}")
 
 
 def given(context: typer.Context) -> list[str]:
