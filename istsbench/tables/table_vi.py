@@ -19,6 +19,7 @@ from istsbench.results import intervals as uncertainty
 from istsbench.results import seeds
 from istsbench.results.protocol import REDUCED, Protocol
 from istsbench.results.results import Results
+from istsbench.results.rows import in_row_order
 from istsbench.tables.columns import KEYS, Column, named
 from istsbench.tables.published import paper_scores, with_published
 from istsbench.tables.table import NOT_APART, RECONSTRUCTION, Table
@@ -129,9 +130,7 @@ def _with_intervals(
 
 def _beside(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
     joined = left.merge(right, on=list(KEYS), how="outer", sort=False)
-    joined["game"] = joined["group"] == "game"
-    joined = joined.sort_values(["game", "year", "label"], kind="stable")
-    return joined.drop(columns="game").reset_index(drop=True)
+    return in_row_order(joined)
 
 
 def _protocol(results: Results, rule: str, reduction: str) -> str:
