@@ -42,6 +42,10 @@ class Stopped(WrongUse):
     """A training cannot start or go on as asked; the message says why."""
 
 
+class Diverged(RuntimeError):
+    """The numbers of a training are finite no more; what was saved before is kept."""
+
+
 class RunError(RuntimeError):
     """A run cannot start, or cannot go on; what was done before is kept."""
 

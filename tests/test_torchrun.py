@@ -18,8 +18,22 @@ from baselines.cnn.acm import ACM
 from istsbench.networks.learner import SupervisedLearner, Ranks
 from istsbench.networks.recipe import Recipe
 from istsbench.data.synthetic import synthetic
-from istsbench.errors import Stopped
+from istsbench.errors import Diverged, Stopped
 from istsbench.networks.training import train
+
+@dataclasses.dataclass(frozen=True)
+class Breaking(ACM):
+    # Without a batch norm; its loss is not finite in the second process.
+
+    def build(self):
+        return torch.nn.Conv2d(1, 1, 3, padding=1)
+
+    def learner(self, module, recipe):
+        def loss(logits, masks):
+            return logits.mean() * (np.nan if torch.distributed.get_rank() else 1)
+
+        return SupervisedLearner(module, recipe, loss)
+
 
 out = Path(sys.argv[1])
 whole = synthetic()
@@ -36,6 +50,13 @@ if ranks.count > 1:
         else:
             raise AssertionError(batch)
     train(ACM(blocks=1), toy, out, epochs=1, patch=32, batch=4)
+    try:  # what one process alone sees
+        train(Breaking(), toy, out / "broken", epochs=1, patch=32, batch=4)
+    except Diverged as error:
+        found = "loss is nan" if ranks.rank else "numbers are not finite in another process"
+        assert found in str(error), error
+    else:
+        raise AssertionError("a training with numbers that are not finite went on")
 
 torch.manual_seed(0)
 network = torch.nn.Conv2d(1, 1, 3, padding=1)

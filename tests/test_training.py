@@ -10,7 +10,7 @@ from baselines.cnn.mdvsfa import MDvsFA
 from istsbench.cli import app
 from istsbench.data.datasets import Dataset, Sample
 from istsbench.data.synthetic import synthetic
-from istsbench.errors import Stopped
+from istsbench.errors import Diverged, Stopped
 from istsbench.networks import patches as crops
 from istsbench.networks import training
 from istsbench.networks.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
@@ -238,7 +238,7 @@ def test_a_finished_training_is_left_as_it_is(toy, tmp_path):
 
 
 def test_numbers_that_run_away_stop_the_training(toy, tmp_path):
-    with pytest.raises(Stopped, match="loss is"):
+    with pytest.raises(Diverged, match="diverged in epoch 1: loss is nan; .* of 0 epochs or fewer"):
         train(ACM(blocks=1), toy, tmp_path, epochs=2, lr=float("inf"), **QUICK)
 
 
@@ -290,6 +290,12 @@ def test_errors_of_the_command_take_one_line(named, tmp_path, monkeypatch):
     ):
         code, said = train_by_command(*words, *wrong)
         assert code == 2 and said.startswith(message) and said.count("\n") == 1, said
+
+
+def test_a_training_that_diverges_is_no_wrong_use(named, tmp_path):
+    words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--patch", 32, "--side", 64)
+    code, said = train_by_command(*words, "--batch", 2, "--lr", "inf")
+    assert code == 1 and said.startswith("error: the training diverged in epoch 1: loss is nan")
 
 
 def test_ctrl_c_says_from_where_it_goes_on(named, tmp_path, monkeypatch):

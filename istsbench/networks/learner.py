@@ -59,6 +59,8 @@ class Ranks:
         if self.count == 1:
             return
         listed = [tensor for tensor in tensors if tensor.is_floating_point()]
+        if not listed:  # a network without a batch norm has no buffers
+            return
         flat = torch.cat([tensor.flatten().float() for tensor in listed])
         torch.distributed.all_reduce(flat)
         flat /= self.count

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from istsbench.data.datasets import Dataset
-from istsbench.errors import Stopped
+from istsbench.errors import Diverged, Stopped
 from istsbench.files import write_atomic
 from istsbench.networks.checkpoint import read_checkpoint, save_checkpoint, save_weights
 from istsbench.networks.history import History, draw, line, scores
@@ -231,8 +231,13 @@ class _Run:
         self.ranks.average(b for part in learner.modules.values() for b in part.buffers())
         means = {name: float(total) / steps for name, total in sums.items()}
         complaints = "; ".join(learner.complaints(means, position))
-        if not np.isfinite(list(means.values())).all():
-            raise Stopped(f"epoch {epoch + 1}: {complaints}")
+        finite = bool(np.isfinite(list(means.values())).all())
+        if self.ranks.any(not finite, self.device):  # all end, none waits for one that has ended
+            found = complaints if not finite else "numbers are not finite in another process"
+            raise Diverged(
+                f"the training diverged in epoch {epoch + 1}: {found}; what {self.out} holds is "
+                f"of {self.history.epoch} epochs or fewer; a lower rate (--lr) may help"
+            )
         row = {"epoch": epoch + 1, **means, "complaints": complaints}
         last = epoch + 1 == plan.recipe.epochs
         if self.held_out.images and (last or (epoch + 1) % self.every == 0):
