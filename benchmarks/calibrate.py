@@ -45,8 +45,8 @@ def main(
     lines = []
     for spec, record in results.records.items():
         rows = results.counts[spec].query("rule == 'oracle'")
-        line = {"method": spec, "images": record["images"], "data_hash": record["data_hash"]}
-        line["best_rule"] = record["rules"]["oracle"]
+        line = {"method": spec, "images": record.images, "data_hash": record.data_hash}
+        line["best_rule"] = record.rules["oracle"]
         for reduction in ("pooled", "image"):
             line[f"best_f1_{reduction}"] = round(summarise(rows, reduction)["f1"], 4)
         lines.append(line)

@@ -343,7 +343,7 @@ def predictions(folder: Path) -> Case:
         label = spoilt(b"My net, 2", rng).decode("utf-8", "replace")
         where, record = submit(given, dataset, out, label=label)
         assert set(out.iterdir()) == {out / "nuaa", out / "maps"}, "left its folder"
-        assert len(Results.load(where).counts[record["method"]]), "no counts"
+        assert len(Results.load(where).counts[record.method]), "no counts"
 
     return case
 

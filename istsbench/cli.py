@@ -305,7 +305,7 @@ def score(
 
     folder, record = submit(pred, open_dataset(dataset, data_root), out, label=label, split=split)
     for reduction in ("image", "pooled"):
-        console(Results.load(folder, [record["method"]]), "own", reduction)
+        console(Results.load(folder, [record.method]), "own", reduction)
 
 
 @app.command(epilog="Example: `istsbench report --dataset nuaa`")

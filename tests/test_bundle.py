@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from istsbench.registry import choose
 from istsbench.report.bundle import bundle, protocol_text, thresholds
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
+from istsbench.runs.record import Origin
 from istsbench.runs.run import run
 from istsbench.segmenter import Card
 from istsbench.tables.references import bibliography, of_card, of_dataset, of_method
@@ -107,13 +109,13 @@ def test_the_paragraph_states_the_protocol(folder, results):
         "We compare 6 methods (3 spatial filters, 3 toys methods)",
         "Top-Hat [@rivest1996]",
         "split test, 6 images, first 16 digits of the SHA-256 of names and pixels "
-        f"{record['data_hash']}",
+        f"{record.data_hash}",
         "by the method's own rule",
         "means over images",
         "3 are equal to public reference code",
         "1 is reconstructed because the source was not reachable (Bad)",
         "Not every image could be scored by Bad on toyset.",
-        record["environment"]["numpy"],
+        record.environment["numpy"],
         Protocol.of(results, "own").id,
     ):
         assert part in text, part
@@ -126,17 +128,19 @@ def pair() -> list[Results]:
     specs = {"tophat": "Top-Hat", "mpcm": "MPCM", "ipi": "IPI"}
     sets = [made("nuaa", specs), made("nust", specs)]
     for results, (cpu, commit) in zip(sets, (("A1", "c1"), ("B2", "c2")), strict=True):
-        for record in results.records.values():
-            record["environment"] = {"system": "Linux", "cpu": cpu, "commit": commit}
+        for spec in results.records:
+            change(results, spec, environment={"system": "Linux", "cpu": cpu, "commit": commit})
     return sets
+
+
+def change(results: Results, spec: str, **changes: object) -> None:
+    results.records[spec] = replace(results.records[spec], **changes)
 
 
 def test_the_paragraph_is_of_all_data_sets(pair):
     nuaa, nust = pair
-    nuaa.records["mpcm"]["failed"] = {"i3": "out of luck"}
-    nust.records["ipi"] = {
-        key: value for key, value in nust.records["ipi"].items() if key not in ("wanted", "rules")
-    } | {"label": "ipi", "failed": {"": "it was not there"}}
+    change(nuaa, "mpcm", failed={"i3": "out of luck"})
+    change(nust, "ipi", wanted=(), rules={}, label="ipi", failed={"": "it was not there"})
     del nust.records["mpcm"], nuaa.records["ipi"]
     text = protocol_text(pair, "own", "image", str, str)
     for part in (
@@ -151,9 +155,9 @@ def test_the_paragraph_is_of_all_data_sets(pair):
 def test_what_was_not_run_here_is_said_apart(pair):
     nuaa, nust = pair
     for results in pair:
-        results.records["ipi"]["environment"] = {"cpu": "theirs"}
-        results.records["ipi"]["imported"] = {"pack": "0" * 64, "verified": True}
-    nust.records["mpcm"] |= {"group": "submitted", "status": "submitted", "label": "My Net"}
+        origin = Origin(pack="0" * 64, verified=True)
+        change(results, "ipi", environment={"cpu": "theirs"}, imported=origin)
+    change(nust, "mpcm", group="submitted", status="submitted", label="My Net")
     del nuaa.records["mpcm"]
     text = protocol_text(pair, "own", "image", str, str)
     for part in (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toys import make_record
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -24,7 +25,7 @@ from istsbench.networks.checkpoint import (  # noqa: E402
     save_weights,
 )
 from istsbench.runs.maps import MapStore, StoredMap  # noqa: E402
-from istsbench.runs.seal import read_record, sealed  # noqa: E402
+from istsbench.runs.record import as_json, read_record, sealed  # noqa: E402
 
 SHORT = ("kill-run", "disk-full", "damaged-counts")
 
@@ -141,11 +142,12 @@ def test_a_sealed_record_shows_any_change(tmp_path):
     import json
 
     path = tmp_path / "one.json"
-    record = {"method": "one", "file": "one", "auc": 0.9, "label": "One"}
+    made = make_record("one", label="One")
+    record = as_json(made)
     path.write_text(json.dumps(sealed(record)))
-    assert read_record(path) == record
+    assert read_record(path) == made
     path.write_text(json.dumps(sealed(sealed(record))))
-    assert read_record(path) == record
+    assert read_record(path) == made
     path.write_text(json.dumps({**sealed(record), "auc": 0.8}))
     with pytest.raises(ValueError, match="not as it was written"):
         read_record(path)
@@ -185,7 +187,7 @@ def test_lines_take_the_place_of_those_of_the_same_faults(tmp_path, monkeypatch)
 def test_a_record_of_nothing_is_noticed_where_there_was_one(tmp_path, text):
     path = tmp_path / "one.json"
     path.write_text(text)
-    assert read_record(path) == {}
+    assert read_record(path) is None
     (tmp_path / "curves").mkdir()
     (tmp_path / "curves" / "one.csv").touch()
     with pytest.raises(ValueError, match="its curve is there"):

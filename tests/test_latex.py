@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from toys import make_record
 
 from istsbench.results.results import Results
 from istsbench.tables import latex
@@ -26,14 +27,11 @@ def made(dataset: str = "nuaa", specs: dict[str, str] | None = None, images: int
     rng, records, counts = np.random.default_rng(0), {}, {}
     for number, (spec, label) in enumerate(specs.items()):
         rules = {"own": "MeanStd(k=3)", "half": "PeakRatio(ratio=0.5)"}
-        records[spec] = {
-            "format": 1, "method": spec, "file": spec, "label": label, "group": "spatial",
-            "venue": "OE", "year": 1996 + number, "dataset": dataset, "title": f"{dataset} set",
-            "split": "test", "images": images, "of": images, "data_hash": "d" * 16,
-            "status": "reconstruction" if number == 2 else "paper", "wanted": ["own", "half"],
-            "rules": rules, "auc": 0.9, "average_precision": 0.5, "notes": [], "failed": {},
-            "tuning_hash": None,
-        }  # fmt: skip
+        records[spec] = make_record(
+            spec, label=label, venue="OE", year=1996 + number, dataset=dataset,
+            title=f"{dataset} set", images=images, of=images, data_hash="d" * 16,
+            status="reconstruction" if number == 2 else "paper",
+        )  # fmt: skip
         rows = []
         for rule in rules:
             for image in range(images):

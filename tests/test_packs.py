@@ -4,6 +4,7 @@ import os
 import shutil
 import struct
 import zipfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from istsbench.results.masks import Masks, decode, encode
 from istsbench.results.packs import export_pack, import_pack
 from istsbench.results.predictions import submit
 from istsbench.results.results import Results
+from istsbench.runs.record import read_record, write_record
 from istsbench.runs.run import run
 from istsbench.tables.table_vi import table_vi
 
@@ -106,7 +108,7 @@ def test_imported_rows_make_the_same_table_without_maps(out, pack, tmp_path):
     assert done.methods == ("admd", "tophat") and done.verified and not done.present
     mine, theirs = Results.load(out / TAG), Results.load(tmp_path / TAG)
     pd.testing.assert_frame_equal(table_vi([mine]).frame, table_vi([theirs]).frame)
-    assert theirs.records["admd"]["imported"]["verified"]
+    assert theirs.records["admd"].imported.verified
     for name in mine.counts["admd"]["image"].unique():
         expected = Masks.of(out, mine, "admd", "own")(name)
         np.testing.assert_array_equal(Masks.of(tmp_path, theirs, "admd", "own")(name), expected)
@@ -116,7 +118,7 @@ def test_imported_rows_make_the_same_table_without_maps(out, pack, tmp_path):
 def test_masks_of_counts_that_were_made_anew_are_not_used(pack, tmp_path):
     import_pack(pack, tmp_path)
     results = Results.load(tmp_path / TAG)
-    results.records["admd"]["csv"] = "0" * 64
+    results.records["admd"] = replace(results.records["admd"], csv="0" * 64)
     name = results.counts["admd"]["image"][0]
     assert Masks.of(tmp_path, results, "admd", "own")(name) is None
     assert Masks.of(tmp_path, results, "tophat", "own")(name) is not None
@@ -173,9 +175,9 @@ def test_predictions_of_others_travel(tmp_path):
     (root / "idx_427" / "test.txt").write_text("a\nb\n")
     dataset = open_dataset("nuaa", tmp_path / "data")
     folder, record = submit(tmp_path / "pred", dataset, tmp_path / "mine", label="My net, 2")
-    export_pack(folder, tmp_path / "net.zip", [record["method"]])
+    export_pack(folder, tmp_path / "net.zip", [record.method])
     done = import_pack(tmp_path / "net.zip", tmp_path / "theirs", tmp_path / "data")
-    assert done.methods == (record["method"],) and done.verified
+    assert done.methods == (record.method,) and done.verified
     done = import_pack(tmp_path / "net.zip", tmp_path / "blind", tmp_path / "nothing")
     assert not done.verified and "tried" in done.why
 
@@ -214,6 +216,9 @@ def edit_counts(column, value):
             contents["counts.csv"] = "\n".join(lines).encode() + b"\n"
 
     return edit
+
+
+TRAINED = {"method": "a", "label": "b", "seed": 1, "plan": "c"}
 
 
 def edit_record(**changes):
@@ -260,12 +265,17 @@ def moved(entry):  # one pixel to the right: the same area, other pixels
         (edit_record(format=99), "counts of format 99"),
         (edit_record(method_hash="../../../tmp"), "not allowed"),
         (edit_record(label="a\x1b[31m"), "short text"),
-        (edit_record(label=7), "short text"),
+        (edit_record(label=7), "label is int 7, expected a text"),
         (edit_record(wanted=["half"]), "own among them"),
-        (edit_record(auc="1"), "expected 0..1"),
+        (edit_record(auc="1"), "expected a number"),
         (edit_record(auc=2.0), "expected 0..1"),
         (edit_record(failed=[]), "texts by name"),
         (edit_record(file="../evil"), "file is"),
+        (edit_record(trained=3), "trained is int"),
+        (edit_record(trained={"seed": 1}), "trained: no method"),
+        (edit_record(trained=TRAINED | {"seed": True}), "seed is bool True, expected a whole"),
+        (edit_record(trained=TRAINED | {"label": "b\x1b"}), "trained: label"),
+        (edit_record(trained=TRAINED | {"label": "b" * 501}), "trained: label"),
     ],
 )
 def test_tampered_rows_are_refused_although_their_sums_are_right(pack, tmp_path, edit, reason):
@@ -351,11 +361,11 @@ def test_files_that_are_no_packs_are_refused(pack, tmp_path):
 def test_a_row_never_takes_the_place_of_another(out, pack, tmp_path):
     shutil.copytree(out / TAG, tmp_path / TAG)
     path = tmp_path / TAG / "admd.json"
-    path.write_bytes(dumped(json.loads(path.read_bytes()) | {"csv": "0" * 64}))
+    write_record(path.parent, replace(read_record(path), csv="0" * 64))
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     with pytest.raises(PackError, match="another row 'admd'"):
         import_pack(pack, tmp_path)
-    path.write_bytes(dumped(json.loads(path.read_bytes()) | {"data_hash": "0" * 16}))
+    write_record(path.parent, replace(read_record(path), data_hash="0" * 16))
     with pytest.raises(PackError, match="admd there has data_hash '0000"):
         import_pack(pack, tmp_path)
     assert {p for p in tmp_path.rglob("*") if p.is_file()} == set(before)

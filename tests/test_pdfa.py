@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -72,8 +73,7 @@ def test_a_sweep_counts_what_single_thresholds_count(seed):
 
 @pytest.mark.parametrize("own", [MeanStd(3), Fixed(0.5)])
 def test_points_are_pooled_over_images_at_one_level(results, dataset, own):
-    record = results.records["tophat"]
-    record["own"] = repr(own)
+    record = results.records["tophat"] = replace(results.records["tophat"], own=repr(own))
     found = points(results, dataset, ["tophat"])["tophat"]
     names = results.counts["tophat"]["image"].unique()
     store = map_store(results.folder.parent, record)
@@ -100,7 +100,7 @@ def test_points_are_kept_and_made_again_only_for_other_maps(results, dataset, mo
             curve.reset_index(drop=True), again[spec].reset_index(drop=True),
             check_dtype=False, rtol=1e-8,
         )  # fmt: skip
-    results.records["tophat"]["curve"] = "of other maps"
+    results.records["tophat"] = replace(results.records["tophat"], curve="of other maps")
     points(results, dataset, ["tophat"])
     assert swept == ["tophat"]
     assert set(pd.read_csv(path)["method"]) == {"tophat", "maxmean"}
@@ -150,7 +150,7 @@ def test_the_figure_marks_the_rule_and_says_what_it_shows(results, dataset):
 
 def test_four_groups_stand_two_by_two(results, dataset):
     for spec, group in (("a", "hvs"), ("b", "lowrank"), ("c", "cnn")):
-        results.records[spec] = {**results.records["tophat"], "group": group}
+        results.records[spec] = replace(results.records["tophat"], group=group)
         results.counts[spec] = results.counts["tophat"]
     axes = pdfa.pdfa(results, dataset, "own").axes
     assert len(axes) == 4 and all(one.get_visible() for one in axes)
@@ -158,7 +158,7 @@ def test_four_groups_stand_two_by_two(results, dataset):
 
 
 def test_rows_without_maps_have_their_mark_alone(results, dataset):
-    results.records["maxmean"]["method_hash"] = "elsewhere"
+    results.records["maxmean"] = replace(results.records["maxmean"], method_hash="elsewhere")
     figure = pdfa.pdfa(results, dataset, "own")
     texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert texts[-1] == "Max-Mean  no maps" and texts[0].startswith("Top-Hat  1.0")

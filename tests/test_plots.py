@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from toys import make_record
 
 from istsbench import registry
 from istsbench.data.datasets import open_dataset
@@ -23,7 +26,7 @@ from istsbench.metrics import REDUCTIONS, target_counts
 from istsbench.registry import choose
 from istsbench.results.packs import export_pack, import_pack
 from istsbench.results.results import Results
-from istsbench.runs.record import map_store
+from istsbench.runs.record import Origin, map_store
 from istsbench.runs.run import run
 
 
@@ -58,7 +61,7 @@ def scattered(shape, number, seed):
 
 def test_a_look_does_not_depend_on_the_other_methods():
     known = {
-        name: {"label": card.label, "group": card.group, "year": card.year}
+        name: make_record(name, label=card.label, group=card.group, year=card.year)
         for name, card in registry.cards().items()
     }
     every = looks(known)
@@ -68,7 +71,7 @@ def test_a_look_does_not_depend_on_the_other_methods():
 
 
 def test_a_variant_does_not_look_like_its_method():
-    record = {"label": "Top-Hat", "group": "spatial", "year": 1996}
+    record = make_record("tophat", label="Top-Hat", year=1996)
     drawn = looks({"tophat": record, "tophat(size=7)": record, "tophat(size=9)": record})
     assert len({(one.colour, str(one.line)) for one in drawn.values()}) == 3
 
@@ -124,8 +127,8 @@ def test_bars_show_what_tables_print(results, reduction):
 
 
 def test_bars_carry_the_papers_values(results):
-    for record in results.records.values():
-        record["dataset"] = "nuaa"
+    for spec, record in results.records.items():
+        results.records[spec] = replace(record, dataset="nuaa")
     data = charts.bars_data(results, "own", "image").set_index(["label", "score"])["paper"]
     assert data["Top-Hat", "f1"] == 0.12 and np.isnan(data["Max-Mean", "f1"])
 
@@ -160,14 +163,14 @@ def test_pr_curve_covers_its_average_precision(results):
     for spec, record in results.records.items():
         points = charts.curve_data(results, spec)
         area = (points["precision"] * points["tpr"].diff().fillna(points["tpr"].iloc[0])).sum()
-        assert area == pytest.approx(record["average_precision"], abs=0.01)
+        assert area == pytest.approx(record.average_precision, abs=0.01)
 
 
 def test_pareto_front_by_hand(results):
     seconds = {"slow": 3.0, "quick": 1.0, "waste": 2.0, "equal": 4.0}
     hits = {"slow": 9, "quick": 4, "waste": 4, "equal": 9}
     row = results.counts["tophat"].query("rule == 'own'").iloc[[0]]
-    record = {**results.records["tophat"], "images": 1}
+    record = replace(results.records["tophat"], images=1)
     made = Results(
         results.folder,
         dict.fromkeys(seconds, record),
@@ -179,7 +182,8 @@ def test_pareto_front_by_hand(results):
 
 
 def test_times_from_packs_are_not_compared(results):
-    results.records["maxmean"] = {**results.records["maxmean"], "imported": {"verified": True}}
+    origin = Origin(pack="0" * 64, verified=True)
+    results.records["maxmean"] = replace(results.records["maxmean"], imported=origin)
     data, packed = tradeoff.seconds_data(results, "own", "image")
     assert list(data["method"]) == ["tophat"] and packed == ["Max-Mean"]
     figure = tradeoff.seconds(results, "own", "image")
@@ -208,8 +212,7 @@ def with_networks(results, weights):
     """The results with rows of networks, spec -> (parameters, hits of 10)."""
     row = results.counts["tophat"].query("rule == 'own'")
     for spec, (_, hits) in weights.items():
-        record = {**results.records["tophat"], "label": spec, "group": "cnn"}
-        results.records[spec] = record
+        results.records[spec] = replace(results.records["tophat"], label=spec, group="cnn")
         results.counts[spec] = row.assign(tp=hits, fp=10 - hits, fn=10 - hits)
     return results
 
@@ -390,7 +393,7 @@ def test_the_other_figures_draw(results, dataset):
 
 def test_ranks_have_a_name(results):
     for spec, shift in (("second", 1), ("third", 2)):
-        results.records[spec] = {**results.records["tophat"], "label": spec}
+        results.records[spec] = replace(results.records["tophat"], label=spec)
         results.counts[spec] = results.counts["tophat"].eval(f"fp = fp + {shift}")
     texts = [text.get_text() for text in charts.critical_difference(results, "own").axes[0].texts]
     assert "mean rank (F1)" in texts
@@ -419,7 +422,7 @@ def test_same_results_same_bytes_and_no_settings_left(results, tmp_path):
 def test_a_method_without_maps_is_left_out_and_named(results, dataset):
     name = results.counts["tophat"]["image"].iloc[0]
     record = results.records["maxmean"]
-    results.records["maxmean"] = {**record, "method_hash": "elsewhere"}
+    results.records["maxmean"] = replace(record, method_hash="elsewhere")
     samples, maps, note = pictures.load(results, dataset, "own", [name])
     assert list(maps) == ["tophat"] and "Max-Mean" in note
     stored = map_store(results.folder.parent, results.records["tophat"]).load(name)

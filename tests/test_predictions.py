@@ -36,7 +36,7 @@ def change(pred, name, function):
 def test_perfect_masks_score_one(dataset, pred, tmp_path):
     folder, record = submit(pred, dataset, tmp_path / "out", label="Mine")
     assert folder == tmp_path / "out" / "folder-toyset"
-    assert [record[key] for key in ("label", "group", "status")] == ["Mine", *["submitted"] * 2]
+    assert [record.label, record.group, record.status] == ["Mine", *["submitted"] * 2]
     results = Results.load(folder)
     for reduction in ("image", "pooled"):
         row = results.summary("own", reduction).loc[0]
@@ -50,7 +50,7 @@ def test_what_lies_above_half_of_full_scale_is_the_mask(dataset, pred, tmp_path)
     for name, level in grey.items():
         change(pred, name, lambda mask, level=level: np.where(mask > 0, level, 0))
     folder, record = submit(pred, dataset, tmp_path / "out")
-    rows = pd.read_csv(folder / f"{record['file']}.csv").set_index(["image", "rule"])
+    rows = pd.read_csv(folder / f"{record.file}.csv").set_index(["image", "rule"])
     assert tuple(rows.loc["test_0", "own"][["tp", "fp", "fn"]]) == (0, 0, 9)
     assert tuple(rows.loc["test_1", "own"][["tp", "fp", "fn"]]) == (9, 0, 0)
     assert rows.loc["test_0", "oracle"]["tp"] == 9
@@ -76,7 +76,7 @@ def test_a_row_never_takes_the_place_of_another(dataset, pred, tmp_path):
         submit(pred, dataset, out)
     assert sorted(path for path in out.rglob("*") if path.is_file()) == files
     assert Results.load(folder).summary("own", "image").loc[0, "recall"] == 1
-    path = folder / f"{record['file']}.json"
+    path = folder / f"{record.file}.json"
     assert str(path) in str(no.value)
     path.unlink()
     submit(pred, dataset, out)
@@ -128,10 +128,10 @@ def test_an_empty_label_is_refused(dataset, pred, tmp_path, label):
 @pytest.mark.parametrize("label", ["../../etc", "a/b", "ü & <b>", "x" * 300, "a\nb", "con:1?*"])
 def test_any_label_is_a_file_inside_the_folder(dataset, pred, tmp_path, label):
     folder, record = submit(pred, dataset, tmp_path / "out", label=label)
-    assert record["label"] == " ".join(label.split())
+    assert record.label == " ".join(label.split())
     (found,) = folder.glob("*.json")
-    assert json.loads(found.read_text(encoding="utf-8"))["label"] == record["label"]
-    assert Results.load(folder).complete(record["method"], "own")
+    assert json.loads(found.read_text(encoding="utf-8"))["label"] == record.label
+    assert Results.load(folder).complete(record.method, "own")
     table_vi([Results.load(folder)]).write(folder)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import browser
 import numpy as np
@@ -17,7 +18,7 @@ from istsbench.report import page as report
 from istsbench.report.failures import Picture, extremes, marks, ordered, path
 from istsbench.report.page import write_report
 from istsbench.results.results import Results
-from istsbench.runs.record import write_record
+from istsbench.runs.record import read_record, write_record
 from istsbench.runs.run import run
 
 TAG = "synthetic-first4"
@@ -189,8 +190,7 @@ def test_sections_tell_citation_parameters_rules_and_pictures(page):
 def test_without_the_data_the_page_says_so(out, page, tmp_path):
     shutil.copytree(out / TAG, tmp_path / TAG)
     for file in (tmp_path / TAG).glob("*.json"):
-        record = json.loads(file.read_text()) | {"dataset": "nuaa", "data_hash": "0" * 16}
-        write_record(file.parent, record)
+        write_record(file.parent, replace(read_record(file), dataset="nuaa", data_hash="0" * 16))
     text = write_report(tmp_path / TAG, tmp_path).read_text("utf-8")
     assert "not at hand: NUAA-SIRST is not here" in text and "<image" not in text
 
@@ -198,7 +198,7 @@ def test_without_the_data_the_page_says_so(out, page, tmp_path):
 def test_other_images_than_those_counted_are_not_shown(out, page, tmp_path):
     shutil.copytree(out / TAG, tmp_path / TAG)
     for file in (tmp_path / TAG).glob("*.json"):
-        write_record(file.parent, json.loads(file.read_text()) | {"data_hash": "0" * 16})
+        write_record(file.parent, replace(read_record(file), data_hash="0" * 16))
     text = write_report(tmp_path / TAG).read_text("utf-8")
     assert "other images than those counted" in text and "<image" not in text
 
@@ -215,9 +215,9 @@ def test_what_failed_is_told(out, page, tmp_path):
     lines = (folder / "admd.csv").read_text().splitlines(keepends=True)
     rest = "".join(x for x in lines if not x.startswith(name))
     (folder / "admd.csv").write_text(rest)
-    record |= {"failed": {name: "out of luck"}, "csv": hashlib.sha256(rest.encode()).hexdigest()}
-    record.pop("seal", None)
-    write_record(folder, record)
+    sha = hashlib.sha256(rest.encode()).hexdigest()
+    failed = replace(read_record(folder / "admd.json"), failed={name: "out of luck"}, csv=sha)
+    write_record(folder, failed)
     text = write_report(folder).read_text("utf-8")
     assert 'class="warning">it was not there' in text
     assert 'class="warning">1 of 4 images failed: out of luck' in text
@@ -319,10 +319,9 @@ def test_a_phone_never_scrolls_sideways(shown):
 def test_names_from_strangers_stay_names(out, figures, tmp_path, chromium):
     shutil.copytree(out, tmp_path / "out")
     folder = tmp_path / "out" / TAG
-    record = json.loads((folder / "admd.json").read_text())
     hostile = dict.fromkeys(("label", "venue", "group", "status"), HOSTILE)
-    record |= {**hostile, "parameters": {HOSTILE: HOSTILE}, "notes": [HOSTILE]}
-    record["environment"] = {HOSTILE: HOSTILE}
+    texts = dict.fromkeys(("parameters", "environment"), {HOSTILE: HOSTILE})
+    record = replace(read_record(folder / "admd.json"), **hostile, **texts, notes=(HOSTILE,))
     write_record(folder, record)
     shutil.rmtree(folder / "figures", ignore_errors=True)
     file = write_report(folder)

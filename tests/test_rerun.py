@@ -23,7 +23,7 @@ from istsbench.results.predictions import submit
 from istsbench.results.rerun import TOLERANCE, rerun
 from istsbench.results.results import Results
 from istsbench.runs import run as runner
-from istsbench.runs.record import write_record
+from istsbench.runs.record import Origin, read_record, write_record
 
 TAG = "folder-toyset"
 
@@ -115,9 +115,9 @@ def test_rows_that_no_run_made_are_left_out(go, toy_folder, tmp_path):
     path = go("toy")
     data = open_dataset(f"folder:{toy_folder}")
     folder, _ = submit(toy_folder / "masks", data, tmp_path / "out", label="mine")
-    record = json.loads((folder / "toy.json").read_text())
-    imported = {**record, "method": "theirs", "file": "theirs", "imported": "a pack"}
-    write_record(folder, imported)
+    origin = Origin(pack="0" * 64, verified=False)
+    record = read_record(folder / "toy.json")
+    write_record(folder, replace(record, method="theirs", file="theirs", imported=origin))
     (folder / "theirs.csv").write_bytes((folder / "toy.csv").read_bytes())
     results = Results.load(folder)
     assert set(results.counts) == {"toy", "theirs", "submitted(mine)"}

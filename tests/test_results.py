@@ -32,9 +32,10 @@ def test_no_results_says_how_to_make_some(tmp_path):
 
 @pytest.mark.parametrize("key", ["format", "dataset", "split", "data_hash"])
 def test_results_of_other_protocols_do_not_mix(tmp_path, key):
+    other = 2 if key == "format" else "other"
     write(tmp_path, "one")
-    write(tmp_path, "two", **{key: "other"})
-    with pytest.raises(ProtocolMix, match=f"two has {key} 'other' and one has"):
+    write(tmp_path, "two", **{key: other})
+    with pytest.raises(ProtocolMix, match=f"two has {key} {other!r} and one has"):
         Results.load(tmp_path)
     assert list(Results.load(tmp_path, ["two"]).records) == ["two"]
     assert issubclass(ProtocolMix, WrongUse)
@@ -90,7 +91,7 @@ def test_failures_are_counted_by_reason(tmp_path):
 def test_a_broken_method_does_not_hide_the_rules_of_others(tmp_path):
     write(tmp_path, "one")
     broken = {key: RECORD[key] for key in ("format", "dataset", "split", "data_hash", "title")}
-    broken |= {"method": "broken", "label": "broken", "group": "", "year": 0, "status": ""}
+    broken |= dict.fromkeys(("method", "file", "label"), "broken")
     broken |= {"failed": {"": "cannot be loaded"}, "images": 2, "of": 2}
     (tmp_path / "broken.json").write_text(json.dumps(broken))
     found = Results.load(tmp_path)

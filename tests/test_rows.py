@@ -1,9 +1,9 @@
-import json
-
 import pytest
+from toys import make_record
 
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.results.rows import rows_named
+from istsbench.runs.record import write_record
 
 ROWS = {
     "ipi": ("IPI", "lowrank"),
@@ -19,8 +19,8 @@ ROWS = {
 def write(tmp_path):
     def rows(given):
         for number, (spec, (label, group)) in enumerate(given.items()):
-            record = {"method": spec, "label": label, "group": group}
-            (tmp_path / f"{number}.json").write_text(json.dumps(record))
+            record = make_record(spec, label=label, group=group, file=str(number))
+            write_record(tmp_path, record)
         return tmp_path
 
     return rows

@@ -19,12 +19,11 @@ from istsbench.errors import DataError, RunError, UnknownName
 from istsbench.metrics import best_rule, pixel_counts, summarise
 from istsbench.registry import choose
 from istsbench.results.results import Results
-from istsbench.runs import record as ledger
-from istsbench.runs import room
+from istsbench.runs import maps as stores
 from istsbench.runs import run as runner
 from istsbench.runs.counting import COLUMNS, count_image, resolve
 from istsbench.runs.maps import MapStore, StoredMap
-from istsbench.runs.record import LOST
+from istsbench.runs.record import LOST, map_store, read_record
 from istsbench.threshold import HALF, Fixed, candidates
 
 TEST = [f"test_{number}" for number in range(6)]
@@ -88,7 +87,7 @@ def test_a_run_leaves_maps_counts_curves_and_records(go, tmp_path):
 def test_counts_are_those_of_the_maps_under_the_rules(go, folder, tmp_path):
     outcome = go()
     dataset = open_dataset(f"folder:{folder}")
-    store = ledger.map_store(tmp_path / "out", record(outcome.folder))
+    store = map_store(tmp_path / "out", read_record(outcome.folder / "toy.json"))
     rows = pd.read_csv(outcome.folder / "toy.csv").set_index(["image", "rule"])
     for name in TEST:
         sample = dataset.load(name)
@@ -162,7 +161,7 @@ def test_changed_pixels_are_scored_again(go, folder):
 def test_fresh_scores_everything_again_and_keeps_no_old_map(go, tmp_path):
     outcome = go()
     before = maps(tmp_path / "out")
-    store = ledger.map_store(tmp_path / "out", record(outcome.folder))
+    store = map_store(tmp_path / "out", read_record(outcome.folder / "toy.json"))
     old = store.load("test_1")
     store.forget("test_1")
     store.save("test_1", StoredMap(old.score + 1, old.pixels, 0.5))
@@ -313,7 +312,7 @@ def test_a_method_whose_hash_fails_is_recorded_as_broken(go, monkeypatch):
     def broken(method):
         raise OSError("weights are gone")
 
-    monkeypatch.setattr(ledger, "method_hash", broken)
+    monkeypatch.setattr(runner, "method_hash", broken)
     assert go().failed == {"toy": "weights are gone"}
 
 
@@ -439,7 +438,7 @@ def test_a_folder_that_cannot_be_made_is_said_before_any_work(go, tmp_path, bloc
 
 
 def test_too_little_room_is_said_before_any_work(go, tmp_path, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)._replace(free=room.RESERVE + 6 * 24 * 32 * 4 - 1)
+    usage = shutil.disk_usage(tmp_path)._replace(free=stores.RESERVE + 6 * 24 * 32 * 4 - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(RunError, match=r"0\.05 GB are free, this run needs about"):
         go()
@@ -595,7 +594,7 @@ def test_a_method_that_breaks_later_keeps_its_counts(go, monkeypatch):
     def broken(method):
         raise OSError("weights are gone")
 
-    monkeypatch.setattr(ledger, "method_hash", broken)
+    monkeypatch.setattr(runner, "method_hash", broken)
     assert go().failed == {"toy": "weights are gone"}
     assert (folder / "toy.json").read_bytes() == before
 
@@ -618,8 +617,8 @@ def test_another_folder_called_alike_is_refused(go, folder, tmp_path):
 
 def test_a_record_names_what_made_the_maps_not_what_counted_them(go, tmp_path, monkeypatch):
     go(wanted=("own",))
-    here = ledger.environment()
-    monkeypatch.setattr(ledger, "environment", lambda: {**here, "cpu": "another"})
+    here = stores.environment()
+    monkeypatch.setattr(stores, "environment", lambda: {**here, "cpu": "another"})
     assert record(go(wanted=("half",)).folder)["environment"]["cpu"] == here["cpu"]
     next((tmp_path / "out" / "maps").rglob("test_1.npy")).unlink()
     both = record(go(wanted=("oracle",)).folder)["environment"]["cpu"]

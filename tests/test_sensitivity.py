@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from toys import make_record
 from typer.testing import CliRunner
 
 from istsbench.cli import app
@@ -125,12 +126,11 @@ def table(values: dict[tuple[str, str, str], list[float]]) -> Sensitivity:
     frame = pd.DataFrame(lines, columns=["method", "label", "group", *AXES, "protocol", "value"])
     ranks = frame.groupby(list(AXES))["value"].rank(method="min", ascending=False)
     records = {
-        chr(97 + place): {
-            "label": chr(65 + place), "group": "spatial", "year": 2000, "status": "paper",
-            "title": "Toys", "split": "test", "images": 3, "of": 3, "data_hash": "0" * 16,
-        }
+        chr(97 + place): make_record(
+            chr(97 + place), label=chr(65 + place), title="Toys", images=3, of=3, data_hash="0" * 16
+        )
         for place in range(len(next(iter(values.values()))))
-    }  # fmt: skip
+    }
     results = Results(Path("none"), records, {})
     return Sensitivity(results, "iou", frame.assign(rank=ranks.astype(int)), ())
 
@@ -235,8 +235,10 @@ def test_without_maps_only_the_native_size_is_left(folder):
 def test_a_reason_that_speaks_of_maps_is_a_reason_at_every_size(folder):
     path, data = folder
     results = Results.load(path)
-    results.records["bad"]["failed"] = {"test_2": "the map has values that are not finite"}
-    results.records["batch"]["failed"] = {"": "returns no map"}
+    why = {"bad": {"test_2": "the map has values that are not finite"}}
+    why["batch"] = {"": "returns no map"}
+    for spec, failed in why.items():
+        results.records[spec] = replace(results.records[spec], failed=failed)
     del results.counts["batch"]
     found = sensitivity(results, data, path.parent, sizes=("native",), show=False)
     assert set(found.wide("rank").index) == {"toy", "toy(gain=2)"}
@@ -277,8 +279,9 @@ def test_the_id_of_a_protocol_changes_with_all_that_matters():
 
 
 def test_methods_tuned_on_different_images_do_not_share_a_protocol():
-    record = {"wanted": ["own", "tuned"], "data_hash": "h", "tuning_hash": "a"}
-    records = {"one": record, "two": record | {"tuning_hash": "b"}, "broken": {"data_hash": "h"}}
+    record = make_record(wanted=("own", "tuned"), tuning_hash="a")
+    broken = make_record(wanted=())
+    records = {"one": record, "two": replace(record, tuning_hash="b"), "broken": broken}
     results = Results(Path("none"), records, {})
     assert Protocol.of(results, "own").tuning_hash is None
     with pytest.raises(ProtocolMix, match="two was tuned on other images"):

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import re
@@ -20,10 +21,10 @@ from istsbench.tables.table_vi import BESIDE, console, table_vi
 RECORD = {
     "format": 1, "group": "spatial", "venue": "V", "year": 2000, "status": "paper",
     "parameters": {}, "own": "MeanStd(k=3)", "dataset": "nuaa", "title": "NUAA-SIRST",
-    "split": "test", "images": 2, "of": 2, "data_hash": "abc", "tuning_hash": None,
-    "wanted": ["own", "oracle"], "notes": [],
+    "split": "test", "images": 2, "of": 2, "data_hash": "abc", "method_hash": "0a",
+    "tuning_hash": None, "wanted": ["own", "oracle"], "notes": [],
     "rules": {"own": "MeanStd(k=3)", "oracle": "MeanStd(k=4)"}, "auc": 0.75,
-    "average_precision": None, "failed": {}, "csv": "", "curve": "",
+    "average_precision": None, "failed": {}, "curve": "",
 }  # fmt: skip
 COUNTS = pd.DataFrame(
     [
@@ -40,9 +41,11 @@ COUNTS = pd.DataFrame(
 def write(folder, method, counts=COUNTS, **changes):
     """Write a results folder's files for one method."""
     folder.mkdir(exist_ok=True, parents=True)
-    record = {**RECORD, "method": method, "label": method, "file": method, **changes}
-    (folder / f"{method}.json").write_text(json.dumps(record))
-    counts.to_csv(folder / f"{method}.csv", index=False)
+    text = counts.to_csv(index=False).encode()
+    names = {"method": method, "label": method, "file": method}
+    sha = {"csv": hashlib.sha256(text).hexdigest()}
+    (folder / f"{method}.json").write_text(json.dumps({**RECORD, **names, **sha, **changes}))
+    (folder / f"{method}.csv").write_bytes(text)
 
 
 def six(**changes):

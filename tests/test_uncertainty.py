@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import bootstrap
+from toys import make_record
 
 from istsbench.errors import DataError
 from istsbench.metrics import REDUCTIONS, ratios, summarise
@@ -25,11 +26,9 @@ def made(tmp_path, counts):
     records, frames = {}, {}
     for year, (spec, triples) in enumerate(counts.items(), start=2000):
         tp, fp, fn = np.array(triples).T
-        records[spec] = {
-            "method": spec, "label": spec, "group": "hvs", "year": year, "images": len(tp),
-            "status": "paper", "rules": {"own": "MeanStd(k=3)"}, "auc": 0.9,
-            "average_precision": 0.5, "dataset": "made",
-        }  # fmt: skip
+        records[spec] = make_record(
+            spec, group="hvs", year=year, images=len(tp), of=len(tp), dataset="made"
+        )
         frames[spec] = pd.DataFrame(
             {
                 "image": [f"i{n}" for n in range(len(tp))], "rule": "own", "tp": tp, "fp": fp,

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from istsbench.data.synthetic import scene
+from istsbench.runs.record import Record
 from istsbench.segmenter import Card, Segmenter, Trainable, parameter
 from istsbench.threshold import Fixed, MeanStd
 
@@ -181,3 +182,15 @@ def install(folder: Path, lines: dict[str, str] = LINES) -> dict[str, str]:
     (metadata / "entry_points.txt").write_text(f"[istsbench.segmenters]\n{entries}")
     path = os.pathsep.join([str(folder), str(HERE), os.environ.get("PYTHONPATH", "")])
     return {**os.environ, "PYTHONPATH": path.rstrip(os.pathsep), "TOY_LOG": str(folder / "log")}
+
+
+def make_record(method="toy", **changes):
+    """A record of counts on two images that nobody made."""
+    fields = {
+        "label": method, "group": "spatial", "year": 2000, "status": "paper", "file": method,
+        "own": "MeanStd(k=3)", "dataset": "nuaa", "title": "NUAA-SIRST", "split": "test",
+        "images": 2, "of": 2, "data_hash": "abc", "wanted": ("own", "half"),
+        "rules": {"own": "MeanStd(k=3)", "half": "PeakRatio(ratio=0.5)"}, "auc": 0.9,
+        "average_precision": 0.5,
+    }  # fmt: skip
+    return Record(method=method, **{**fields, **changes})

@@ -45,19 +45,23 @@ def bars_data(
 
     Methods stand group by group, in the order of publication.
     """
-    printed = paper_scores(results.any_record["dataset"]).stack()
+    printed = paper_scores(results.any_record.dataset).stack()
     specs = sorted(
-        complete_rows(results, rule), key=lambda s: group_order(results.records[s]["group"])
+        complete_rows(results, rule), key=lambda s: group_order(results.records[s].group)
     )
     lines = []
     for score in scores:
         found = intervals(results, rule, score, reduction)
         for spec in specs:
             record = results.records[spec]
-            line = {"method": spec, "label": label_of(record), "group": record["group"]}
+            line: dict[str, object] = {
+                "method": spec,
+                "label": label_of(record),
+                "group": record.group,
+            }
             value, low, high = found.loc[spec, ["value", "low", "high"]]
             line |= {"score": score, "value": value, "low": low, "high": high}
-            lines.append(line | {"paper": printed.get((record["label"], score), np.nan)})
+            lines.append(line | {"paper": printed.get((record.label, score), np.nan)})
     return pd.DataFrame(lines)
 
 
@@ -114,7 +118,7 @@ def bars(
 
 def curve_data(results: Results, spec: str) -> pd.DataFrame:
     """The stored operating points of a method: fpr, tpr, precision, from the highest level."""
-    path = results.folder / "curves" / f"{results.records[spec]['file']}.csv"
+    path = results.folder / "curves" / f"{results.records[spec].file}.csv"
     try:
         return pd.read_csv(path)
     except FileNotFoundError:
@@ -140,7 +144,7 @@ def roc_data(results: Results, spec: str, start: float = 0.0) -> pd.DataFrame:
 
 def _ranked(results: Results, score: str) -> list[str]:
     """Methods with a curve, the best first."""
-    area = {spec: record.get(score) for spec, record in results.records.items()}
+    area = {spec: getattr(record, score) for spec, record in results.records.items()}
     known = [spec for spec, value in area.items() if value is not None and np.isfinite(value)]
     if not known:
         raise DataError(f"{results.folder}: no method with a curve")
@@ -160,7 +164,7 @@ def _curves(results: Results, score: str, name: str, lines: dict[str, pd.DataFra
             marker=look.marker, markersize=3, markeredgewidth=0.4, markeredgecolor="white",
             markevery=(0.02 + 0.008 * (number % 12), 0.11), zorder=3 - number / len(lines),
             drawstyle="steps-pre" if name == "AP" else "default",
-            label=f"{look.label}  {results.records[spec][score]:.3f}",
+            label=f"{look.label}  {getattr(results.records[spec], score):.3f}",
         )  # fmt: skip
     figure.legend(
         loc="outside right upper", title=f"Method  {name}", handlelength=3.2, alignment="left"
@@ -265,7 +269,7 @@ def critical_difference(results: Results, rule: str, score: str = "f1") -> Figur
     found = ranking(results, rule, score)
     ranks, number = found.ranks.to_numpy(), len(found.ranks)
     labels = [label_of(results.records[spec]) for spec in found.ranks.index]
-    colours = [group_colour(results.records[spec]["group"]) for spec in found.ranks.index]
+    colours = [group_colour(results.records[spec].group) for spec in found.ranks.index]
     half = (number + 1) // 2
     ties = found.ties
     top = 0.6 + 0.16 * len(ties)

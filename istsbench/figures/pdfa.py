@@ -36,7 +36,7 @@ from istsbench.results.intervals import complete_rows
 from istsbench.results.results import Results
 from istsbench.results.sensitivity import read_rule
 from istsbench.runs.counting import scaled
-from istsbench.runs.record import map_store
+from istsbench.runs.record import Record, map_store
 
 SHOWN = (1e-6, 1e-2)  # Fa, pixels per pixel
 AREA = (1e-6, 1e-3)  # Fa between which the mean of Pd is taken
@@ -77,7 +77,7 @@ def sweep(score: np.ndarray, true: Regions, falling: np.ndarray) -> list[TargetC
 def _swept(results: Results, spec: str, samples: Sequence[Sample]) -> pd.DataFrame | None:
     """The points of one method, without its name; None unless every map is stored."""
     record = results.records[spec]
-    store, own = map_store(results.folder.parent, record), read_rule(record["own"])
+    store, own = map_store(results.folder.parent, record), read_rule(record.own)
     maps = []
     for sample in samples:
         stored = store.load(sample.name)
@@ -105,9 +105,9 @@ def _swept(results: Results, spec: str, samples: Sequence[Sample]) -> pd.DataFra
     )
 
 
-def _made_by(record: dict) -> str:
+def _made_by(record: Record) -> str:
     """What the points depend on; the hash of the ROC stands for maps and masks."""
-    parts = (record["method_hash"], record["data_hash"], record["own"], record["curve"], _SWEEP)
+    parts = (record.method_hash, record.data_hash, record.own, record.curve, _SWEEP)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
 
 
@@ -191,10 +191,10 @@ def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
         raise DataError(f"{results.folder}: no image has a target, so there is no Pd")
     curves = points(results, dataset, list(rows), show=True)
     areas = {spec: area(curve) for spec, curve in curves.items()}
-    groups = sorted({results.records[spec]["group"] for spec in rows}, key=group_order)
+    groups = sorted({results.records[spec].group for spec in rows}, key=group_order)
     members = {
         group: sorted(
-            (spec for spec in rows if results.records[spec]["group"] == group),
+            (spec for spec in rows if results.records[spec].group == group),
             key=lambda spec: (-areas.get(spec, -1), spec),
         )
         for group in groups

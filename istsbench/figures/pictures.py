@@ -158,7 +158,7 @@ def load(
     found: dict[str, list[Shown]] = {}
     missing: list[str] = []
     packed: list[str] = []
-    for spec in sorted(rows, key=lambda spec: group_order(results.records[spec]["group"])):
+    for spec in sorted(rows, key=lambda spec: group_order(results.records[spec].group)):
         label = label_of(results.records[spec])
         shown = _maps(results, spec, samples, rows[spec])
         if shown is None:

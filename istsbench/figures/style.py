@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from istsbench import __version__, registry
 from istsbench.files import write_atomic
 from istsbench.results.results import Results
+from istsbench.runs.record import Record
 from istsbench.segmenter import Card
 from istsbench.tables.table import RECONSTRUCTION
 
@@ -116,14 +117,14 @@ def group_marker(group: str) -> str:
     return _MARKERS[registry.group_order(group)[0]]
 
 
-def looks(records: Mapping[str, dict]) -> dict[str, Look]:
+def looks(records: Mapping[str, Record]) -> dict[str, Look]:
     """Spec -> look. A registered method's does not depend on which others are there."""
     registered = _places()
     found: dict[str, Look] = {}
     used = dict(_sizes())
-    for spec in sorted(records, key=lambda s: (records[s].get("year") or 0, s)):
+    for spec in sorted(records, key=lambda s: (records[s].year, s)):
         record = records[spec]
-        group = record.get("group", "")
+        group = record.group
         place = registered.get(spec)
         if place is None:  # a variant, or someone's predictions
             place = used.get(group, 0)
@@ -132,10 +133,8 @@ def looks(records: Mapping[str, dict]) -> dict[str, Look]:
     return found
 
 
-def label_of(record: Mapping[str, Any]) -> str:
-    return str(record["label"]) + (
-        RECONSTRUCTION if record.get("status") == "reconstruction" else ""
-    )
+def label_of(record: Record) -> str:
+    return str(record.label) + (RECONSTRUCTION if record.status == "reconstruction" else "")
 
 
 def _drawn(group: str, place: int) -> tuple[str, Any, str]:
@@ -169,10 +168,10 @@ def _sizes() -> dict[str, int]:
 def stamp(results: Results, *parts: str) -> str:
     """The protocol in one line, for the foot of a figure."""
     record = results.any_record
-    images = f"{record['images']} images"
-    if record["images"] < record["of"]:
-        images = f"first {record['images']} of {record['of']} images"
-    head = f"{record['title']}, split {record['split']} ({images}, {record['data_hash']})"
+    images = f"{record.images} images"
+    if record.images < record.of:
+        images = f"first {record.images} of {record.of} images"
+    head = f"{record.title}, split {record.split} ({images}, {record.data_hash})"
     return " · ".join([head, *parts, f"istsbench {__version__}"])
 
 

@@ -29,6 +29,7 @@ from istsbench.registry import TRADITIONAL, choose, group_named, group_order
 from istsbench.results.intervals import paired_rows
 from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
+from istsbench.runs.record import Record
 from istsbench.segmenter import Segmenter, Trainable
 
 HEIGHT = 4.2  # inches
@@ -39,7 +40,7 @@ def _valued(results: Results, rule: str, reduction: str, score: str) -> pd.DataF
     lines = []
     for spec, rows in paired_rows(results, rule).items():
         record = results.records[spec]
-        line = {"method": spec, "label": label_of(record), "group": record["group"]}
+        line = {"method": spec, "label": label_of(record), "group": record.group}
         value = summarise(rows, reduction)[score]
         lines.append(line | {"seconds": rows["seconds"].mean(), "value": value})
     return pd.DataFrame(lines, columns=["method", "label", "group", "seconds", "value"])
@@ -96,7 +97,7 @@ def seconds_data(
     `DataError` if no complete method was timed here.
     """
     frame = _valued(results, rule, reduction, score)
-    packed = frame["method"].map(lambda spec: bool(results.records[spec].get("imported")))
+    packed = frame["method"].map(lambda spec: results.records[spec].imported is not None)
     timed = frame[~packed.astype(bool)].dropna(subset=["seconds"])
     if timed.empty:
         raise DataError(
@@ -130,7 +131,7 @@ def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> F
 # ------------------------------------------------------------------ parameters
 
 
-def trained_parameters(spec: str, record: dict) -> int | None:
+def trained_parameters(spec: str, record: Record) -> int | None:
     """How many numbers the method behind a row learnt: 0 for one that learns nothing, None
     if it is not known here (a stranger's network, or predictions)."""
     try:
@@ -138,8 +139,8 @@ def trained_parameters(spec: str, record: dict) -> int | None:
         method: Segmenter | None = choice.create()
     except (WrongUse, BrokenMethod, TypeError, ValueError):
         method = None
-    if method is None or method.card.group != record["group"]:  # unknown, or only called alike
-        return 0 if record["group"] in TRADITIONAL else None
+    if method is None or method.card.group != record.group:  # unknown, or only called alike
+        return 0 if record.group in TRADITIONAL else None
     if not isinstance(method, Trainable):
         return 0
     if not isinstance(method, Network):

@@ -14,6 +14,7 @@ Everything follows from results folders; nothing is run or scored again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,7 @@ from istsbench.metrics import REACH, REDUCTIONS
 from istsbench.registry import group_named
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
+from istsbench.runs.record import Record
 from istsbench.tables import latex
 from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
 from istsbench.tables.markup import latex as escape_latex
@@ -66,9 +68,9 @@ def bundle(
         files |= {f"tables/{name}.{kind}": table.text(kind) for kind in FORMATS}
         macros |= {k: v for k, v in latex.macros(table, ending).items() if k not in macros}
     for results in sets:
-        dataset, found = results.any_record["dataset"], Protocol.of(results, rule, reduction)
+        dataset, found = results.any_record.dataset, Protocol.of(results, rule, reduction)
         macros[latex.macro_name(dataset, "", "protocol")] = found.id
-        macros[latex.macro_name(dataset, "", "images")] = str(results.any_record["images"])
+        macros[latex.macro_name(dataset, "", "images")] = str(results.any_record.images)
     files["macros.tex"] = latex.macro_file(macros, [f"istsbench {__version__}"])
     files["tables/thresholds.csv"] = thresholds(sets).to_csv(index=False)
     files["protocol.tex"] = protocol_text(sets, rule, reduction, _cite, escape_latex)
@@ -128,22 +130,22 @@ def _cite(key: str) -> str:
 
 
 def _references(sets: Sequence[Results]) -> list[Reference | None]:
-    datasets = [of_dataset(results.any_record["dataset"]) for results in sets]
-    return [*datasets, *(of_method(record["method"]) for record in _rows(sets))]
+    datasets = [of_dataset(results.any_record.dataset) for results in sets]
+    return [*datasets, *(of_method(record.method) for record in _rows(sets))]
 
 
-def _rows(sets: Sequence[Results]) -> list[dict]:
+def _rows(sets: Sequence[Results]) -> list[Record]:
     """The record of every method on every data set, of those that were counted at all."""
-    return [record for results in sets for record in results.records.values() if "wanted" in record]
+    return [record for results in sets for record in results.records.values() if record.wanted]
 
 
 def thresholds(sets: Sequence[Results]) -> pd.DataFrame:
     """The rule behind each name as it was used: data set, method, own, half, ..."""
     lines = [
-        {"dataset": record["dataset"], "method": record["label"], **record["rules"]}
+        {"dataset": record.dataset, "method": record.label, **record.rules}
         for results in sets
         for record in results.records.values()
-        if record.get("rules")
+        if record.rules
     ]
     return pd.DataFrame(lines)
 
@@ -157,10 +159,10 @@ def protocol_text(
 ) -> str:
     """The protocol as a paragraph; `cite` makes a citation of a key, `escape` guards names."""
     rows = _rows(sets)
-    imported = [record for record in rows if "imported" in record]
-    rest = [record for record in rows if "imported" not in record]
-    submitted = [record for record in rest if record["group"] == "submitted"]
-    ran = [record for record in rest if record["group"] != "submitted"]
+    imported = [record for record in rows if record.imported]
+    rest = [record for record in rows if not record.imported]
+    submitted = [record for record in rest if record.group == "submitted"]
+    ran = [record for record in rest if record.group != "submitted"]
     scoring = (
         "Every method receives the grey image (levels 0 to 255) at its native size and returns "
         f"a score map, which is turned into a mask {RULE_TEXTS[rule]}."
@@ -180,17 +182,17 @@ def protocol_text(
     return " ".join(filter(None, parts)) + "\n"
 
 
-def _methods(ran: list[dict], cite: Callable[[str], str], escape: Callable[[str], str]) -> str:
+def _methods(ran: list[Record], cite: Callable[[str], str], escape: Callable[[str], str]) -> str:
     if not ran:
         return ""
-    methods: dict[str, dict] = {}
+    methods: dict[str, Record] = {}
     for record in ran:
-        methods.setdefault(record["method"], record)
+        methods.setdefault(record.method, record)
     named = [
-        escape(record["label"]) + _citation(spec, cite)
-        for spec, record in sorted(methods.items(), key=lambda item: (item[1]["year"], item[0]))
+        escape(record.label) + _citation(spec, cite)
+        for spec, record in sorted(methods.items(), key=lambda item: (item[1].year, item[0]))
     ]
-    groups = [record["group"] for record in methods.values()]
+    groups = [record.group for record in methods.values()]
     counts = []
     for group in dict.fromkeys(groups):
         words = group_named(group)
@@ -209,21 +211,21 @@ def _citation(spec: str, cite: Callable[[str], str]) -> str:
 
 
 def _on(
-    rows: Iterable[dict], escape: Callable[[str], str], cite: Callable[[str], str] | None = None
+    rows: Iterable[Record], escape: Callable[[str], str], cite: Callable[[str], str] | None = None
 ) -> str:
     """`IPI on NUAA-SIRST and NUST-SIRST, ACM on NUST-SIRST`."""
     titles: dict[str, list[str]] = {}
     names: dict[str, str] = {}
     for record in rows:
-        spec = record["method"]
-        titles.setdefault(spec, []).append(escape(record["title"]))
-        names[spec] = escape(record["label"]) + (_citation(spec, cite) if cite else "")
+        spec = record.method
+        titles.setdefault(spec, []).append(escape(record.title))
+        names[spec] = escape(record.label) + (_citation(spec, cite) if cite else "")
     return ", ".join(f"{names[spec]} on {' and '.join(on)}" for spec, on in titles.items())
 
 
 def _others(
-    submitted: list[dict],
-    imported: list[dict],
+    submitted: list[Record],
+    imported: list[Record],
     cite: Callable[[str], str],
     escape: Callable[[str], str],
 ) -> str:
@@ -246,12 +248,12 @@ def _not_scored(sets: Sequence[Results], escape: Callable[[str], str]) -> str:
     """The rows that stand empty on a data set: the method is missing there, or never ran."""
     every = [record for results in sets for record in results.records.values()]
     # What never ran has no label, so that of a record which has one stands last.
-    labels = {r["method"]: r["label"] for r in sorted(every, key=lambda r: "wanted" in r)}
+    last = {one.method: one for one in sorted(every, key=lambda one: bool(one.wanted))}
     empty = [
-        {"method": spec, "label": label, "title": results.any_record["title"]}
+        replace(record, title=results.any_record.title)
         for results in sets
-        for spec, label in labels.items()
-        if "wanted" not in results.records.get(spec, {})
+        for spec, record in last.items()
+        if spec not in results.records or not results.records[spec].wanted
     ]
     return f"Not scored: {_on(empty, escape)}." if empty else ""
 
@@ -261,17 +263,17 @@ def _datasets(
 ) -> str:
     texts, mended = [], []
     for results in sets:
-        record, reference = results.any_record, of_dataset(results.any_record["dataset"])
-        images = str(record["images"])
-        if record["images"] < record["of"]:
-            images = f"the first {record['images']} of {record['of']}"
+        record, reference = results.any_record, of_dataset(results.any_record.dataset)
+        images = str(record.images)
+        if record.images < record.of:
+            images = f"the first {record.images} of {record.of}"
         texts.append(
-            escape(record["title"]) + (cite(reference.key) if reference else "")
-            + f" (split {escape(record['split'])}, {images} images, "
+            escape(record.title) + (cite(reference.key) if reference else "")
+            + f" (split {escape(record.split)}, {images} images, "
             "first 16 digits of the SHA-256 of names and pixels "
-            f"{record['data_hash']})"
+            f"{record.data_hash})"
         )  # fmt: skip
-        mended += [note for one in results.records.values() for note in one.get("notes", [])]
+        mended += [note for one in results.records.values() for note in one.notes]
     also = f" Mended on loading: {escape('; '.join(dict.fromkeys(mended)))}." if mended else ""
     return f"Data: {'; '.join(texts)}.{also}"
 
@@ -289,10 +291,10 @@ def _scores(reduction: str) -> str:
     )
 
 
-def _status(ran: list[dict], escape: Callable[[str], str]) -> str:
+def _status(ran: list[Record], escape: Callable[[str], str]) -> str:
     parts = []
     for status, text in STATUS_TEXTS.items():
-        labels = {record["method"]: record["label"] for record in ran if record["status"] == status}
+        labels = {record.method: record.label for record in ran if record.status == status}
         if labels:
             named = escape(", ".join(labels.values()))
             few = f" ({named})" if status != "reference-checked" else ""
@@ -300,15 +302,15 @@ def _status(ran: list[dict], escape: Callable[[str], str]) -> str:
     return f"Of the methods, {', '.join(parts)}." if parts else ""
 
 
-def _failed(rows: list[dict], escape: Callable[[str], str]) -> str:
-    failed = [record for record in rows if record.get("failed")]
+def _failed(rows: list[Record], escape: Callable[[str], str]) -> str:
+    failed = [record for record in rows if record.failed]
     return f"Not every image could be scored by {_on(failed, escape)}." if failed else ""
 
 
-def _machine(ran: list[dict], escape: Callable[[str], str]) -> str:
+def _machine(ran: list[Record], escape: Callable[[str], str]) -> str:
     found: dict[str, list[str]] = {}
     for record in ran:
-        for key, value in (record.get("environment") or {}).items():
+        for key, value in record.environment.items():
             if value not in found.setdefault(key, []):
                 found[key].append(value)
     if not found:

@@ -105,12 +105,12 @@ def _open(
     """The data set of the results, or None and why its pictures cannot be shown."""
     record = results.any_record
     try:
-        dataset = dataset or open_dataset(record["dataset"], data_root)
-        limit = record["images"] if record["images"] < record["of"] else None
-        images = Images.load(dataset, record["split"], limit, ())
+        dataset = dataset or open_dataset(record.dataset, data_root)
+        limit = record.images if record.images < record.of else None
+        images = Images.load(dataset, record.split, limit, ())
     except (DataError, UnknownName) as error:
         return None, f"The page has no pictures, for the data set is not at hand: {error}"
-    if images.hash(images.names) != record["data_hash"]:
+    if images.hash(images.names) != record.data_hash:
         return None, "The data set here has other images than those counted: no picture is shown."
     return dataset, ""
 
@@ -142,10 +142,10 @@ def render(folder: Path, dataset: Dataset | None, problem: str, rule: str, reduc
     shared, special = environments(results)
     shown = drawn(folder, rule, reduction, "png")
     return environment.get_template("report.html.j2").render(
-        title=f"{record['title']}, {record['split']}",
+        title=f"{record.title}, {record.split}",
         version=__version__,
         methods=len(results.records),
-        images=record["images"],
+        images=record.images,
         targets=_targets(results, rule),
         protocol=Protocol.of(results, rule, reduction).id,
         tables=[_table(results, r, d, (r, d) == (rule, reduction)) for r in results.rules

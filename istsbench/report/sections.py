@@ -15,19 +15,20 @@ from istsbench.registry import info
 from istsbench.report.failures import Picture, extremes
 from istsbench.results.masks import Masks
 from istsbench.results.results import Results
+from istsbench.runs.record import Record
 from istsbench.segmenter import Card, parameter_help
 from istsbench.tables.table import RECONSTRUCTION
 from istsbench.threshold import RULES
 
 
-def heading(record: dict[str, Any]) -> dict[str, str]:
-    mark = RECONSTRUCTION if record.get("status") == "reconstruction" else ""
-    return {"anchor": f"m-{record['file']}", "label": record["label"] + mark}
+def heading(record: Record) -> dict[str, str]:
+    mark = RECONSTRUCTION if record.status == "reconstruction" else ""
+    return {"anchor": f"m-{record.file}", "label": record.label + mark}
 
 
-def year(record: dict[str, Any]) -> str:
+def year(record: Record) -> str:
     """Nothing for what was never published: predictions have the year 9999."""
-    return str(record["year"]) if 0 < record.get("year", 0) < 9999 else ""
+    return str(record.year) if 0 < record.year < 9999 else ""
 
 
 def section(
@@ -44,7 +45,7 @@ def section(
     card, kind = _code(spec, record)
     known = parameter_help(kind) if kind else {}
     defaults = {f.name: repr(f.default) for f in dataclasses.fields(kind)} if kind else {}
-    given = record.get("parameters") or {}
+    given = record.parameters
     parameters = [
         {"name": name, "value": value, "default": defaults.get(name, value),
          "meaning": known.get(name, "")}
@@ -59,11 +60,11 @@ def section(
         **heading(record),
         "spec": spec,
         "record": record,
-        "status": record.get("status") or "",
+        "status": record.status,
         "year": year(record),
         "link": _link(card.doi) if card else "",
         "doi": card.doi if card else "",
-        "imported": record.get("imported"),
+        "imported": record.imported,
         "failure": results.failure(spec),
         "about": [part for part in text.split("\n\n") if part.strip()],
         "parameters": parameters,
@@ -79,13 +80,13 @@ def section(
     }  # fmt: skip
 
 
-def _code(spec: str, record: dict[str, Any]) -> tuple[Card | None, Any]:
+def _code(spec: str, record: Record) -> tuple[Card | None, Any]:
     """The registered card and class behind a row, if they are here and are the same method's."""
     try:
         kind = info(spec.partition("(")[0])
     except (UnknownName, BrokenMethod):
         return None, None
-    same = kind.card.group == record.get("group") and record["label"].startswith(kind.card.label)
+    same = kind.card.group == record.group and record.label.startswith(kind.card.label)
     return (kind.card, kind) if same else (None, None)
 
 
@@ -101,9 +102,9 @@ def _link(doi: str) -> str:
 def _by_rule(results: Results, spec: str) -> list[dict[str, str]]:
     record, lines = results.records[spec], []
     for name in RULES:
-        if name not in (record.get("rules") or {}):
+        if name not in record.rules:
             continue
-        line = {"rule": name, "value": record["rules"][name]}
+        line = {"rule": name, "value": record.rules[name]}
         rows = results.counts[spec].query("rule == @name") if spec in results.counts else ()
         for reduction in REDUCTIONS:
             found = summarise(rows, reduction) if len(rows) else {}  # type: ignore[arg-type]
@@ -128,7 +129,7 @@ def _times(counts: pd.DataFrame | None) -> list[tuple[str, str]]:
 
 def environments(results: Results) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """What all rows were made with, and by spec where one differs from that."""
-    stamps = {s: r["environment"] for s, r in results.records.items() if r.get("environment")}
+    stamps = {s: dict(r.environment) for s, r in results.records.items() if r.environment}
     if not stamps:
         return {}, {}
     every = list(stamps.values())

@@ -50,7 +50,9 @@ def paired_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
     Only methods of which every image was counted, in the order of tables; may be empty.
     """
     found: dict[str, pd.DataFrame] = {}
-    for spec in sorted(results.records, key=lambda spec: row_order(results.records[spec])):
+    records = results.records.items()
+    order = {spec: row_order(one.group, one.year, one.label) for spec, one in records}
+    for spec in sorted(order, key=order.__getitem__):
         if results.complete(spec, rule):
             rows = results.counts[spec]
             rows = rows[rows["rule"] == rule].set_index("image")

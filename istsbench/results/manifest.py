@@ -86,34 +86,30 @@ def counts_hash(path: Path) -> str:
 
 def gather(results: Results) -> Recipe | None:
     """The recipe of a results folder; None if no method there was counted by a run."""
-    ran = [spec for spec in sorted(results.counts) if _ours(results.records[spec])]
+    ran = [spec for spec in sorted(results.counts) if results.records[spec].ran]
     if not ran:
         return None
     first = results.any_record
     return Recipe(
-        first["dataset"], first["title"], first["split"], first["images"], first["of"],
-        first["data_hash"], first["format"], tuple(_made(results, spec) for spec in ran),
+        first.dataset, first.title, first.split, first.images, first.of, first.data_hash,
+        first.format, tuple(_made(results, spec) for spec in ran),
     )  # fmt: skip
-
-
-def _ours(record: Mapping[str, Any]) -> bool:
-    return "imported" not in record and record["group"] != "submitted"
 
 
 def _made(results: Results, spec: str) -> Entry:
     record = results.records[spec]
     return Entry(
         spec,
-        record["method_hash"],
-        record["own"],
-        tuple(record["wanted"]),
-        counts_hash(results.folder / f"{record['file']}.csv"),
-        {} if record["failed"] else _f1(results.counts[spec]),
-        record["parameters"],
-        record["environment"],
-        record["rules"],
-        len(record["failed"]),
-        record.get("tuning_hash") or "",
+        record.method_hash,
+        record.own,
+        record.wanted,
+        counts_hash(results.folder / f"{record.file}.csv"),
+        {} if record.failed else _f1(results.counts[spec]),
+        record.parameters,
+        record.environment,
+        record.rules,
+        len(record.failed),
+        record.tuning_hash or "",
     )
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from istsbench.results.results import Results
 from istsbench.runs.maps import MapStore
-from istsbench.runs.record import map_store
+from istsbench.runs.record import Record, map_store
 
 FOLDER = "masks"  # below a results folder: METHOD.json, masks of the own rule
 
@@ -80,11 +80,11 @@ def _unpacked(entry: dict, row: Any) -> np.ndarray | None:
     return decode(runs, (height, width)) if whole and height * width == pixels else None
 
 
-def _packed(folder: Path, record: dict) -> dict[str, dict]:
+def _packed(folder: Path, record: Record) -> dict[str, dict]:
     """Masks that came with a pack, unless the counts were made anew since."""
     try:
-        stored = json.loads((folder / FOLDER / f"{record['file']}.json").read_bytes())
-        images = stored["images"] if stored["csv"] == record["csv"] else {}
+        stored = json.loads((folder / FOLDER / f"{record.file}.json").read_bytes())
+        images = stored["images"] if stored["csv"] == record.csv else {}
         return images if isinstance(images, dict) else {}
     except (FileNotFoundError, KeyError, TypeError, ValueError, RecursionError):
         return {}

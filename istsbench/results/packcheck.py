@@ -21,7 +21,7 @@ import pandas as pd
 from istsbench.data.images import MAX_PIXELS
 from istsbench.errors import PackError
 from istsbench.runs.counting import COLUMNS
-from istsbench.runs.record import FORMAT
+from istsbench.runs.record import FORMAT, Record, from_json
 from istsbench.threshold import RULES
 
 KIND, VERSION = "istsbench results pack", 1
@@ -50,7 +50,7 @@ INTEGERS = tuple(c for c in COLUMNS if c not in ("image", "rule", "level", "seco
 class Row:
     """A method of a pack, checked."""
 
-    record: dict[str, Any]
+    record: Record
     own: pd.DataFrame  # counts of the own rule, indexed by image
 
 
@@ -90,15 +90,8 @@ def _whole(found: dict[str, Any], key: str, what: str, low: int, high: int) -> i
     return value
 
 
-def _texts(found: dict[str, Any], key: str, what: str) -> dict[str, str]:
-    value = found.get(key)
-    if not isinstance(value, dict) or not _all_texts(value.values()):
-        raise PackError(f"{what}: {key} is {_short(value)}, expected texts by name")
-    return value
-
-
-def _all_texts(values: Iterable[object]) -> bool:
-    return all(isinstance(value, str) and len(value) <= MAX_TEXT for value in values)
+def _all_texts(values: Iterable[str]) -> bool:
+    return all(len(value) <= MAX_TEXT for value in values)
 
 
 def _short(value: object) -> str:
@@ -161,51 +154,52 @@ def checked_method(
 ) -> Row:
     """The record and counts of one method; `protocol` is the manifest's."""
     what = f"{file}/record.json"
-    record = parse(data, what)
-    _protocol(record, what)
+    found = parse(data, what)
+    _protocol(found, what)
     for key, value in protocol.items():
         _expect(
-            record.get(key) == value,
-            f"{what}: {key} is {_short(record.get(key))}, the manifest has {_short(value)}",
+            found.get(key) == value,
+            f"{what}: {key} is {_short(found.get(key))}, the manifest has {_short(value)}",
         )
-    _expect(record.get("file") == file, f"{what}: file is {_short(record.get('file'))}")
+    try:
+        record = from_json(found)
+    except ValueError as error:
+        raise PackError(f"{what}: {error}") from None
+    _expect(record.file == file, f"{what}: file is {_short(record.file)}")
     for key in ("method", "label", "group", "venue", "status", "own"):
-        _text(record, key, what)
-    _expect(bool(record["method"] and record["label"]), f"{what}: no name")
-    _text(record, "method_hash", what, _HEX)
-    _whole(record, "year", what, 0, 9999)
+        _text(found, key, what)
+    _expect(bool(record.method and record.label), f"{what}: no name")
+    _text(found, "method_hash", what, _HEX)
+    _whole(found, "year", what, 0, 9999)
     for key in ("parameters", "rules", "failed", "environment"):
-        _texts(record, key, what)
-    notes, wanted = record.get("notes"), record.get("wanted")
+        texts = getattr(record, key).values()
+        _expect(_all_texts(texts), f"{what}: {key} holds a text that is too long")
+    _expect(_all_texts(record.notes), f"{what}: a note is too long")
+    wanted = record.wanted
     _expect(
-        isinstance(notes, list) and _all_texts(notes),
-        f"{what}: notes is {_short(notes)}, expected texts",
-    )
-    _expect(
-        isinstance(wanted, list)
-        and "own" in wanted
-        and wanted == [r for r in RULES if r in wanted],
+        "own" in wanted and wanted == tuple(r for r in RULES if r in wanted),
         f"{what}: wanted is {_short(wanted)}, expected rules with own among them",
     )
     _expect(
-        "own" in record["rules"] and set(record["rules"]) <= set(wanted or ()),
+        "own" in record.rules and {*record.rules} <= {*wanted},
         f"{what}: rules are not those wanted",
     )
-    tuning = record.get("tuning_hash")
     _expect(
-        tuning is None or isinstance(tuning, str) and bool(_HEX.fullmatch(tuning)),
-        f"{what}: tuning_hash is {_short(tuning)}",
+        record.tuning_hash is None or bool(_HEX.fullmatch(record.tuning_hash)),
+        f"{what}: tuning_hash is {_short(record.tuning_hash)}",
     )
+    for key in ("method", "label", "split", "dataset", "title", "plan"):
+        if record.trained is not None and getattr(record.trained, key) is not None:
+            _text(found["trained"], key, f"{what}: trained")
     for key in ("auc", "average_precision"):
-        value = record.get(key)
-        real = isinstance(value, float | int) and not isinstance(value, bool)
+        area = getattr(record, key)
         _expect(
-            value is None or real and 0 <= value <= 1 + 1e-9,
-            f"{what}: {key} is {_short(value)}, expected 0..1",
+            area is None or 0 <= area <= 1 + 1e-9,
+            f"{what}: {key} is {_short(area)}, expected 0..1",
         )
     for key, member in (("csv", counts), ("curve", curve)):
         _expect(
-            record.get(key) == hashlib.sha256(member).hexdigest(),
+            getattr(record, key) == hashlib.sha256(member).hexdigest(),
             f"{what}: {key} is not the hash of the file beside it",
         )
     rows = _counts(counts, record, f"{file}/counts.csv")
@@ -238,13 +232,13 @@ def _frame(
     return frame
 
 
-def _counts(data: bytes, record: dict[str, Any], what: str) -> pd.DataFrame:
+def _counts(data: bytes, record: Record, what: str) -> pd.DataFrame:
     rows = _frame(data, what, COLUMNS, ("image", "rule"))
     for name in rows["image"].unique():
         _expect(
             bool(_IMAGE.fullmatch(name)), f"{what}: image {_short(name)} is not allowed as a name"
         )
-    names, failed, rules = set(rows["image"]), set(record["failed"]), set(record["rules"])
+    names, failed, rules = set(rows["image"]), {*record.failed}, {*record.rules}
     _expect(
         not rows.duplicated(["image", "rule"]).any()
         and set(rows["rule"]) <= rules
@@ -252,8 +246,8 @@ def _counts(data: bytes, record: dict[str, Any], what: str) -> pd.DataFrame:
         f"{what}: not one row for each image and rule",
     )
     _expect(
-        len(names) + len(failed - names) >= record["images"] >= len(names) > 0,
-        f"{what}: counts of {len(names)} images, the record has {record['images']}",
+        len(names) + len(failed - names) >= record.images >= len(names) > 0,
+        f"{what}: counts of {len(names)} images, the record has {record.images}",
     )
     for column in INTEGERS:
         values = rows[column]
@@ -293,10 +287,10 @@ def _curve(data: bytes, what: str) -> None:
 
 def checked_masks(data: bytes, row: Row) -> dict[str, dict[str, Any]]:
     """Image -> `size` (H, W) and `runs`, which agree with the counts in size and area."""
-    what = f"{row.record['file']}/masks.json"
+    what = f"{row.record.file}/masks.json"
     found = parse(data, what)
     images = found.get("images")
-    _expect(found.get("csv") == row.record["csv"], f"{what}: masks of other counts")
+    _expect(found.get("csv") == row.record.csv, f"{what}: masks of other counts")
     _expect(
         isinstance(images, dict) and set(images) == set(row.own.index),
         f"{what}: masks of other images than those counted",

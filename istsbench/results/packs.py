@@ -22,7 +22,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ from istsbench.results.results import PROTOCOL, Results
 from istsbench.runs.counting import count_image
 from istsbench.runs.images import Images, folder_name
 from istsbench.runs.maps import StoredMap
-from istsbench.runs.record import write_record
+from istsbench.runs.record import Origin, Record, as_json, sound, write_record
 from istsbench.threshold import Fixed
 
 MAX_PACK = 200_000_000  # bytes of the archive
@@ -72,13 +72,13 @@ def export_pack(folder: Path, pack: Path, specs: Sequence[str] | None = None) ->
             raise DataError(f"{folder}: no counts of {spec}; {why or f'has {_all(results)}'}")
     if not 0 < len(chosen) <= MAX_METHODS:
         raise DataError(f"{folder}: {len(chosen)} methods, a pack holds 1 to {MAX_METHODS}")
-    record = results.records[chosen[0]]
-    protocol = {key: record[key] for key in (*PROTOCOL, "title", "images", "of")}
+    first = results.records[chosen[0]]
+    protocol = {key: getattr(first, key) for key in (*PROTOCOL, "title", "images", "of")}
     members: dict[str, dict] = {}
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for spec in chosen:
-            name = results.records[spec]["file"]
+            name = results.records[spec].file
             contents = _contents(folder, results, spec)
             _check_own(name, protocol, contents)
             for member, data in contents.items():
@@ -90,7 +90,7 @@ def export_pack(folder: Path, pack: Path, specs: Sequence[str] | None = None) ->
             "version": VERSION,
             "istsbench": __version__,
             "protocol": protocol,
-            "methods": [results.records[spec]["file"] for spec in chosen],
+            "methods": [results.records[spec].file for spec in chosen],
             "members": members,
         }
         file.writestr(_info("manifest.json"), json.dumps(manifest, indent=1, ensure_ascii=False))
@@ -111,7 +111,7 @@ def _info(name: str) -> zipfile.ZipInfo:
 def _contents(folder: Path, results: Results, spec: str) -> dict[str, bytes]:
     """The members of one method by name."""
     record = results.records[spec]
-    if "own" not in record["wanted"]:
+    if "own" not in record.wanted:
         raise DataError(f"{folder}: {spec} has no counts of its own rule; rerun with --rules own")
     masks = Masks.of(folder.parent, results, spec, "own")
     images = {}
@@ -123,10 +123,10 @@ def _contents(folder: Path, results: Results, spec: str) -> dict[str, bytes]:
                 "make its map again with `istsbench run --fresh`"
             )
         images[name] = {"size": list(mask.shape), "runs": encode(mask)}
-    packed = {"rule": "own", "csv": record["csv"], "images": images}
-    file = record["file"]
+    packed = {"rule": "own", "csv": record.csv, "images": images}
+    file = record.file
     return {
-        "record.json": json.dumps(record, indent=1, ensure_ascii=False).encode(),
+        "record.json": json.dumps(as_json(record), indent=1, ensure_ascii=False).encode(),
         "counts.csv": (folder / f"{file}.csv").read_bytes(),
         "curve.csv": (folder / "curves" / f"{file}.csv").read_bytes(),
         "masks.json": json.dumps(packed, separators=(",", ":"), ensure_ascii=False).encode(),
@@ -165,29 +165,30 @@ def import_pack(
     with _Pack(pack) as opened:
         protocol = opened.manifest["protocol"]
         folder = out / folder_name(*(protocol[key] for key in ("dataset", "split", "images", "of")))
-        stored = _stored(folder, protocol)
+        there = _there(folder, protocol)
         truth, why = _truth(protocol, data_root, dataset)
-        fresh: dict[str, str] = {}  # file -> spec
+        fresh: dict[str, Record] = {}  # by file
         present = []
         for file in opened.manifest["methods"]:
             row = _check_own(file, protocol, opened.contents(file))
-            spec = row.record["method"]
-            if spec in fresh.values():
+            spec = row.record.method
+            if any(spec == other.method for other in fresh.values()):
                 raise PackError(f"{pack}: {spec} stands twice")
             if truth is not None:
                 _recount(row, opened.contents(file)["masks.json"], truth)
-            if _already(folder, stored, row.record):
+            if _already(folder, there, row.record):
                 present.append(spec)
             else:
-                fresh[file] = spec
-        note = {"pack": opened.digest, "verified": truth is not None}
-        for file in fresh:
+                fresh[file] = row.record
+        note = Origin(pack=opened.digest, verified=truth is not None)
+        for file, record in fresh.items():
             contents = opened.contents(file)
             write_atomic(folder / FOLDER / f"{file}.json", contents["masks.json"])
             write_atomic(folder / "curves" / f"{file}.csv", contents["curve.csv"])
             write_atomic(folder / f"{file}.csv", contents["counts.csv"])
-            write_record(folder, {**json.loads(contents["record.json"]), "imported": note})
-    return Imported(folder, tuple(fresh.values()), tuple(present), truth is not None, why)
+            write_record(folder, replace(record, imported=note))
+    new = tuple(record.method for record in fresh.values())
+    return Imported(folder, new, tuple(present), truth is not None, why)
 
 
 class _Pack:
@@ -275,33 +276,29 @@ def _check_end(path: Path, data: bytes) -> None:
         raise PackError(f"{path}: a list of members of {directory} bytes, at most {MAX_DIRECTORY}")
 
 
-def _stored(folder: Path, protocol: dict[str, Any]) -> dict[str, dict]:
+def _there(folder: Path, protocol: dict[str, Any]) -> dict[str, Record]:
     """Records that are in the folder, by method; they must be of the same protocol."""
     found = {}
     for path in sorted(folder.glob("*.json")):
-        try:
-            record = json.loads(path.read_bytes())
-            found[record["method"]] = record
-        except (KeyError, TypeError, ValueError):
+        record = sound(folder, path.stem)
+        if record is None:
             continue
+        found[record.method] = record
         for key in PROTOCOL:
-            if record.get(key) != protocol[key]:
+            if getattr(record, key) != protocol[key]:
                 raise PackError(
-                    f"{folder}: {record['method']} there has {key} {record.get(key)!r}, the pack "
+                    f"{folder}: {record.method} there has {key} {getattr(record, key)!r}, the pack "
                     f"has {protocol[key]!r}; they cannot share a table (choose another --out)"
                 )
     return found
 
 
-def _already(folder: Path, stored: dict[str, dict], record: dict[str, Any]) -> bool:
+def _already(folder: Path, there: dict[str, Record], record: Record) -> bool:
     """Whether the row is there; raises `PackError` if another one is in its place."""
-    spec, other = record["method"], stored.get(record["method"])
-    if other is not None and (other.get("csv"), other.get("curve")) == (
-        record["csv"],
-        record["curve"],
-    ):
+    spec, other = record.method, there.get(record.method)
+    if other is not None and (other.csv, other.curve) == (record.csv, record.curve):
         return True
-    taken = [folder / f"{record['file']}.{kind}" for kind in ("json", "csv")]
+    taken = [folder / f"{record.file}.{kind}" for kind in ("json", "csv")]
     if other is not None or any(path.exists() for path in taken):
         raise PackError(
             f"{folder}: there is another row {spec!r} already, with other counts; "
@@ -333,7 +330,7 @@ def _truth(
 
 def _recount(row: Row, masks: bytes, truth: dict[str, _Truth]) -> None:
     """Make the counts of the own rule again; raises `PackError` where they differ."""
-    spec = row.record["method"]
+    spec = row.record.method
     if strange := set(row.own.index) - set(truth):
         raise PackError(f"{spec}: counts of {min(strange)!r}, which is not in the split")
     for name, entry in json.loads(masks)["images"].items():

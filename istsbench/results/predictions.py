@@ -17,10 +17,10 @@ from istsbench.data.images import read_grey
 from istsbench.data.layouts import pictures
 from istsbench.errors import DataError, WrongUse
 from istsbench.registry import file_name
-from istsbench.runs.counting import count
+from istsbench.runs.counting import count, write_counts
 from istsbench.runs.images import Images
 from istsbench.runs.maps import StoredMap
-from istsbench.runs.record import FORMAT, map_store, stored, write_counts
+from istsbench.runs.record import Record, map_store, sound
 from istsbench.runs.run import DEFAULT_RULES
 from istsbench.threshold import Fixed
 
@@ -35,7 +35,7 @@ def submit(
     label: str = "submitted",
     split: str = "test",
     wanted: Sequence[str] = DEFAULT_RULES,
-) -> tuple[Path, dict]:
+) -> tuple[Path, Record]:
     """Count the prediction images in `folder`; returns the results folder and the record.
 
     The row is called `label` in tables and `submitted(label)` in results. Raises `DataError`
@@ -60,34 +60,24 @@ def submit(
         digest.update(name.encode() + pixels.tobytes())
         predictions[name] = pixels
     spec = f"submitted({label})"
-    file = file_name(spec)
-    record = {
-        "format": FORMAT,
-        "method": spec,
-        "label": label,
-        "group": "submitted",
-        "venue": "",
-        "year": 9999,
-        "status": "submitted",
-        "parameters": {},
-        "own": repr(RULE),
-        "file": file,
-        "method_hash": digest.hexdigest()[:10],
-        "dataset": dataset.name,
-        "title": dataset.title,
-        "split": split,
-        "images": len(images.names),
-        "of": len(dataset.names(split)),
-        "data_hash": images.hash(images.names),
-        "tuning_hash": None,
-        "wanted": list(wanted),
-        "notes": list(images.notes),
-    }
-    there = stored(out / images.tag, file)
-    if there and there.get("method_hash") != record["method_hash"]:
+    record = Record(
+        method=spec,
+        label=label,
+        group="submitted",
+        year=9999,
+        status="submitted",
+        own=repr(RULE),
+        file=file_name(spec),
+        method_hash=digest.hexdigest()[:10],
+        wanted=tuple(wanted),
+        notes=images.notes,
+        **images.fields(),
+    )
+    there = sound(out / images.tag, record.file)
+    if there is not None and there.method_hash != record.method_hash:
         raise WrongUse(
             f"a row {label!r} with other predictions is there; give another --label, or remove "
-            f"{out / images.tag / file}.json to replace it"
+            f"{out / images.tag / record.file}.json to replace it"
         )
     store = map_store(out, record)
     for name, pixels in predictions.items():

@@ -43,24 +43,22 @@ class Protocol:
         """The protocol of a results folder; raises `ProtocolMix` if its methods differ in it."""
         tuned_on = None
         for spec, record in results.records.items():
-            if "wanted" not in record:  # never ran: it has no number to compare
+            if not record.wanted:  # never ran: it has no number to compare
                 continue
-            if rule not in record["wanted"]:
+            if rule not in record.wanted:
                 raise ProtocolMix(
-                    f"{results.folder}: {spec} was counted under {', '.join(record['wanted'])}, "
+                    f"{results.folder}: {spec} was counted under {', '.join(record.wanted)}, "
                     f"not under {rule!r}; rerun with --rules {rule}"
                 )
             if rule == "tuned":
-                tuned_on = tuned_on or record.get("tuning_hash")
-                if record.get("tuning_hash") != tuned_on:
+                tuned_on = tuned_on or record.tuning_hash
+                if record.tuning_hash != tuned_on:
                     raise ProtocolMix(
                         f"{results.folder}: {spec} was tuned on other images than the methods "
                         "before it; rerun it with --rules tuned"
                     )
         record = results.any_record
-        return cls(
-            record["data_hash"], rule, reduction, match, size, tuned_on, record.get("format", 1)
-        )
+        return cls(record.data_hash, rule, reduction, match, size, tuned_on, record.format)
 
     @property
     def id(self) -> str:

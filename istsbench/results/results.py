@@ -14,8 +14,7 @@ import pandas as pd
 from istsbench.errors import DataError, ProtocolMix
 from istsbench.metrics import summarise
 from istsbench.results.rows import in_row_order
-from istsbench.runs.record import by_reason
-from istsbench.runs.seal import read_counts, read_record
+from istsbench.runs.record import Record, by_reason, read_counts, read_record
 from istsbench.threshold import RULES
 
 PROTOCOL = ("format", "dataset", "split", "data_hash")
@@ -27,7 +26,7 @@ class Results:
     """The results of one data set and split: a record and counts for each method."""
 
     folder: Path
-    records: dict[str, dict]  # method spec -> its JSON record
+    records: dict[str, Record]  # by method spec
     counts: dict[str, pd.DataFrame]  # method spec -> rows as `counting.COLUMNS`
 
     @classmethod
@@ -37,7 +36,7 @@ class Results:
         Raises `DataError` if there is none or a file is damaged, `ProtocolMix` if they do
         not belong together.
         """
-        records: dict[str, dict] = {}
+        records: dict[str, Record] = {}
         counts: dict[str, pd.DataFrame] = {}
         wanted = None if methods is None else set(methods)
         for path in sorted(folder.glob("*.json")):
@@ -47,51 +46,48 @@ class Results:
                 if wanted is None:
                     raise
                 continue  # it is for those who want all
-            if not record:
+            if record is None or (wanted is not None and record.method not in wanted):
                 continue
-            if wanted is not None and record["method"] not in wanted:
-                continue
-            records[record["method"]] = record
+            records[record.method] = record
             rows = path.with_suffix(".csv")
-            if "csv" in record and rows.is_file():
-                counts[record["method"]] = _read(rows, partial(_counts, record))
+            if record.csv and rows.is_file():
+                counts[record.method] = _read(rows, partial(_counts, record))
         if not records:
             which = f" of {', '.join(sorted(wanted))}" if wanted else ""
             raise DataError(f"{folder}: no results{which}; make some with `istsbench run`")
         first = next(iter(records.values()))
         for spec, record in records.items():
             for key in PROTOCOL:
-                if record.get(key) != first.get(key):
+                one, other = getattr(record, key), getattr(first, key)
+                if one != other:
                     raise ProtocolMix(
-                        f"{folder}: {spec} has {key} {record.get(key)!r} and {first['method']} "
-                        f"has {first.get(key)!r}; rerun the older one before they share a table"
+                        f"{folder}: {spec} has {key} {one!r} and {first.method} has {other!r}; "
+                        "rerun the older one before they share a table"
                     )
         return cls(folder, records, counts)
 
     @property
-    def any_record(self) -> dict:
+    def any_record(self) -> Record:
         return next(iter(self.records.values()))
 
     @property
     def rules(self) -> list[str]:
         """The rules that every method here was counted under."""
-        common = [set(record["wanted"]) for record in self.records.values() if "wanted" in record]
+        common = [{*record.wanted} for record in self.records.values() if record.wanted]
         shared = set.intersection(*common) if common else set()
         return [rule for rule in RULES if rule in shared]
 
     def complete(self, spec: str, rule: str) -> bool:
         """Whether every image of the split was counted under the rule."""
         rows = self.counts.get(spec)
-        return rows is not None and int((rows["rule"] == rule).sum()) == int(
-            self.records[spec]["images"]
-        )
+        return rows is not None and int((rows["rule"] == rule).sum()) == self.records[spec].images
 
     def failure(self, spec: str) -> str | None:
         """Why a method, or how many of its images and why, failed; None if none did."""
-        failed = self.records[spec].get("failed") or {}
+        failed = self.records[spec].failed
         if not failed:
             return None
-        many = f"{len(failed)} of {self.records[spec]['images']} images failed: "
+        many = f"{len(failed)} of {self.records[spec].images} images failed: "
         return f"{'' if '' in failed else many}{by_reason(failed)}"
 
     def summary(self, rule: str, reduction: str) -> pd.DataFrame:
@@ -103,13 +99,15 @@ class Results:
         """
         lines = []
         for spec, record in self.records.items():
-            line = {key: record.get(key) for key in ("method", "label", "group", "year", "status")}
+            shared = ("method", "label", "group", "year", "status")
+            line = {key: getattr(record, key) for key in shared}
             if self.complete(spec, rule):
                 rows = self.counts[spec].query("rule == @rule")
                 line |= summarise(rows, reduction)
                 line |= {"seconds": rows["seconds"].mean()}
-                line |= {area: _number(record[area]) for area in ("auc", "average_precision")}
-                line |= {"rule": record["rules"].get(rule, "")}
+                line |= {"auc": _number(record.auc)}
+                line |= {"average_precision": _number(record.average_precision)}
+                line |= {"rule": record.rules.get(rule, "")}
             lines.append(line)
         frame = pd.DataFrame(lines, columns=[*SUMMARY])
         return in_row_order(frame)
@@ -128,10 +126,10 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
         ) from error
 
 
-def _counts(record: dict, path: Path) -> pd.DataFrame:
+def _counts(record: Record, path: Path) -> pd.DataFrame:
     # Only times may be missing: an image may be called NA.
     frame = pd.read_csv(
-        io.BytesIO(read_counts(path, record)),
+        io.BytesIO(read_counts(path.parent, record)),
         dtype={"image": str},
         keep_default_na=False,
         na_values={"seconds": [""]},

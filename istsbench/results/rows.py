@@ -6,27 +6,25 @@ import re
 from collections.abc import Iterable, Mapping
 from math import inf
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from istsbench import registry
 from istsbench.errors import DataError, UnknownName, WrongUse
-from istsbench.runs.seal import read_record
+from istsbench.runs.record import sound
 
 EVERY = "all"
 
 
-def row_order(row: Mapping[Any, Any]) -> tuple[bool, float, str]:
+def row_order(group: str, year: float | None, label: str) -> tuple[bool, float, str]:
     """Sorts rows by year and label as the paper prints them: games last, no year behind."""
-    year = row["year"]
-    return row["group"] == "game", inf if year is None or year != year else year, str(row["label"])
+    return group == "game", inf if year is None or year != year else year, str(label)
 
 
 def in_row_order(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame with `group`, `year` and `label`, its lines in `row_order`, numbered from 0."""
-    rows = frame[["group", "year", "label"]].to_dict("records")
-    places = sorted(range(len(rows)), key=lambda place: row_order(rows[place]))
+    rows = frame[["group", "year", "label"]].to_numpy().tolist()
+    places = sorted(range(len(rows)), key=lambda place: row_order(*rows[place]))
     return frame.iloc[places].reset_index(drop=True)
 
 
@@ -71,13 +69,9 @@ def _labels(folder: Path) -> dict[str, tuple[str, str]]:
     """Spec -> label and group. A damaged record is for those who ask for its row."""
     found = {}
     for path in sorted(folder.glob("*.json")):
-        try:
-            record = read_record(path)
-        except ValueError:
-            continue
-        if record:
-            spec = str(record["method"])
-            found[spec] = (str(record.get("label", spec)), str(record.get("group", "")))
+        record = sound(folder, path.stem)
+        if record is not None:
+            found[record.method] = record.label, record.group
     if not found:
         raise DataError(f"{folder}: no results; make some with `istsbench run`")
     return found

@@ -7,8 +7,6 @@ those of a pack too.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
 from istsbench.metrics import RATIOS
@@ -16,7 +14,6 @@ from istsbench.results.results import Results
 
 SPREAD = (*RATIOS, "niou", "pd", "fa", "auc")  # given a standard deviation
 NUMBERS = (*SPREAD, "average_precision", "seconds")
-_LONGEST = 500  # characters of a text in a record
 
 
 def trained_on(results: Results) -> list[str]:
@@ -25,35 +22,17 @@ def trained_on(results: Results) -> list[str]:
     The data set is that of the weights; it is the one of the table only where they do not say.
     """
     found: dict[tuple[str, str], list[str]] = {}
-    own = results.any_record["title"]
+    own = results.any_record.title
     for record in results.records.values():
-        trained = record.get("trained")
-        if not isinstance(trained, dict):
-            continue
-        split, epochs = trained.get("split"), trained.get("epochs")
-        if isinstance(split, str) and split.isprintable() and len(split) <= _LONGEST:
-            told = f" ({epochs} epochs)" if type(epochs) is int else ""
-            title = trained.get("title", own)
-            known = isinstance(title, str) and title.isprintable() and len(title) <= _LONGEST
-            found.setdefault((split, title if known else own), []).append(record["label"] + told)
+        trained = record.trained
+        if trained is not None and trained.split is not None:
+            told = "" if trained.epochs is None else f" ({trained.epochs} epochs)"
+            place = trained.split, trained.title or own
+            found.setdefault(place, []).append(record.label + told)
     return [
         f"Weights trained on the split {split} ({title}): {', '.join(labels)}."
         for (split, title), labels in found.items()
     ]
-
-
-def _kind(record: dict[str, Any]) -> tuple[str, str] | None:
-    """What rows that may share a mean have in common; None for others.
-
-    Records may come from strangers, hence the checks.
-    """
-    found = record.get("trained")
-    if not isinstance(found, dict) or type(found.get("seed")) is not int:
-        return None
-    texts = [found.get(key) for key in ("method", "label", "plan")]
-    if not all(isinstance(t, str) and t.isprintable() and len(t) <= _LONGEST for t in texts):
-        return None
-    return found["method"], found["plan"]
 
 
 def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[str]]:
@@ -63,21 +42,22 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
     number; both are nan in other rows. Rows that are not complete stay as they are. Two
     trainings with one seed are no sample of seeds: such rows stay too, and a note says why.
     """
-    kinds: dict[tuple[str, str], list[str]] = {}
+    trainings = {spec: one.trained for spec, one in results.records.items() if one.trained}
+    kinds: dict[tuple[str, str], list[str]] = {}  # what rows that may share a mean have in common
     for spec in part["method"][part["f1"].notna()]:
-        if kind := _kind(results.records[spec]):
+        if spec in trainings:
+            kind = trainings[spec].method, trainings[spec].plan
             kinds.setdefault(kind, []).append(spec)
     methods = [method for method, _ in kinds]
     frame, notes = part.set_index("method", drop=False), list[str]()
     frame = frame.assign(seeds=float("nan"), **{f"{s}_sd": float("nan") for s in SPREAD})
     for (method, plan), specs in kinds.items():
-        same_weights = {results.records[spec]["method_hash"]: spec for spec in reversed(specs)}
+        same_weights = {results.records[spec].method_hash: spec for spec in reversed(specs)}
         runs = [spec for spec in specs if spec in same_weights.values()]
         if len(runs) < 2:
             continue
-        told = results.records[runs[0]]["trained"]
-        seeds = [results.records[spec]["trained"]["seed"] for spec in runs]
-        title, label = results.any_record["title"], told["label"]
+        seeds = [trainings[spec].seed for spec in runs]
+        title, label = results.any_record.title, trainings[runs[0]].label
         if len(set(seeds)) < len(seeds):
             twice = [s for s, n in zip(runs, seeds, strict=True) if seeds.count(n) > 1]
             notes.append(
@@ -90,7 +70,8 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
         first = runs[0]
         frame.loc[first, [*NUMBERS]] = values[[*NUMBERS]].mean()
         frame.loc[first, [f"{s}_sd" for s in SPREAD]] = values[[*SPREAD]].std(ddof=1).to_numpy()
-        frame.loc[first, ["label", "seeds"]] = [label, len(runs)]
+        frame.loc[first, "label"] = label
+        frame.loc[first, "seeds"] = len(runs)
         frame.loc[first, "method"] = f"{method} over seeds" + (
             f", plan {plan}" if methods.count(method) > 1 else ""
         )

@@ -194,8 +194,8 @@ class Sensitivity:
     def foot(self) -> tuple[str, ...]:
         record = self.results.any_record
         return (
-            f"{record['title']}: split {record['split']} ({record['images']} images, hash "
-            f"{record['data_hash']}); protocols are rule/reduction/size.",
+            f"{record.title}: split {record.split} ({record.images} images, hash "
+            f"{record.data_hash}); protocols are rule/reduction/size.",
             f"Kendall's W over all protocols: {self.concordance:.2f} (1: all rank alike).",
             *self.notes,
         )
@@ -230,13 +230,13 @@ def sensitivity(
     """
     if score not in RATIOS:
         raise WrongUse(f"score is {score!r}, expected one of {', '.join(RATIOS)}")
-    ranked = {spec: r for spec, r in results.records.items() if "wanted" in r}
+    ranked = {spec: r for spec, r in results.records.items() if r.wanted}
     wanted = Results(results.folder, ranked, results.counts).rules if ranked else []
     specs, notes = [], []
     for spec, record in results.records.items():
         reason = _missing(results, spec, wanted, out if "512" in sizes else None)
         if reason:
-            notes.append(f"{record['label']} is left out: {reason}")
+            notes.append(f"{record.label} is left out: {reason}")
         else:
             specs.append(spec)
     if len(specs) < 2 or not wanted:
@@ -254,7 +254,7 @@ def sensitivity(
                     rows = counts[size][spec].query("rule == @rule")
                     record = ranked[spec]
                     value = summarise(_complete_columns(rows), reduction)[score]
-                    lines.append((spec, record["label"], record["group"], rule, reduction, size,
+                    lines.append((spec, record.label, record.group, rule, reduction, size,
                                   protocol, value))  # fmt: skip
     columns = ["method", "label", "group", *AXES, "protocol", "value"]
     frame = pd.DataFrame(lines, columns=columns)
@@ -265,7 +265,7 @@ def sensitivity(
 def _missing(results: Results, spec: str, wanted: Sequence[str], maps: Path | None) -> str | None:
     """Why a method cannot be ranked, if so; `maps` is the folder that must hold its maps."""
     record = results.records[spec]
-    if "wanted" not in record:
+    if not record.wanted:
         return results.failure(spec) or "it never ran"
     for rule in wanted:
         if not results.complete(spec, rule):
@@ -285,15 +285,15 @@ def _resized(
 ) -> dict[str, pd.DataFrame]:
     from joblib import Parallel, delayed
 
-    images = results.any_record["images"]
+    images = results.any_record.images
     tuning: tuple[str, ...] = ()
     if "tuned" in wanted:
-        limited = images < results.any_record["of"]
-        tuning = dataset.tuning_names(results.any_record["split"])[: images if limited else None]
+        limited = images < results.any_record.of
+        tuning = dataset.tuning_names(results.any_record.split)[: images if limited else None]
     tasks = []
     for spec, record in results.records.items():
         names = tuple(results.counts[spec]["image"].unique())
-        store, own = map_store(out, record), read_rule(record["rules"]["own"])
+        store, own = map_store(out, record), read_rule(record.rules["own"])
         needed = dataset.subset(dict.fromkeys((*names, *tuning)))
         tasks.append(delayed(resized_counts)(own, store, needed, names, tuning, wanted))
     parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")

@@ -1,4 +1,4 @@
-"""Stored maps to counts: the cheap half of a run, a pure function of files.
+"""Stored maps to counts on disk: the cheap half of a run, a function of files alone.
 
 For one method: the level of `tuned` and `oracle`, then a row of counts for each image
 and rule, and the exact operating curves over all pixels.
@@ -6,22 +6,31 @@ and rule, and the exact operating curves over all pixels.
 The curves, and the areas under them, pool the pixels of all images at one level. For that,
 maps are scaled to [0, 1] image by image (min-max), but for probabilities, which are pooled
 as they are; `threshold.of_probability` tells which these are.
+
+Counts under a rule that was not asked for this time stay: a run adds rules to what the same
+code, parameters and images have left, and takes none away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+import hashlib
+import io
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from istsbench.data.datasets import Dataset, Sample
+from istsbench.files import write_atomic
 from istsbench.metrics import Curve, Regions, best_rule, match_regions, pixel_counts, sweep
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.pool import Begin, Lost, in_processes
-from istsbench.threshold import HALF, Threshold, candidates, of_probability
+from istsbench.runs.record import Record, read_counts, sound, write_record
+from istsbench.threshold import HALF, RULES, Threshold, candidates, of_probability
 
 COLUMNS = (
     "image", "rule", "level", "tp", "fp", "fn", "tn", "targets", "detected", "false_pixels",
@@ -169,3 +178,68 @@ def _count_one(shared: tuple, number: int, begin: Begin) -> Counted:
     methods, dataset, names, tuning, wanted = shared
     own, store = methods[number]
     return count(own, store, dataset, names, tuning, wanted)
+
+
+def write_counts(
+    folder: Path,
+    record: Record,
+    counted: Counted,
+    store: MapStore,
+    failed: Mapping[str, str] | None = None,
+) -> Record:
+    """Write a method's counts, curve and completed record; return the record.
+
+    `store` holds the maps that were counted.
+    """
+    found = sound(folder, record.file)
+    csv, kept = _joined(folder, record, counted, found)
+    curve = counted.points.to_csv(index=False, float_format="%.9g").encode()
+    write_atomic(folder / f"{record.file}.csv", csv)
+    write_atomic(folder / "curves" / f"{record.file}.csv", curve)
+    auc, precision = counted.auc, counted.average_precision
+    record = replace(
+        record,
+        rules=counted.rules,
+        auc=None if math.isnan(auc) else auc,  # JSON has no nan
+        average_precision=None if math.isnan(precision) else precision,
+        failed=dict(failed or {}),
+        csv=hashlib.sha256(csv).hexdigest(),
+        curve=hashlib.sha256(curve).hexdigest(),
+        environment=store.made_by(),
+    )
+    if found is not None and kept:
+        wanted = tuple(rule for rule in RULES if rule in (*record.wanted, *kept))
+        both = {**found.rules, **counted.rules}
+        record = replace(
+            record,
+            wanted=wanted,
+            rules={rule: both[rule] for rule in wanted if rule in both},
+            tuning_hash=found.tuning_hash if "tuned" in kept else record.tuning_hash,
+            notes=tuple(dict.fromkeys([*record.notes, *found.notes])),
+        )
+    write_record(folder, record)
+    return record
+
+
+def _joined(
+    folder: Path, record: Record, counted: Counted, found: Record | None
+) -> tuple[bytes, list[str]]:
+    """The counts as a file, and the rules in it that are only in the file `found` speaks of."""
+    new = counted.rows.to_csv(index=False).encode()
+    if found is None or not found.csv or not found.alike(record):
+        return new, []
+    kept = [rule for rule in found.wanted if rule not in record.wanted]
+    if not kept:
+        return new, []
+    try:
+        old = read_counts(folder, found)
+    except (OSError, ValueError):
+        return new, []
+    ours, theirs = (
+        pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False) for data in (new, old)
+    )
+    rows = pd.concat([ours, theirs[theirs["rule"].isin(kept)]])
+    images = {name: place for place, name in enumerate(dict.fromkeys(rows["image"]))}
+    order = {"image": images, "rule": {name: place for place, name in enumerate(RULES)}}
+    rows = rows.sort_values(list(order), key=lambda column: column.map(order[str(column.name)]))
+    return rows.to_csv(index=False).encode(), kept

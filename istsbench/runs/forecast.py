@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from istsbench.data.datasets import Dataset, FolderDataset, open_dataset
 from istsbench.errors import BrokenMethod, DataError, WrongUse
 from istsbench.registry import Choice, choose
-from istsbench.runs.seal import read_record
+from istsbench.runs.maps import MapStore
+from istsbench.runs.record import sound
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -299,21 +300,17 @@ def _done(
     """Images whose map, or whose counts, the same code left in `out`; by name, not by pixels."""
     from istsbench.provenance import run_hash
     from istsbench.runs.images import folder_name
-    from istsbench.runs.record import map_store
 
     folder = out / folder_name(data.name, split, len(pixels), len(pixels))
-    try:
-        record = read_record(folder / f"{choice.file}.json")
-    except (OSError, ValueError):
-        record = {}
-    if not record and not (out / "maps" / data.name).is_dir():
+    record = sound(folder, choice.file)
+    if record is None and not (out / "maps" / data.name).is_dir():
         return set()
     try:
         code = run_hash(choice.create(), data.name)
     except (BrokenMethod, TypeError):  # the run records it
         return set()
-    same = {"method_hash": code, "images": len(pixels), "split": split}
-    if "csv" in record and all(record.get(key) == value for key, value in same.items()):
+    here = (code, len(pixels), split)
+    if record and record.csv and (record.method_hash, record.images, record.split) == here:
         return set(pixels)
-    store = map_store(out, {"file": choice.file, "dataset": data.name, "method_hash": code})
+    store = MapStore.of(out, data.name, choice.file, code)
     return {path.stem for path in store.folder.glob("*.npy")} & set(pixels)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from istsbench.data.datasets import Dataset, fingerprint
+from istsbench.data.datasets import Dataset, FolderDataset, fingerprint
 from istsbench.errors import DataError
 from istsbench.runs.shards import Shard
 
@@ -62,6 +64,22 @@ class Images:
 
     def hash(self, names: Sequence[str]) -> str:
         return fingerprint((name, self.pixels[name]) for name in names)
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of a record that tell of the images."""
+        data = self.dataset
+        place = None  # folders may be called alike; of the path a hash is enough
+        if isinstance(data, FolderDataset) and data.name.startswith("folder-"):
+            place = hashlib.sha256(str(data.root.resolve()).encode()).hexdigest()[:8]
+        return {
+            "folder": place,
+            "dataset": data.name,
+            "title": data.title,
+            "split": self.split,
+            "images": len(self.names),
+            "of": len(data.names(self.split)),
+            "data_hash": self.hash(self.names),
+        }
 
 
 def folder_name(dataset: str, split: str, images: int, of: int) -> str:

@@ -9,14 +9,20 @@ A failed image leaves `NAME.failed.json`.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from istsbench.files import atomic, write_atomic
+from istsbench.errors import RunError
+from istsbench.files import atomic, tidy, write_atomic
+from istsbench.provenance import environment
 
 try:
     from zlib_ng.zlib_ng import crc32  # the same numbers, an order of magnitude faster
@@ -24,6 +30,7 @@ except ImportError:  # where it has no wheel
     from zlib import crc32
 
 STAMPS = ".environment-*.json"  # beside maps: what made them
+RESERVE = 50_000_000  # bytes that must be free beyond what the maps will take
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,11 @@ class MapStore:
     """The maps of one method with its parameters, code version and weights."""
 
     folder: Path
+
+    @classmethod
+    def of(cls, out: Path, dataset: str, file: str, method_hash: str) -> Self:
+        """That of a method in the results folder `out`."""
+        return cls(out / "maps" / dataset / f"{file}-{method_hash}")
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"
@@ -107,11 +119,65 @@ class MapStore:
         except (FileNotFoundError, KeyError, ValueError, TypeError, RecursionError):
             return None
 
-    def forget(self, name: str) -> None:
-        """Remove what is stored of an image, so that it is made again."""
-        self._path(name).unlink(missing_ok=True)
-        self._failure(name).unlink(missing_ok=True)
+    def forget(self, *names: str) -> None:
+        """Remove what is stored of images, so that it is made again."""
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
+            self._failure(name).unlink(missing_ok=True)
+
+    def stamp(self, fresh: bool, device: str) -> None:
+        """Leave beside the maps what makes them from now on; if that is all of them, alone.
+
+        `device` is what the method computes on.
+        """
+        if fresh and not any(self.folder.glob("*.npy")):
+            for path in self.folder.glob(STAMPS):
+                path.unlink(missing_ok=True)
+        text = json.dumps(environment(device), sort_keys=True).encode()
+        path = self.folder / STAMPS.replace("*", hashlib.sha256(text).hexdigest()[:8])
+        if not path.is_file():
+            write_atomic(path, text)
+
+    def made_by(self) -> dict[str, str]:
+        """What made the maps: where several machines or versions did, each of their names."""
+        stamps = []
+        for path in sorted(self.folder.glob(STAMPS)):
+            try:
+                stamps.append(dict(json.loads(path.read_bytes())))
+            except (OSError, ValueError):
+                continue
+        stamps = stamps or [environment()]
+        keys = dict.fromkeys(key for one in stamps for key in one)
+        return {
+            key: "; ".join(dict.fromkeys(str(one[key]) for one in stamps if key in one))
+            for key in keys
+        }
 
 
 def _crc(*texts: str) -> int:
     return crc32(json.dumps(texts).encode())
+
+
+def check_folders(*folders: Path) -> None:
+    """Raise `RunError` if a folder cannot be made or written in; clear it of old litter."""
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+            tidy(folder)
+        except OSError as error:
+            raise RunError(
+                f"{folder}: results cannot be written ({error.strerror or error})"
+            ) from error
+
+
+def check_room(out: Path, size: int) -> None:
+    """Raise `RunError` if `size` bytes of maps will not fit on the disk of the folder `out`."""
+    free = shutil.disk_usage(out).free
+    need = size + RESERVE
+    if free < need:
+        raise RunError(
+            f"{out}: {free / 1e9:.2f} GB are free, this run needs about {need / 1e9:.2f} GB; "
+            "name another folder by --out"
+        )

@@ -1,293 +1,262 @@
-"""What a run writes of a method: its record, its counts, its curve; and whether they are whole.
+"""The record of a method, METHOD.json: one typed value, sealed when written, checked when read.
 
-Counts under a rule that was not asked for this time stay: a run adds rules to what the same
-code, parameters and images have left, and takes none away.
+It lies with the runs, which write it, and not with the results, which stand above the runs.
+Runs, submitted predictions and results packs write records; tables, figures and reports read
+them. Nothing else in the package knows how one looks on disk.
+
+A changed bit in a record, or in the counts that it states the sha256 of, is noticed before
+a table is made of it. Records from before there were seals are checked for their types.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
-import pandas as pd
-
-from istsbench.data.datasets import FolderDataset, picture_of, title_of
 from istsbench.files import write_atomic
-from istsbench.provenance import environment, method_hash, parameters
-from istsbench.registry import Choice
-from istsbench.runs.counting import Counted
-from istsbench.runs.images import Images
-from istsbench.runs.maps import STAMPS, MapStore
-from istsbench.runs.seal import read_counts, read_record, sealed
-from istsbench.segmenter import Segmenter, Trainable
-from istsbench.threshold import RULES
+from istsbench.runs.maps import MapStore
 
-REASONS = 3  # that a message names; a method can fail on each image in another way
-_BY_SEED = ("seed", "epoch", "stop")  # of a plan: what trainings of one kind may differ in
 FORMAT = 1  # of the counts; a change makes stored counts stale, not stored maps
 LOST = "not tried after others were lost, or its map is gone, or its image changed; run again"
-_OF_RULES = ("wanted", "tuning_hash", "notes")  # what differs by the rules that were asked for
-_FREE = (*_OF_RULES, "folder")
+SEAL = "seal"
+REASONS = 3  # that a message names; a method can fail on each image in another way
 
 
-def map_store(out: Path, record: dict) -> MapStore:
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """How the weights of a method came to be."""
+
+    method: str  # the spec without its weights
+    label: str
+    seed: int
+    split: str | None = None  # of the images
+    dataset: str | None = None
+    title: str | None = None  # of the data set
+    epochs: int | None = None  # planned
+    plan: str  # hash of all else that decided the training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a row that no run made here came from."""
+
+    pack: str  # sha256
+    verified: bool  # whether the own rule's counts were made again from the masks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A method on a data set: what its counts were made by, and what they come to.
+
+    Fields are in the order of the file. A method that could not even be made has no `wanted`,
+    and a reason in `failed` under the empty name.
+    """
+
+    format: int = FORMAT
+    method: str  # the spec, name(parameter=value, ...)
+    label: str
+    group: str = ""
+    venue: str = ""
+    year: int = 0  # 9999 for what was never published
+    status: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    own: str = ""  # its own threshold rule
+    file: str  # name of its files, without ending
+    method_hash: str = ""  # of code, parameters and weights
+    folder: str | None = None  # hash of the path, for data sets that may be called alike
+    dataset: str
+    title: str  # of the data set
+    split: str
+    images: int
+    of: int  # images in the split
+    data_hash: str  # of the names and pixels of the images
+    tuning_hash: str | None = None  # of the images that `tuned` looked at
+    wanted: tuple[str, ...] = ()  # rules
+    notes: tuple[str, ...] = ()
+    trained: Trained | None = None
+    rules: Mapping[str, str] = field(default_factory=dict)  # name -> the rule as a value
+    auc: float | None = None  # None where it is not defined
+    average_precision: float | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)  # image -> reason
+    csv: str = ""  # sha256 of the counts; empty before there are any
+    curve: str = ""  # sha256 of the ROC and PR curve
+    environment: Mapping[str, str] = field(default_factory=dict)  # what made the maps
+    imported: Origin | None = None
+
+    @property
+    def ran(self) -> bool:
+        """Whether its numbers were made by a run of this package here."""
+        return self.imported is None and self.group != "submitted"
+
+    def alike(self, other: Record) -> bool:
+        """Whether two rows differ at most by the rules that were asked for."""
+        return all(getattr(self, key) == getattr(other, key) for key in _IDENTITY)
+
+
+_IDENTITY = (
+    "format", "method", "label", "group", "venue", "year", "status", "parameters", "own", "file",
+    "method_hash", "dataset", "title", "split", "images", "of", "data_hash", "trained",
+)  # fmt: skip
+_OPTIONAL = ("folder", "trained", "imported")  # not in the file where there is nothing to say
+_COUNTED = (
+    "label", "group", "year", "file", "method_hash", "dataset", "images", "wanted", "rules", "auc",
+    "average_precision",
+)  # fmt: skip
+
+
+def map_store(out: Path, record: Record) -> MapStore:
     """Where the maps behind a record lie in the results folder `out`."""
-    name = f"{record['file']}-{record['method_hash']}"
-    return MapStore(out / "maps" / record["dataset"] / name)
+    return MapStore.of(out, record.dataset, record.file, record.method_hash)
 
 
-def of_method(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[str]) -> dict:
-    """What identifies the counts of a method; equal records mean equal counts."""
-    return {
-        "format": FORMAT,
-        "method": choice.spec,
-        "label": choice.label(type(method).card.label),
-        "group": type(method).card.group,
-        "venue": type(method).card.venue,
-        "year": type(method).card.year,
-        "status": type(method).card.status,
-        "parameters": {
-            # What a file holds is part of `method_hash`; where it lies differs by machine.
-            key: value.name if isinstance(value, Path) else repr(value)
-            for key, value in parameters(method).items()
-        },
-        "own": repr(method.threshold),
-        "file": choice.file,
-        "method_hash": method_hash(method),
-        **_of_images(images),
-        "tuning_hash": images.hash(images.tuning) if images.tuning else None,
-        "wanted": list(wanted),
-        "notes": [*images.notes, *_seen(method, images)],
-        **training(choice, method),
-    }
+# ------------------------------------------------------------------ on disk
 
 
-def _seen(method: Segmenter, images: Images) -> list[str]:
-    """A note where a method has learnt from images that it is scored on, or may have."""
-    if not isinstance(method, Trainable):
-        return []
-    plan, data = method.training_plan() or {}, images.dataset
-    learnt, there = method.learnt_from(), plan.get("dataset", data.name)
-    if learnt is not None:
-        seen = {name for name in images.names if picture_of(images.pixels[name]) in learnt}
-    elif there == data.name:
-        seen = {*data.learnt(images.split)} & {*images.names}
-    else:
-        return [
-            f"its weights are of {title_of(there)}, and their file does not say of which images: "
-            "some of these may be among them"
-        ]
-    if not seen:
-        return []
-    return [f"{len(seen)} of {len(images.names)} images are for training or validation"]
+def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a record with the hash of all of them."""
+    rest = {key: value for key, value in values.items() if key != SEAL}
+    text = json.dumps(rest, sort_keys=True)
+    return {**rest, SEAL: hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
-def of_broken(choice: Choice, images: Images, reason: str) -> dict:
-    """The record of a method that could not even be made."""
-    return {
-        "format": FORMAT,
-        "method": choice.spec,
-        "file": choice.file,
-        "label": choice.spec,
-        "group": "",
-        "venue": "",
-        "year": 0,
-        "status": "",
-        **_of_images(images),
-        "failed": {"": reason},
-    }
+def as_json(record: Record) -> dict[str, Any]:
+    """The values that METHOD.json holds besides the seal."""
+    values = asdict(record)
+    for part, optional in ((values, _OPTIONAL if record.wanted else [*values]),
+                           (values["trained"] or {}, ("dataset", "title"))):  # fmt: skip
+        for key in optional:
+            if part.get(key, 0) in (None, "", (), {}):
+                del part[key]
+    return values
 
 
-def _of_images(images: Images) -> dict:
-    data = images.dataset
-    path = data.root if isinstance(data, FolderDataset) else None
-    named = data.name.startswith("folder-")
-    return {
-        # Folders may be called alike; of the path a hash is enough.
-        **({"folder": _short(str(path.resolve()))} if path and named else {}),
-        "dataset": data.name,
-        "title": data.title,
-        "split": images.split,
-        "images": len(images.names),
-        "of": len(data.names(images.split)),
-        "data_hash": images.hash(images.names),
-    }
+def write_record(folder: Path, record: Record) -> None:
+    """Write OUT/TAG/METHOD.json."""
+    text = json.dumps(sealed(as_json(record)), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(folder / f"{record.file}.json", f"{text}\n".encode())
 
 
-def stored(folder: Path, file: str) -> dict:
-    """The record of a method in a results folder; empty if there is no sound one."""
+def read_record(path: Path) -> Record | None:
+    """The record in a file, None if the file holds something else.
+
+    Raises `ValueError` if it is damaged.
+    """
+    found = _json(path.read_bytes())
+    if not isinstance(found, dict) or "method" not in found:
+        if (path.parent / "curves" / f"{path.stem}.csv").is_file():
+            raise ValueError("no record of a method, but its curve is there")
+        return None
+    record = from_json(found)
+    if record.file != path.stem:
+        raise ValueError(f"it is the record of {record.file}")
+    return record
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _no_number(text: str) -> Never:
+    raise ValueError(f"it holds {text}")
+
+
+def from_json(found: Mapping[str, Any]) -> Record:
+    """The record of the values in a file; raises `ValueError` if they are not one's."""
+    if SEAL in found and sealed(found) != found:
+        raise ValueError("it is not as it was written")
+    for key in _COUNTED if found.get("csv") else ():
+        if key not in found:
+            raise ValueError(f"no {key}")
+    parts = {"trained": Trained, "imported": Origin}
+    values = {key: value for key, value in found.items() if key not in parts}
+    for key, kind in parts.items():
+        if found.get(key) is not None:
+            if not isinstance(found[key], dict):
+                raise ValueError(f"{key} is {type(found[key]).__name__}")
+            values[key] = kind(**_typed(kind, found[key], f"{key}: "))
+    return Record(**_typed(Record, values))
+
+
+# The type of a field -> whether a value in a file is of it, and how a message calls it.
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "str": (lambda value: isinstance(value, str), "a text"),
+    "str | None": (lambda value: value is None or isinstance(value, str), "a text or nothing"),
+    "int": (lambda value: type(value) is int, "a whole number"),
+    "int | None": (lambda value: value is None or type(value) is int, "a whole number or nothing"),
+    "bool": (lambda value: type(value) is bool, "true or false"),
+    "float | None": (lambda value: value is None or type(value) in (int, float), "a number"),
+    "tuple[str, ...]": (lambda value: isinstance(value, list) and _texts(value), "texts"),
+    "Mapping[str, str]": (
+        lambda value: isinstance(value, dict) and _texts(value.values()),
+        "texts by name",
+    ),
+}
+
+
+def _texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _typed(kind: type, found: Mapping[str, Any], where: str = "") -> dict[str, Any]:
+    """The fields of a data class that a file holds; raises `ValueError` for a wrong type."""
+    values = {}
+    for one in fields(kind):
+        if one.name in found:
+            value = found[one.name]
+            fits, expected = _KINDS.get(str(one.type), (lambda _: True, ""))
+            if not fits(value):
+                what = f"{type(value).__name__} {str(value)[:60]}"
+                raise ValueError(f"{where}{one.name} is {what}, expected {expected}")
+            values[one.name] = tuple(value) if isinstance(value, list) else value
+        elif one.default is MISSING and one.default_factory is MISSING:
+            raise ValueError(f"{where}no {one.name}")
+    return values
+
+
+def read_counts(folder: Path, record: Record) -> bytes:
+    """The CSV of counts beside a record; raises `ValueError` if it is not what was written."""
+    data = (folder / f"{record.file}.csv").read_bytes()
+    if record.csv and hashlib.sha256(data).hexdigest() != record.csv:
+        plain = data.replace(b"\r\n", b"\n")  # as version control may check it out on Windows
+        if hashlib.sha256(plain).hexdigest() != record.csv:
+            raise ValueError("its bytes are not those that the record states")
+    return data
+
+
+def sound(folder: Path, file: str) -> Record | None:
+    """The record of a method in a results folder; None if there is no sound one."""
     try:
         return read_record(folder / f"{file}.json")
     except (OSError, ValueError):
-        return {}
+        return None
 
 
-def write_record(folder: Path, record: dict) -> None:
-    """Write OUT/TAG/METHOD.json."""
-    text = json.dumps(sealed(record), indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(folder / f"{record['file']}.json", f"{text}\n".encode())
-
-
-def whole(folder: Path, record: dict, retry_failed: bool) -> bool:
-    """Whether these counts are on disk, undamaged, and perhaps those of other rules too."""
-    found = stored(folder, record["file"])
-    if not _alike(found, record) or not set(record["wanted"]) <= set(found["wanted"]):
-        return False
-    if "tuned" in record["wanted"] and found["tuning_hash"] != record["tuning_hash"]:
-        return False
-    failed = found.get("failed")
-    if not isinstance(failed, dict) or LOST in failed.values() or (retry_failed and failed):
-        return False
-    return found.get("csv") == _sha(folder / f"{record['file']}.csv") and (
-        found.get("curve") == _sha(folder / "curves" / f"{record['file']}.csv")
-    )
-
-
-def _alike(found: dict, record: dict) -> bool:
-    """Whether two records differ at most by the rules that were asked for."""
-    return all(k in found for k in _OF_RULES) and all(
-        found.get(key) == value for key, value in record.items() if key not in _FREE
-    )
+def whole(folder: Path, record: Record, retry_failed: bool) -> Record | None:
+    """The record on disk of these counts, undamaged, and perhaps those of other rules too."""
+    found = sound(folder, record.file)
+    if found is None or not found.alike(record) or not {*record.wanted} <= {*found.wanted}:
+        return None
+    if "tuned" in record.wanted and found.tuning_hash != record.tuning_hash:
+        return None
+    if LOST in found.failed.values() or (retry_failed and found.failed):
+        return None
+    files = (folder / f"{record.file}.csv", folder / "curves" / f"{record.file}.csv")
+    return found if (found.csv, found.curve) == tuple(map(_sha, files)) else None
 
 
 def _sha(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
-        return ""
-
-
-def write_counts(
-    folder: Path,
-    record: dict,
-    counted: Counted,
-    store: MapStore,
-    failed: Mapping[str, str] | None = None,
-) -> dict:
-    """Write a method's counts, curve and completed record; return the record.
-
-    `store` holds the maps that were counted.
-    """
-    found = stored(folder, record["file"])
-    csv, kept = _joined(folder, record, counted, found)
-    curve = counted.points.to_csv(index=False, float_format="%.9g").encode()
-    write_atomic(folder / f"{record['file']}.csv", csv)
-    write_atomic(folder / "curves" / f"{record['file']}.csv", curve)
-    record = {
-        **record,
-        "rules": counted.rules,
-        "auc": _number(counted.auc),
-        "average_precision": _number(counted.average_precision),
-        "failed": dict(failed or {}),
-        "csv": hashlib.sha256(csv).hexdigest(),
-        "curve": hashlib.sha256(curve).hexdigest(),
-        "environment": _made_by(store),
-    }
-    if kept:
-        record["wanted"] = [rule for rule in RULES if rule in (*record["wanted"], *kept)]
-        both = {**found["rules"], **counted.rules}
-        record["rules"] = {rule: both[rule] for rule in record["wanted"] if rule in both}
-        record["tuning_hash"] = found["tuning_hash"] if "tuned" in kept else record["tuning_hash"]
-        record["notes"] = list(dict.fromkeys([*record["notes"], *found["notes"]]))
-    write_record(folder, record)
-    return record
-
-
-def _joined(folder: Path, record: dict, counted: Counted, found: dict) -> tuple[bytes, list[str]]:
-    """The counts as a file, and the rules in it that are only in the file `found` speaks of."""
-    new = counted.rows.to_csv(index=False).encode()
-    kept = [rule for rule in found.get("wanted", ()) if rule not in record["wanted"]]
-    if not kept or not found.get("csv") or not _alike(found, record):
-        return new, []
-    try:
-        old = read_counts(folder / f"{record['file']}.csv", found)
-    except (OSError, ValueError):
-        return new, []
-    ours, theirs = (
-        pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False) for data in (new, old)
-    )
-    rows = pd.concat([ours, theirs[theirs["rule"].isin(kept)]])
-    images = {name: place for place, name in enumerate(dict.fromkeys(rows["image"]))}
-    order = {"image": images, "rule": {name: place for place, name in enumerate(RULES)}}
-    rows = rows.sort_values(list(order), key=lambda column: column.map(order[str(column.name)]))
-    return rows.to_csv(index=False).encode(), kept
-
-
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _number(value: float) -> float | None:
-    """JSON has no nan."""
-    return None if math.isnan(value) else value
-
-
-def stamp(store: MapStore, fresh: bool, device: str) -> None:
-    """Leave beside the maps what makes them from now on; if that is all of them, alone.
-
-    `device` is what the method computes on.
-    """
-    if fresh and not any(store.folder.glob("*.npy")):
-        for path in store.folder.glob(STAMPS):
-            path.unlink(missing_ok=True)
-    text = json.dumps(environment(device), sort_keys=True)
-    path = store.folder / STAMPS.replace("*", _short(text))
-    if not path.is_file():
-        write_atomic(path, text.encode())
-
-
-def _made_by(store: MapStore) -> dict[str, str]:
-    """What made the maps: where several machines or versions did, each of their names."""
-    stamps = []
-    for path in sorted(store.folder.glob(STAMPS)):
-        try:
-            stamps.append(dict(json.loads(path.read_bytes())))
-        except (OSError, ValueError):
-            continue
-    stamps = stamps or [environment()]
-    keys = dict.fromkeys(key for one in stamps for key in one)
-    return {
-        key: "; ".join(dict.fromkeys(str(one[key]) for one in stamps if key in one)) for key in keys
-    }
-
-
-def training(choice: Choice, method: Segmenter) -> dict[str, Any]:
-    """What a record tells of how the weights of a method came to be.
-
-    `trained`: the method and label without its weights, the seed, the split of the images, the
-    epochs planned, and a hash of all else that decided the training. Nothing for methods that do
-    not learn, and for weights whose file does not say.
-    """
-    plan = method.training_plan() if isinstance(method, Trainable) else None
-    if plan is None:
-        return {}
-    changes = tuple(pair for pair in choice.changes if pair[0] != "weights")
-    alike = {key: value for key, value in plan.items() if key not in _BY_SEED}
-    digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
-    base, recipe = replace(choice, changes=changes), plan.get("recipe")
-    return {
-        "trained": {
-            "method": base.spec,
-            "label": base.label(type(method).card.label),
-            "seed": plan["seed"],
-            "split": plan.get("split"),
-            **_home(plan.get("dataset")),
-            "epochs": recipe.get("epochs") if isinstance(recipe, dict) else None,
-            "plan": digest[:8],
-        }
-    }
-
-
-def _home(dataset: object) -> dict[str, str]:
-    """The data set that weights were trained on, by name and title."""
-    return {"dataset": dataset, "title": title_of(dataset)} if isinstance(dataset, str) else {}
+        return "no file"
 
 
 def by_reason(failed: Mapping[str, str]) -> str:

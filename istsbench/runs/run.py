@@ -15,22 +15,33 @@ touched again.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from istsbench.data.datasets import Dataset
+from istsbench.data.datasets import Dataset, picture_of, title_of
 from istsbench.errors import DataError, MissingWeights, RunError
 from istsbench.progress import progress
+from istsbench.provenance import method_hash, parameters
 from istsbench.registry import Choice
-from istsbench.runs import record as ledger
-from istsbench.runs.counting import count_each
+from istsbench.runs.counting import count_each, write_counts
 from istsbench.runs.images import Images
+from istsbench.runs.maps import check_folders, check_room
 from istsbench.runs.pool import Lost
-from istsbench.runs.record import LOST, by_reason, map_store
-from istsbench.runs.room import check_folders, check_room
+from istsbench.runs.record import (
+    LOST,
+    Record,
+    Trained,
+    by_reason,
+    map_store,
+    sound,
+    whole,
+    write_record,
+)
 from istsbench.runs.scoring import Run, Work, contained, one_line, score_all
 from istsbench.runs.shards import Shard
 from istsbench.segmenter import Segmenter, Trainable
@@ -51,14 +62,14 @@ class Outcome:
     scored: int = 0  # images scored in this run
     counted: int = 0  # methods whose counts were written in this run
 
-    def settle(self, record: dict) -> None:
+    def settle(self, record: Record) -> None:
         """Enter a method's record as done or failed."""
-        failed = record["failed"]
+        failed = record.failed
         if not failed:
-            self.done.append(record["method"])
+            self.done.append(record.method)
             return
-        many = f"{len(failed)} of {record['images']} images failed"
-        self.failed[record["method"]] = (
+        many = f"{len(failed)} of {record.images} images failed"
+        self.failed[record.method] = (
             f"{many}, the first is {next(iter(failed))}: {by_reason(failed)} "
             "(--retry-failed tries them again)"
         )
@@ -93,25 +104,26 @@ def run(
     wanted = check_rules(list(wanted))
     images = Images.load(dataset, split, limit, wanted, shard)
     outcome = Outcome(out / "maps" / dataset.name if shard else out / images.tag)
-    plan: list[tuple[Work, dict]] = []
-    broken: list[dict] = []
+    plan: list[tuple[Work, Record]] = []
+    broken: list[Record] = []
     for choice in choices:
         try:
             with contained():
                 method = _ready(choice.create(), dataset)
-            record = ledger.of_method(choice, method, images, wanted)
+            record = of_method(choice, method, images, wanted)
         except Exception as error:
             if isinstance(error, MissingWeights) and not choice.named:
                 outcome.skipped[choice.spec] = one_line(str(error))
                 continue
             outcome.failed[choice.spec] = one_line(str(error))
-            broken.append(ledger.of_broken(choice, images, one_line(str(error))))
+            broken.append(of_broken(choice, images, one_line(str(error))))
             continue
         work = Work(choice.spec, method, map_store(out, record), images.pixels)
-        if fresh or not ledger.whole(outcome.folder, record, retry_failed):
+        found = None if fresh else whole(outcome.folder, record, retry_failed)
+        if found is None:
             plan.append((work, record))
         else:
-            outcome.settle(ledger.stored(outcome.folder, choice.file))
+            outcome.settle(found)
     broken = [] if shard else [one for one in broken if _news(outcome.folder, one)]
     if not (plan or broken):
         return outcome
@@ -123,10 +135,12 @@ def run(
     check_room(out, outcome.scored * images.bytes // max(len(images.pixels), 1))
     try:
         for one in broken:
-            ledger.write_record(outcome.folder, one)
+            write_record(outcome.folder, one)
         for work in todo:
+            if fresh:
+                work.store.forget(*work.images)
             if work.images:
-                ledger.stamp(work.store, fresh, work.method.computes_on())
+                work.store.stamp(fresh, work.method.computes_on())
         with progress(f"scoring {dataset.name}", outcome.scored, show) as report:
             score_all(todo, dataset, jobs, report, timeout, _elsewhere(scheduler, out, timeout))
         if shard:
@@ -145,24 +159,106 @@ def run(
     return outcome
 
 
-def _news(folder: Path, broken: dict) -> bool:
+def of_method(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[str]) -> Record:
+    """The record of a method before it is counted."""
+    card = type(method).card
+    return Record(
+        method=choice.spec,
+        label=choice.label(card.label),
+        group=card.group,
+        venue=card.venue,
+        year=card.year,
+        status=card.status,
+        parameters={
+            # What a file holds is part of `method_hash`; where it lies differs by machine.
+            key: value.name if isinstance(value, Path) else repr(value)
+            for key, value in parameters(method).items()
+        },
+        own=repr(method.threshold),
+        file=choice.file,
+        method_hash=method_hash(method),
+        tuning_hash=images.hash(images.tuning) if images.tuning else None,
+        wanted=tuple(wanted),
+        notes=(*images.notes, *_seen(method, images)),
+        trained=training(choice, method),
+        **images.fields(),
+    )
+
+
+def _seen(method: Segmenter, images: Images) -> list[str]:
+    """A note where a method has learnt from images that it is scored on, or may have."""
+    if not isinstance(method, Trainable):
+        return []
+    plan, data = method.training_plan() or {}, images.dataset
+    learnt, there = method.learnt_from(), plan.get("dataset", data.name)
+    if learnt is not None:
+        seen = {name for name in images.names if picture_of(images.pixels[name]) in learnt}
+    elif there == data.name:
+        seen = {*data.learnt(images.split)} & {*images.names}
+    else:
+        return [
+            f"its weights are of {title_of(there)}, and their file does not say of which images: "
+            "some of these may be among them"
+        ]
+    if not seen:
+        return []
+    return [f"{len(seen)} of {len(images.names)} images are for training or validation"]
+
+
+def of_broken(choice: Choice, images: Images, reason: str) -> Record:
+    """The record of a method that could not even be made."""
+    return Record(
+        method=choice.spec,
+        file=choice.file,
+        label=choice.spec,
+        failed={"": reason},
+        **images.fields(),
+    )
+
+
+def training(choice: Choice, method: Segmenter) -> Trained | None:
+    """How the weights came to be; None for methods that do not learn, or whose file does
+    not say."""
+    plan = method.training_plan() if isinstance(method, Trainable) else None
+    if plan is None or type(plan.get("seed")) is not int:
+        return None
+    changes = tuple(pair for pair in choice.changes if pair[0] != "weights")
+    alike = {key: value for key, value in plan.items() if key not in ("seed", "epoch", "stop")}
+    digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
+    base, recipe, split = replace(choice, changes=changes), plan.get("recipe"), plan.get("split")
+    home = plan.get("dataset") if isinstance(plan.get("dataset"), str) else None
+    epochs = recipe.get("epochs") if isinstance(recipe, dict) else None
+    return Trained(
+        method=base.spec,
+        label=base.label(type(method).card.label),
+        seed=plan["seed"],
+        split=split if isinstance(split, str) else None,
+        dataset=home,
+        title=title_of(home) if home is not None else None,
+        epochs=epochs if type(epochs) is int else None,
+        plan=digest[:8],
+    )
+
+
+def _news(folder: Path, broken: Record) -> bool:
     """Whether a method that cannot be made has anything to say that its record does not.
 
     Counts that it left when it could be made stay.
     """
-    found = ledger.stored(folder, broken["file"])
-    counted = bool(found.get("csv")) and found.get("data_hash") == broken["data_hash"]
+    found = sound(folder, broken.file)
+    counted = found is not None and found.csv and found.data_hash == broken.data_hash
     return not counted and found != broken
 
 
-def _check_folder(results: Path, records: Sequence[dict]) -> None:
+def _check_folder(results: Path, records: Sequence[Record]) -> None:
     """Refuse to replace the results of another folder of images that is called alike."""
     for record in records:
-        found = ledger.stored(results, record["file"])
-        other = found.get("folder", record.get("folder")) != record.get("folder")
-        if other and found["data_hash"] != record["data_hash"]:
+        found = sound(results, record.file)
+        if found is None or found.folder in (None, record.folder):
+            continue
+        if found.data_hash != record.data_hash:
             raise RunError(
-                f"{results} holds results of another folder called {record['title']}; name "
+                f"{results} holds results of another folder called {record.title}; name "
                 "another place for these by --out"
             )
 
@@ -185,11 +281,9 @@ def _todo(work: Work, fresh: bool, retry_failed: bool) -> Work:
     """The work less the images whose map, or whose failure, is stored already."""
     missing = {}
     for name, pixels in work.images.items():
-        if fresh:  # else what is there may be another run's, of this moment
-            work.store.forget(name)
-        elif work.store.has(name, pixels):
+        if not fresh and work.store.has(name, pixels):
             continue
-        elif work.store.failure(name, pixels) is not None and not retry_failed:
+        if not (fresh or retry_failed) and work.store.failure(name, pixels) is not None:
             continue
         missing[name] = pixels
     return replace(work, images=missing)
@@ -203,18 +297,18 @@ def _elsewhere(scheduler: str | None, out: Path, timeout: float | None) -> Run |
     return partial(on_cluster, address=scheduler, folder=out, timeout=timeout)
 
 
-def _settle_shard(plan: Sequence[tuple[Work, dict]], outcome: Outcome) -> None:
+def _settle_shard(plan: Sequence[tuple[Work, Record]], outcome: Outcome) -> None:
     for work, record in plan:
         failed = {
             name: work.store.failure(name, pixels) or LOST
             for name, pixels in work.images.items()
             if not work.store.has(name, pixels)
         }
-        outcome.settle({**record, "images": len(work.images), "failed": failed})
+        outcome.settle(replace(record, images=len(work.images), failed=failed))
 
 
 def _count_all(
-    plan: Sequence[tuple[Work, dict]],
+    plan: Sequence[tuple[Work, Record]],
     images: Images,
     wanted: Sequence[str],
     jobs: int,
@@ -228,7 +322,7 @@ def _count_all(
     needed = images.dataset.subset(images.pixels)
     methods = [(work.method.threshold, work.store) for work, _ in plan]
     counts = count_each(methods, needed, images.names, images.tuning, wanted, jobs)
-    records: dict[int, dict] = {}
+    records: dict[int, Record] = {}
     with closing(counts), progress(f"counting {images.dataset.name}", len(plan), show) as report:
         for number, counted in counts:
             work, record = plan[number]
@@ -244,9 +338,7 @@ def _count_all(
                 for name, pixels in images.pixels.items()
                 if name not in there
             }
-            records[number] = ledger.write_counts(
-                outcome.folder, record, counted, work.store, failed
-            )
+            records[number] = write_counts(outcome.folder, record, counted, work.store, failed)
             outcome.counted += 1
             report(work.title)
     for number in sorted(records):

@@ -56,7 +56,7 @@ def table_vi(
     if intervals and over_seeds:
         raise WrongUse("intervals are over images and of one training: not with means over seeds")
     frame, blocks, protocol, notes = None, [], [], []
-    datasets = [results.any_record["dataset"] for results in sets]
+    datasets = [results.any_record.dataset for results in sets]
     columns: dict[str, Column] = {}
     for results, dataset in zip(sets, datasets, strict=True):
         protocol.append(_protocol(results, rule, reduction))
@@ -77,7 +77,7 @@ def table_vi(
             part = _with_intervals(part, results, rule, reduction)
         part, held = named(part, dataset, datasets)
         columns |= held
-        title = results.any_record["title"]
+        title = results.any_record.title
         wanted = [(title, "")]
         if beside != "nothing":
             wanted.append((f"{title}, paper", "paper"))
@@ -136,13 +136,13 @@ def _beside(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
 def _protocol(results: Results, rule: str, reduction: str) -> str:
     record = results.any_record
     limited = (
-        f"first {record['images']} of {record['of']}"
-        if record["images"] < record["of"]
-        else (f"{record['images']}")
+        f"first {record.images} of {record.of}"
+        if record.images < record.of
+        else (f"{record.images}")
     )
     return (
-        f"{record['title']}: split {record['split']} ({limited} images, hash "
-        f"{record['data_hash']}), rule {rule}, {REDUCED[reduction]}, native size, "
+        f"{record.title}: split {record.split} ({limited} images, hash "
+        f"{record.data_hash}), rule {rule}, {REDUCED[reduction]}, native size, "
         f"targets matched in raster order, 0/0 = 0, istsbench {__version__}, "
         f"protocol {Protocol.of(results, rule, reduction).id}"
     )
@@ -150,11 +150,11 @@ def _protocol(results: Results, rule: str, reduction: str) -> str:
 
 def noted(results: Results) -> list[str]:
     """What the records note of images and weights; with labels where it is not of all rows."""
-    counted = [record for record in results.records.values() if "notes" in record]
+    counted = [record for record in results.records.values() if record.wanted]
     labels: dict[str, list[str]] = {}
     for record in counted:
-        for note in record["notes"]:
-            labels.setdefault(note, []).append(record["label"])
+        for note in record.notes:
+            labels.setdefault(note, []).append(record.label)
     return [
         note if len(named) == len(counted) else f"{', '.join(named)}: {note}"
         for note, named in labels.items()
@@ -169,12 +169,12 @@ def _notes(results: Results, rule: str) -> list[str]:
         )
     record = results.any_record
     notes += noted(results)
-    if record["dataset"] == "nust":
+    if record.dataset == "nust":
         notes.append(
             "The paper's NUST-SIRST numbers are from its own 80/20 division, ours from the "
             "official 100 test images: they are not comparable row by row."
         )
-    if record["dataset"] == "nust-paper":
+    if record.dataset == "nust-paper":
         notes.append(
             "The paper's 80/20 division is not published; ours is drawn with a seed of its own."
         )
@@ -182,7 +182,7 @@ def _notes(results: Results, rule: str) -> list[str]:
     for spec, one in results.records.items():
         failure = results.failure(spec)
         if failure:
-            notes.append(f"{one['label']} ({one['title']}): {failure}")
+            notes.append(f"{one.label} ({one.title}): {failure}")
     return notes
 
 
