@@ -1,6 +1,8 @@
 import dataclasses
+import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_tables import COUNTS, write
 from typer.testing import CliRunner
@@ -19,6 +21,7 @@ from istsbench.runs.images import Images
 from istsbench.runs.run import of_method, run, training
 from istsbench.segmenter import Segmenter
 from istsbench.tables import latex
+from istsbench.tables.markup import PLAIN
 from istsbench.tables.table_vi import table_vi
 
 NOTE = "mean ± sample standard deviation over n = 3 trainings that differ by their seed alone"
@@ -248,15 +251,56 @@ def test_from_training_to_the_table(tmp_path, monkeypatch):
 
 
 def test_the_foot_says_what_weights_were_trained_on(tmp_path):
-    for seed, split in ((1, "train"), (2, "train"), (3, None)):
-        trained = {"method": "net", "label": "Net", "seed": seed, "plan": "a", "split": split}
-        row(tmp_path, seed, 5 + seed, trained=trained | {"epochs": (None, 7, 8, 9)[seed]})
-    notes = table_vi([Results.load(tmp_path)]).notes
-    (told,) = [note for note in notes if note.startswith("Weights trained")]
-    assert told.startswith("Weights trained on the split train (NUAA-SIRST): Net (net-p1-1-6)")
-    assert told.count("(7 epochs), Net") == 1 and told.endswith("(8 epochs).")
-    trained = {"method": "net", "label": "Net", "seed": 4, "plan": "a", "split": "train"}
-    row(tmp_path, 4, 9, trained=trained | {"dataset": "nust", "title": "NUST-SIRST"})
-    notes = table_vi([Results.load(tmp_path)]).notes
-    (told,) = [note for note in notes if note.startswith("Weights trained") and "NUST" in note]
-    assert told.startswith("Weights trained on the split train (NUST-SIRST): Net (net-p1-4-9)")
+    base = {"method": "net", "label": "Net", "plan": "a", "split": "train"}
+    for seed, more in enumerate(
+        (
+            {"dataset": "nuaa", "epochs": 7},
+            {"dataset": "nuaa"},
+            {"dataset": "nudt", "epochs": 9},
+            {"dataset": "another folder-x", "split": None},
+            {},
+        )
+    ):
+        row(tmp_path, seed, 5, trained={**base, "seed": seed, **more})
+    write(tmp_path, "silent", parameters={"weights": "w.safetensors"})
+    write(tmp_path, "plain")
+    table = table_vi([Results.load(tmp_path)])
+    assert [note for note in table.notes if "weights" in note] == [
+        "NUAA-SIRST: weights trained on its split train: Net (net-p1-0-5) (7 epochs), "
+        "Net (net-p1-1-5).",
+        "‡ NUAA-SIRST: weights trained on another data set, NUDT-SIRST, split train: "
+        "Net (net-p1-2-5) (9 epochs).",
+        "‡ NUAA-SIRST: weights trained on another data set, another folder-x, a split that is not "
+        "known: Net (net-p1-3-5).",
+        "NUAA-SIRST: weights trained on a data set that the record does not name, split train: "
+        "Net (net-p1-4-5).",
+        "NUAA-SIRST: weights of which no training is known: silent.",
+    ]
+    marked = ["Net (net-p1-2-5)‡", "Net (net-p1-3-5)‡"]
+    assert [row[0] for row in table.cells(PLAIN) if "‡" in row[0]] == marked
+    frame = pd.read_csv(io.StringIO(table.csv()), comment="#").set_index("method")
+    assert list(frame["trained_nuaa"].dropna()) == [
+        "nuaa/train", "nuaa/train", "nudt/train", "another folder-x/?", "?/train",
+    ]  # fmt: skip
+    assert frame["foreign_nuaa"].sum() == 2 and pd.isna(frame.loc["plain", "foreign_nuaa"])
+    for kind in ("md", "tex", "html"):
+        text = table.text(kind)
+        assert text.count("ddagger" if kind == "tex" else "‡") == 4
+    for label in marked:
+        assert label.replace("‡", r"$^\ddagger$") in table.latex() and label in table.html()
+
+
+def test_rows_of_another_data_set_are_marked_beside_a_second_data_set(tmp_path):
+    trained = {"method": "net", "label": "Net", "plan": "a", "split": "train", "dataset": "nuaa"}
+    for dataset, title in (("nuaa", "NUAA"), ("nust", "NUST")):
+        write(tmp_path / dataset, "net", dataset=dataset, title=title,
+              trained={**trained, "seed": 0})  # fmt: skip
+        write(tmp_path / dataset, f"only-{dataset}", dataset=dataset, title=title)
+    sets = [Results.load(tmp_path / dataset) for dataset in ("nuaa", "nust")]
+    for order in (sets, sets[::-1]):
+        table = table_vi(order)
+        labels = {row[0] for row in table.cells(PLAIN)}
+        assert labels == {"net‡", "only-nuaa", "only-nust"}
+        (told,) = [note for note in table.notes if "‡" in note]
+        assert told.startswith("‡ NUST: weights trained on another data set, NUAA-SIRST")
+    assert not [row for row in table_vi(sets[:1]).cells(PLAIN) if "‡" in row[0]]

@@ -28,7 +28,7 @@ from istsbench.files import write_atomic
 from istsbench.results.results import Results
 from istsbench.runs.record import Record
 from istsbench.segmenter import Card
-from istsbench.tables.table import RECONSTRUCTION
+from istsbench.tables.table_vi import row_signs
 
 DPI = {"png": 150, "pdf": 300}  # in the PDF of pictures only, all else is vectors
 WIDTH = 7.16  # inches, two columns of a journal page
@@ -134,7 +134,7 @@ def looks(records: Mapping[str, Record]) -> dict[str, Look]:
 
 
 def label_of(record: Record) -> str:
-    return str(record.label) + (RECONSTRUCTION if record.status == "reconstruction" else "")
+    return record.label + row_signs(record)
 
 
 def _drawn(group: str, place: int) -> tuple[str, Any, str]:

@@ -17,13 +17,12 @@ from istsbench.results.masks import Masks
 from istsbench.results.results import Results
 from istsbench.runs.record import Record
 from istsbench.segmenter import Card, parameter_help
-from istsbench.tables.table import RECONSTRUCTION
+from istsbench.tables.table_vi import row_signs
 from istsbench.threshold import RULES
 
 
 def heading(record: Record) -> dict[str, str]:
-    mark = RECONSTRUCTION if record.status == "reconstruction" else ""
-    return {"anchor": f"m-{record.file}", "label": record.label + mark}
+    return {"anchor": f"m-{record.file}", "label": record.label + row_signs(record)}
 
 
 def year(record: Record) -> str:

@@ -16,25 +16,6 @@ SPREAD = (*RATIOS, "niou", "pd", "fa", "auc")  # given a standard deviation
 NUMBERS = (*SPREAD, "average_precision", "seconds")
 
 
-def trained_on(results: Results) -> list[str]:
-    """For the foot of a table: on what each network was trained, and for how long.
-
-    The data set is that of the weights; it is the one of the table only where they do not say.
-    """
-    found: dict[tuple[str, str], list[str]] = {}
-    own = results.any_record.title
-    for record in results.records.values():
-        trained = record.trained
-        if trained is not None and trained.split is not None:
-            told = "" if trained.epochs is None else f" ({trained.epochs} epochs)"
-            place = trained.split, trained.title or own
-            found.setdefault(place, []).append(record.label + told)
-    return [
-        f"Weights trained on the split {split} ({title}): {', '.join(labels)}."
-        for (split, title), labels in found.items()
-    ]
-
-
 def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[str]]:
     """A summary with one row in place of those that differ by their seed alone, and notes.
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from istsbench.files import write_atomic
+from istsbench.results.trained import FOREIGN
 from istsbench.tables import latex
 from istsbench.tables.columns import Column
 from istsbench.tables.markup import HTML, LEGEND, MARKDOWN, Markup, html, markdown, three_best
@@ -117,7 +118,9 @@ class Table:
 
     def signs(self, record: Mapping[Any, Any]) -> str:
         """What follows the label of a row, and is explained in the notes."""
-        return RECONSTRUCTION if record["status"] == "reconstruction" else ""
+        signs = RECONSTRUCTION if record["status"] == "reconstruction" else ""
+        foreign = [column for column in record if self.column(str(column)).score == "foreign"]
+        return signs + (FOREIGN if any(record[column] is True for column in foreign) else "")
 
     def sections(
         self, markup: Markup, number: Callable[[str], str] = str

@@ -20,6 +20,8 @@ from istsbench.results import seeds
 from istsbench.results.protocol import REDUCED, Protocol
 from istsbench.results.results import Results
 from istsbench.results.rows import in_row_order
+from istsbench.results.trained import FOREIGN, is_foreign, weights_told
+from istsbench.runs.record import Record
 from istsbench.tables.columns import KEYS, Column, named
 from istsbench.tables.published import paper_scores, with_published
 from istsbench.tables.table import NOT_APART, RECONSTRUCTION, Table
@@ -62,7 +64,7 @@ def table_vi(
         protocol.append(_protocol(results, rule, reduction))
         if datasets.count(dataset) > 1:
             raise ProtocolMix(f"{results.folder}: {dataset} would stand in this table twice")
-        part = results.summary(rule, reduction)
+        part = _with_training(results.summary(rule, reduction), results)
         if over_seeds:
             part, found = seeds.averaged(part, results)
             notes += found
@@ -111,6 +113,28 @@ def table_vi(
     title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
     notes = list(dict.fromkeys(notes))
     return Table(title, frame, tuple(blocks), tuple(protocol), tuple(notes), columns=columns)
+
+
+def _with_training(part: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """The rows with the data set and split of their weights, and whether these are of another."""
+    told = {spec: record.trained for spec, record in results.records.items()}
+    names = {
+        spec: f"{trained.dataset or '?'}/{trained.split or '?'}"
+        for spec, trained in told.items()
+        if trained is not None
+    }
+    if not names:
+        return part
+    foreign = {spec: is_foreign(results.records[spec]) for spec in names}
+    return part.assign(
+        trained=part["method"].map(names), foreign=part["method"].map(foreign).astype("boolean")
+    )
+
+
+def row_signs(record: Record) -> str:
+    """What follows the label of a row wherever it is printed, by its record."""
+    mark = RECONSTRUCTION if record.status == "reconstruction" else ""
+    return mark + (FOREIGN if is_foreign(record) else "")
 
 
 def _with_intervals(
@@ -178,7 +202,7 @@ def _notes(results: Results, rule: str) -> list[str]:
         notes.append(
             "The paper's 80/20 division is not published; ours is drawn with a seed of its own."
         )
-    notes += seeds.trained_on(results)
+    notes += weights_told(results)
     for spec, one in results.records.items():
         failure = results.failure(spec)
         if failure:
@@ -207,7 +231,7 @@ def console(results: Results, rule: str, reduction: str) -> None:
     for _, head, _ in CONSOLE:
         grid.add_column(head, justify="right")
     for _, line in frame.iterrows():
-        mark = RECONSTRUCTION if line["status"] == "reconstruction" else ""
+        mark = row_signs(results.records[line["method"]])
         cells = ["" if pd.isna(line[c]) else form.format(line[c]) for c, _, form in CONSOLE]
         grid.add_row(escape(str(line["label"])) + mark, *cells)
     terminal = Console(width=None if Console().is_terminal else 160)

@@ -1,0 +1,47 @@
+"""What the foot of a table says of weights: on which images they were trained."""
+
+from __future__ import annotations
+
+from istsbench.data.datasets import title_of
+from istsbench.results.results import Results
+from istsbench.runs.record import Record
+
+FOREIGN = "‡"
+
+
+def is_foreign(record: Record) -> bool:
+    """Whether a row has weights of another data set than the one it is scored on."""
+    dataset = record.trained.dataset if record.trained is not None else None
+    return dataset not in (None, record.dataset)
+
+
+def weights_told(results: Results) -> list[str]:
+    """The data set, split and epochs of all weights, rows of one training data set in a line."""
+    own = results.any_record
+    groups: dict[tuple[str | None, str | None], list[str]] = {}
+    unknown = []
+    for record in results.records.values():
+        trained = record.trained
+        if trained is not None:
+            told = f" ({trained.epochs} epochs)" if trained.epochs is not None else ""
+            groups.setdefault((trained.dataset, trained.split), []).append(record.label + told)
+        elif "weights" in record.parameters:
+            unknown.append(record.label)
+    lines = [
+        f"{_where(own, dataset, split)}: {', '.join(labels)}."
+        for (dataset, split), labels in groups.items()
+    ]
+    if unknown:
+        lines.append(f"{own.title}: weights of which no training is known: {', '.join(unknown)}.")
+    return lines
+
+
+def _where(own: Record, dataset: str | None, split: str | None) -> str:
+    part = f"split {split}" if split else "a split that is not known"
+    if dataset is None:
+        return f"{own.title}: weights trained on a data set that the record does not name, {part}"
+    if dataset == own.dataset:
+        return f"{own.title}: weights trained on its {part}"
+    return (
+        f"{FOREIGN} {own.title}: weights trained on another data set, {title_of(dataset)}, {part}"
+    )
