@@ -276,6 +276,10 @@ def moved(entry):  # one pixel to the right: the same area, other pixels
         (edit_record(trained=TRAINED | {"seed": True}), "seed is bool True, expected a whole"),
         (edit_record(trained=TRAINED | {"label": "b\x1b"}), "trained: label"),
         (edit_record(trained=TRAINED | {"label": "b" * 501}), "trained: label"),
+        (edit_record(trained=TRAINED | {"dataset": 5}), "dataset is int 5, expected a text"),
+        (edit_record(trained=TRAINED | {"split": "x\x1b"}), "trained: split"),
+        (edit_record(trained=TRAINED | {"dataset": "x" * 501}), "trained: dataset"),
+        (edit_record(trained=TRAINED | {"epochs": "9"}), "epochs is str 9, expected a whole"),
     ],
 )
 def test_tampered_rows_are_refused_although_their_sums_are_right(pack, tmp_path, edit, reason):

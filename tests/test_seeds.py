@@ -1,15 +1,17 @@
 import dataclasses
 import io
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 from test_tables import COUNTS, write
+from toys import make_folder
 from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
 from istsbench.cli import app
-from istsbench.data.datasets import open_dataset, picture_of
+from istsbench.data.datasets import fingerprint, open_dataset, picture_of
 from istsbench.errors import DataError, WrongUse
 from istsbench.metrics import RATIOS
 from istsbench.networks.checkpoint import save_weights
@@ -17,6 +19,7 @@ from istsbench.networks.training import train
 from istsbench.registry import choose
 from istsbench.results.results import Results
 from istsbench.results.seeds import averaged
+from istsbench.results.trained import is_foreign
 from istsbench.runs.images import Images
 from istsbench.runs.run import of_method, run, training
 from istsbench.segmenter import Segmenter
@@ -207,6 +210,23 @@ def test_weights_of_another_data_set_say_so(tmp_path):
     learnt = ["0" * 16, picture_of(images.pixels[images.names[1]])]
     notes = noted(tmp_path, {"plan": plan, "images": learnt})[0]
     assert notes == ("1 of 3 images are for training or validation",)
+
+
+def test_weights_of_another_folder_that_is_called_alike(tmp_path):
+    for place in ("one", "two"):
+        make_folder(tmp_path / place / "mine")
+    path = tmp_path / "two" / "mine" / "images" / "train_1.png"
+    cv2.imwrite(str(path), cv2.imread(str(path), 0) + 1)
+    one, two = (open_dataset(f"folder:{tmp_path / place / 'mine'}") for place in ("one", "two"))
+    marks = [(name, one.load(name).pixels) for name in one.names("train")]
+    plan = {"seed": 0, "split": "train", "dataset": one.name, "fingerprint": fingerprint(marks)}
+    save_weights(tmp_path / "w.safetensors", {"a": np.zeros(1, np.float32)}, {"plan": plan})
+    (choice,) = choose(f"acm(weights='{tmp_path / 'w.safetensors'}')")
+    for dataset, named in ((one, "folder-mine"), (two, "another folder-mine")):
+        images = Images.load(dataset, "test", None, ())
+        record = of_method(choice, choice.create(), images, ("own",))
+        assert record.trained.dataset == named
+        assert is_foreign(record) == (dataset is two)
 
 
 def test_weights_that_do_not_say_have_no_seed(tmp_path):

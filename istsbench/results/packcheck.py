@@ -175,11 +175,6 @@ def checked_method(
         texts = getattr(record, key).values()
         _expect(_all_texts(texts), f"{what}: {key} holds a text that is too long")
     _expect(_all_texts(record.notes), f"{what}: a note is too long")
-    for key in ("method", "label", "plan") if record.trained is not None else ():
-        _text(found["trained"], key, f"{what}: trained")
-    for key in ("split", "dataset", "title") if record.trained is not None else ():
-        if getattr(record.trained, key) is not None:
-            _text(found["trained"], key, f"{what}: trained")
     wanted = record.wanted
     _expect(
         "own" in wanted and wanted == tuple(r for r in RULES if r in wanted),

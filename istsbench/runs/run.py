@@ -23,8 +23,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from istsbench.data.datasets import Dataset, picture_of, title_of
-from istsbench.errors import DataError, MissingWeights, RunError
+from istsbench.data.datasets import Dataset, fingerprint, picture_of, title_of
+from istsbench.errors import DataError, MissingWeights, RunError, UnknownName
 from istsbench.progress import progress
 from istsbench.provenance import method_hash, parameters
 from istsbench.registry import Choice
@@ -180,9 +180,28 @@ def of_method(choice: Choice, method: Segmenter, images: Images, wanted: Sequenc
         tuning_hash=images.hash(images.tuning) if images.tuning else None,
         wanted=tuple(wanted),
         notes=(*images.notes, *_seen(method, images)),
-        trained=training(choice, method),
+        trained=_trained(choice, method, images),
         **images.fields(),
     )
+
+
+def _trained(choice: Choice, method: Segmenter, images: Images) -> Trained | None:
+    """`training`, with `another NAME` for a folder called as the one here, of other images."""
+    found = training(choice, method)
+    name = images.dataset.name
+    if found is None or found.dataset != name or not name.startswith("folder-"):
+        return found
+    plan = (method.training_plan() or {}) if isinstance(method, Trainable) else {}
+    same = _fingerprint(images.dataset, found.split) == plan.get("fingerprint")
+    return found if same else replace(found, dataset=f"another {name}")
+
+
+def _fingerprint(dataset: Dataset, split: str | None) -> str:
+    """The hash of a split's images, empty if they are not all there."""
+    try:
+        return fingerprint((n, dataset.load(n).pixels) for n in dataset.names(split or ""))
+    except (DataError, UnknownName):
+        return ""
 
 
 def _seen(method: Segmenter, images: Images) -> list[str]:
