@@ -21,7 +21,8 @@ from istsbench.results.results import Results
 from istsbench.results.seeds import averaged
 from istsbench.results.trained import is_foreign
 from istsbench.runs.images import Images
-from istsbench.runs.run import of_method, run, training
+from istsbench.runs.learnt import training
+from istsbench.runs.run import of_method, run
 from istsbench.segmenter import Segmenter
 from istsbench.tables import latex
 from istsbench.tables.markup import PLAIN

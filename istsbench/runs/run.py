@@ -15,27 +15,25 @@ touched again.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from istsbench.data.datasets import Dataset, fingerprint, picture_of, title_of
-from istsbench.errors import DataError, MissingWeights, RunError, UnknownName
+from istsbench.data.datasets import Dataset
+from istsbench.errors import DataError, MissingWeights, RunError
 from istsbench.progress import progress
 from istsbench.provenance import method_hash, parameters
 from istsbench.registry import Choice
 from istsbench.runs.counting import count_each, write_counts
 from istsbench.runs.images import Images
+from istsbench.runs.learnt import seen, trained
 from istsbench.runs.maps import check_folders, check_room
 from istsbench.runs.pool import Lost
 from istsbench.runs.record import (
     LOST,
     Record,
-    Trained,
     by_reason,
     map_store,
     sound,
@@ -179,49 +177,10 @@ def of_method(choice: Choice, method: Segmenter, images: Images, wanted: Sequenc
         method_hash=method_hash(method),
         tuning_hash=images.hash(images.tuning) if images.tuning else None,
         wanted=tuple(wanted),
-        notes=(*images.notes, *_seen(method, images)),
-        trained=_trained(choice, method, images),
+        notes=(*images.notes, *seen(method, images)),
+        trained=trained(choice, method, images),
         **images.fields(),
     )
-
-
-def _trained(choice: Choice, method: Segmenter, images: Images) -> Trained | None:
-    """`training`, with `another NAME` for a folder called as the one here, of other images."""
-    found = training(choice, method)
-    name = images.dataset.name
-    if found is None or found.dataset != name or not name.startswith("folder-"):
-        return found
-    plan = (method.training_plan() or {}) if isinstance(method, Trainable) else {}
-    same = _fingerprint(images.dataset, found.split) == plan.get("fingerprint")
-    return found if same else replace(found, dataset=f"another {name}")
-
-
-def _fingerprint(dataset: Dataset, split: str | None) -> str:
-    """The hash of a split's images, empty if they are not all there."""
-    try:
-        return fingerprint((n, dataset.load(n).pixels) for n in dataset.names(split or ""))
-    except (DataError, UnknownName):
-        return ""
-
-
-def _seen(method: Segmenter, images: Images) -> list[str]:
-    """A note where a method has learnt from images that it is scored on, or may have."""
-    if not isinstance(method, Trainable):
-        return []
-    plan, data = method.training_plan() or {}, images.dataset
-    learnt, there = method.learnt_from(), plan.get("dataset", data.name)
-    if learnt is not None:
-        seen = {name for name in images.names if picture_of(images.pixels[name]) in learnt}
-    elif there == data.name:
-        seen = {*data.learnt(images.split)} & {*images.names}
-    else:
-        return [
-            f"its weights are of {title_of(there)}, and their file does not say of which images: "
-            "some of these may be among them"
-        ]
-    if not seen:
-        return []
-    return [f"{len(seen)} of {len(images.names)} images are for training or validation"]
 
 
 def of_broken(choice: Choice, images: Images, reason: str) -> Record:
@@ -232,30 +191,6 @@ def of_broken(choice: Choice, images: Images, reason: str) -> Record:
         label=choice.spec,
         failed={"": reason},
         **images.fields(),
-    )
-
-
-def training(choice: Choice, method: Segmenter) -> Trained | None:
-    """How the weights came to be; None for methods that do not learn, or whose file does
-    not say."""
-    plan = method.training_plan() if isinstance(method, Trainable) else None
-    if plan is None or type(plan.get("seed")) is not int:
-        return None
-    changes = tuple(pair for pair in choice.changes if pair[0] != "weights")
-    alike = {key: value for key, value in plan.items() if key not in ("seed", "epoch", "stop")}
-    digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
-    base, recipe, split = replace(choice, changes=changes), plan.get("recipe"), plan.get("split")
-    home = plan.get("dataset") if isinstance(plan.get("dataset"), str) else None
-    epochs = recipe.get("epochs") if isinstance(recipe, dict) else None
-    return Trained(
-        method=base.spec,
-        label=base.label(type(method).card.label),
-        seed=plan["seed"],
-        split=split if isinstance(split, str) else None,
-        dataset=home,
-        title=title_of(home) if home is not None else None,
-        epochs=epochs if type(epochs) is int else None,
-        plan=digest[:8],
     )
 
 
