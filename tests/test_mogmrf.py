@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from test_golden import FOLDERS
 
-from baselines.spatial.mogmrf import Factor, MoGMRF, halves, smooth
+from baselines.spatial.labels import expect, in_blocks, in_patches, moments, smooth
+from baselines.spatial.mogmrf import Factor, MoGMRF, halves
 from istsbench.data.synthetic import scene
 
 
@@ -18,22 +19,42 @@ def test_every_component_equals_the_authors():
     image = cv2.imread(str(folder / "inputs" / "clutter.png"), cv2.IMREAD_GRAYSCALE)
     for component in range(3):
         score = MoGMRF(rank=8, component=component).score(image.astype(np.float64))
-        np.testing.assert_allclose(score, maps[..., component], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(score, maps[..., component], rtol=0, atol=3e-8)
 
 
 def test_sweeps_equal_a_pixel_by_pixel_softmax(rng):
-    side, weight = 4, 1.5
-    logits = rng.normal(0, 3, (3, side, side, 2))
-    labels = rng.dirichlet([1, 1, 1], (side, side, 2)).transpose(3, 0, 1, 2).copy()
+    side, count, weight = 4, 20, 1.5  # more patches than a block holds
+    terms, noise = rng.normal(0, 3, (3, 3)), rng.normal(size=(side * side, count))
+    square = rng.uniform(size=noise.shape)
+    logits = terms @ np.stack([np.ones_like(noise), noise, square]).reshape(3, -1)
+    logits = logits.reshape(3, side, side, count)
+    labels = rng.dirichlet([1, 1, 1], (side, side, count)).transpose(3, 0, 1, 2)
     expected = np.pad(labels, [(0, 0), (1, 1), (1, 1), (0, 0)])
-    for _ in range(2):
+    for _ in range(10):
         for x in range(1, side + 1):  # column by column, as the authors
             for y in range(1, side + 1):
                 around = expected[:, [y - 1, y + 1, y, y], [x, x, x - 1, x + 1]].sum(axis=1)
                 odds = np.exp(logits[:, y - 1, x - 1] + weight * around)
                 expected[:, y, x] = odds / odds.sum(axis=0)
-    smooth(labels, np.exp(logits), weight, 2)
-    np.testing.assert_allclose(labels, expected[:, 1:-1, 1:-1], rtol=1e-9)
+    blocks = in_blocks(labels.reshape(3, side * side, count))
+    smooth(blocks, noise, square, terms, weight, 10)
+    found = in_patches(blocks, count).reshape(labels.shape)
+    np.testing.assert_allclose(found, expected[:, 1:-1, 1:-1], rtol=0, atol=2e-6)
+
+
+def test_sums_over_labels(rng):
+    count = 20
+    labels = rng.dirichlet([1, 1, 1], (9, count)).transpose(2, 0, 1)
+    noise, square = rng.normal(size=(2, 9, count))
+    blocks = in_blocks(labels)
+    np.testing.assert_array_equal(in_patches(blocks, count), labels.astype(np.float32))
+    expected = np.stack([labels, labels * noise, labels * square], axis=1).sum(axis=(2, 3))
+    np.testing.assert_allclose(moments(blocks, noise, square), expected, rtol=0, atol=1e-5)
+    tau, mean = np.array([2.0, 0.5, 1.0]), np.array([-1.0, 3.0, 0.5])
+    weights, target = expect(blocks, noise, tau, mean)
+    np.testing.assert_allclose(weights, np.tensordot(tau, labels, 1), rtol=1e-6)
+    shift = np.tensordot(tau * mean, labels, 1)
+    np.testing.assert_allclose(target, weights * noise - shift, rtol=0, atol=1e-5)
 
 
 def test_regression_on_a_certain_factor_is_weighted_ridge(rng):
@@ -41,7 +62,7 @@ def test_regression_on_a_certain_factor_is_weighted_ridge(rng):
     weights **= 2
     gamma = np.array([0.5, 1.0, 2.0])
     u = rng.normal(size=(3, 7))
-    v = Factor(u, 0.0).regress(weights, weights * data, gamma)
+    v = Factor.around(u, 0.0).regress(weights, weights * data, gamma)
     for j in range(5):
         precision = (u * weights[:, j]) @ u.T + np.diag(gamma)
         mean = np.linalg.solve(precision, u @ (weights[:, j] * data[:, j]))
