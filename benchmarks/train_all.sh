@@ -6,16 +6,16 @@
 # works for about 9 minutes and exits with 3 while something is left: call it again, also
 # on another machine that has got `runs`. Each network is trained on the training images
 # and followed on the validation images, then trained once more on both; the last weights of
-# that end in results/weights/DATASET/METHOD.safetensors. Test images are not used.
+# that end in weights/DATASET/METHOD.safetensors beside the module. Test images are not used.
 #
-# METHODS chooses networks; OPTIONS go to every training ("--precision bf16 --compile" on a
-# GPU, the default there; --epochs, --patch).
+# METHODS chooses networks; OPTIONS go to every training ("--compile" on a GPU, the default
+# there; --epochs, --patch).
 set -euo pipefail
 dataset=${1:?data set, as in: benchmarks/train_all.sh nuaa runs 9}
 runs=${2:-runs}
 minutes=${3:-9}
 methods=${METHODS:-pixelgame pixelgame-womim mdvsfa alcnet acm}
-gpu='import torch; print("--precision bf16 --compile" if torch.cuda.is_available() else "")'
+gpu='import torch; print("--compile" if torch.cuda.is_available() else "")'
 options=${OPTIONS-$(python -c "$gpu")}
 
 piece() { # METHOD FOLDER LAST-FILE [--final]
@@ -39,8 +39,10 @@ for method in $methods; do
     folder=$runs/$dataset/$method
     piece "$method" "$folder" "$folder/last.safetensors"
     piece "$method" "$folder" "$folder/final/last.safetensors" --final
-    mkdir -p "results/weights/$dataset"
-    cp "$folder/final/last.safetensors" "results/weights/$dataset/$method.safetensors"
+    weights=baselines/cnn/weights/$dataset
+    [[ $method == pixelgame* ]] && weights=pixelgame/weights/$dataset
+    mkdir -p "$weights" "results/weights/$dataset"
+    cp "$folder/final/last.safetensors" "$weights/$method.safetensors"
     cp "$folder/log.csv" "results/weights/$dataset/$method.csv"
 done
 echo "all of $methods on $dataset are trained" >&2

@@ -13,6 +13,7 @@ caller's array, so that a picture has the same map whatever its type, bytes and 
 from __future__ import annotations
 
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -172,13 +173,6 @@ def _guard(cls: type[Segmenter], name: str, enter: Callable[..., Any]) -> None:
     setattr(cls, name, guarded)
 
 
-def weight_folders() -> list[Path]:
-    """Folders in which published weights are looked for, in order; below each: DATASET/METHOD."""
-    named = [Path(os.environ["ISTSBENCH_WEIGHTS"])] if os.environ.get("ISTSBENCH_WEIGHTS") else []
-    published = Path("results") / "weights"
-    return [*named, published, Path(__file__).resolve().parents[1] / published]
-
-
 @dataclass(frozen=True)
 class Trainable(Segmenter):
     """A method that learns; `weights` names the file that holds what it learnt."""
@@ -195,6 +189,17 @@ class Trainable(Segmenter):
                 return entry.name
         return cls.__name__.lower()
 
+    @classmethod
+    def weight_folders(cls) -> list[Path]:
+        """Where published weights are looked for, in order; below each: DATASET/NAME.safetensors.
+
+        What ISTSBENCH_WEIGHTS names, then `weights` beside the module of the method.
+        """
+        named = os.environ.get("ISTSBENCH_WEIGHTS")
+        module = getattr(sys.modules.get(cls.__module__), "__file__", None)  # None in a notebook
+        beside = [Path(module).resolve().parent / "weights"] if module else []
+        return [*([Path(named)] if named else []), *beside]
+
     def pretrained(self, dataset: str) -> Self:
         """A copy that uses the published weights for a data set.
 
@@ -203,7 +208,7 @@ class Trainable(Segmenter):
         if self.weights is not None:
             return self
         name = f"{self.registered_name()}.safetensors"
-        places = [folder / dataset / name for folder in weight_folders()]
+        places = [folder / dataset / name for folder in self.weight_folders()]
         found = next((path for path in places if path.is_file()), None)
         return self if found is None else replace(self, weights=found)
 

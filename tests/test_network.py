@@ -1,14 +1,20 @@
+import configparser
 import dataclasses
+import inspect
 import pickle
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from baselines.cnn.acm import ACM
 from istsbench.errors import MissingWeights, WeightsError, WrongUse
 from istsbench.networks.checkpoint import read_weights, save_weights
+from istsbench.networks.network import Network
 from istsbench.networks.recipe import Preprocessing, best_device
+from istsbench.registry import info, names
 from pixelgame.segmenter import PixelGame, PixelGameWithoutMIM
 
 SMALL = ACM(blocks=1)
@@ -119,19 +125,42 @@ def test_without_weights_the_error_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_published_weights_are_found_by_data_set_and_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(tmp_path)  # beside the module of the method, from any folder
     monkeypatch.delenv("ISTSBENCH_WEIGHTS", raising=False)
     assert SMALL.pretrained("no-such-data") == SMALL
-    here = tmp_path / "results" / "weights" / "toy" / "pixelgame-womim.safetensors"
-    named = tmp_path / "mine" / "toy" / "pixelgame-womim.safetensors"
-    for path in (here, named):
-        path.parent.mkdir(parents=True)
-        path.touch()
-    assert PixelGameWithoutMIM().pretrained("toy").weights.resolve() == here
+    beside = Path(inspect.getfile(ACM)).parent / "weights" / "nuaa" / "acm.safetensors"
+    assert ACM().pretrained("nuaa").weights == beside and beside.is_file()
+    named = tmp_path / "mine" / "nuaa" / "acm.safetensors"
+    named.parent.mkdir(parents=True)
+    named.touch()
     monkeypatch.setenv("ISTSBENCH_WEIGHTS", str(tmp_path / "mine"))
-    assert PixelGameWithoutMIM().pretrained("toy").weights == named
-    given = PixelGameWithoutMIM(weights=here)
-    assert given.pretrained("toy") is given
+    assert ACM().pretrained("nuaa").weights == named
+    given = ACM(weights=beside)
+    assert given.pretrained("nuaa") is given
+
+
+def test_published_weights_travel_with_the_code_and_tell_what_they_are():
+    """In the package data, with their training told; together under 20 MB."""
+    root, size = Path(__file__).parents[1], 0
+    data = configparser.ConfigParser()
+    data.read(root / "setup.cfg")
+    for name in names():
+        cls = info(name)
+        if not issubclass(cls, Network):
+            continue
+        package = cls.__module__.rpartition(".")[0]
+        assert "weights/*/*.safetensors" in data["options.package_data"][package]
+        for path in Path(inspect.getfile(cls)).parent.glob(f"weights/*/{name}.safetensors"):
+            header = cls(weights=path).load(path)[1]
+            plan = header["plan"]
+            assert (plan["method"], plan["dataset"]) == (name, path.parent.name)
+            assert plan["split"] in ("train", "trainval") and plan["epoch"] >= 1
+            assert header["command"].startswith(f"istsbench train {name} --dataset")
+            assert header["images"] and plan["seed"] >= 0
+            log = pd.read_csv(root / "results" / "weights" / plan["dataset"] / f"{name}.csv")
+            assert len(log) >= plan["epoch"]
+            size += path.stat().st_size
+    assert 0 < size < 20e6
 
 
 def test_weights_of_another_architecture_are_refused(network):

@@ -422,8 +422,12 @@ def test_deep_images_keep_their_levels():
     assert memory.levels()[0] == pytest.approx(np.mean([127.5, 127.5, 382.5]), abs=0.01)
 
 
-def test_a_weight_file_tells_its_images(toy, tmp_path):
-    trained = train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
+def test_a_weight_file_tells_its_command_and_images(toy, tmp_path):
+    trained = train(ACM(blocks=1), toy, tmp_path, epochs=1, precision="fp32", seed=4, **QUICK)
+    assert read_weights(trained.weights)[1]["command"] == (
+        "istsbench train 'acm(blocks=1)' --dataset synthetic --epochs 1 --batch 2 --patch 32 "
+        "--side 64 --seed 4 --precision fp32 --out DIR"
+    )
     expected = {toy.load(name).picture for name in (*toy.splits["train"], *toy.splits["val"])}
     assert trained.learnt_from() == expected
 

@@ -28,7 +28,7 @@ from istsbench.networks.recipe import (
     on_threads,
     place,
 )
-from istsbench.segmenter import Image, Map, Trainable, parameter, weight_folders
+from istsbench.segmenter import Image, Map, Trainable, parameter
 from istsbench.threshold import Fixed
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class Network(Trainable):
         if self.weights is not None:
             looked = str(self.weights)
         else:
-            files = (folder / "DATASET" / f"{name}.safetensors" for folder in weight_folders())
+            files = (folder / "DATASET" / f"{name}.safetensors" for folder in self.weight_folders())
             looked = ", ".join(dict.fromkeys(str(path.absolute()) for path in files))
         return (
             f"{type(self).card.label} has no weights; looked for {looked}. Train them with "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,29 @@ class Plan:
         found = asdict(self)
         found["preparation"] = found.pop("preprocessing")
         return dict(json.loads(json.dumps(found)))
+
+
+OPTIONS = ("epochs", "batch", "lr", "patch", "side", "validations", "loss")  # of `train`
+
+
+def command(network: Network, plan: Mapping[str, Any]) -> str:
+    """The command that does the training of a plan, as a record, again."""
+    kind, recipe = type(network), dict(plan["recipe"])
+    own = {f.name: getattr(network, f.name) for f in fields(kind) if f.name in plan["architecture"]}
+    usual = {f.name: f.default for f in fields(kind)}
+    changed = ",".join(f"{key}={value}" for key, value in own.items() if value != usual[key])
+    words = ["istsbench", "train", plan["method"] + (f"({changed})" if changed else "")]
+    words += ["--dataset", plan["dataset"]]
+    for name in ("fast", *network.recipes):
+        base = vars(network.recipes.get(name, Recipe(1, 1, 1.0, 1, "")))
+        if all(recipe.get(key) == value for key, value in base.items() if key not in OPTIONS):
+            words += ["--recipe", name] if name != "fast" else []
+            recipe = {key: recipe[key] for key in OPTIONS if recipe[key] != base[key]}
+            break
+    for key, value in recipe.items():
+        words += [f"--{key}", str(value)]
+    words += ["--seed", str(plan["seed"]), "--precision", plan["precision"], "--out", "DIR"]
+    return shlex.join(words) + (" --final" if plan["split"] == "trainval" else "")
 
 
 def fit_recipe(recipe: Recipe, memory: Memory) -> Recipe:

@@ -29,7 +29,7 @@ from istsbench.networks.checkpoint import read_checkpoint, save_checkpoint, save
 from istsbench.networks.history import History, draw, line, scores
 from istsbench.networks.network import Network
 from istsbench.networks.patches import Memory, epoch_batches, steps_in_epoch
-from istsbench.networks.planning import Plan, check_same, prepare
+from istsbench.networks.planning import Plan, check_same, command, prepare
 from istsbench.networks.recipe import (
     Recipe,
     best_device,
@@ -306,6 +306,7 @@ class _Run:
             "architecture": dict(self.plan.architecture),
             "preparation": asdict(self.plan.preprocessing),
             "plan": {**self.plan.record(), "epoch": epoch},
+            "command": command(self.network, self.plan.record()),
             "images": sorted({*self.memory.pictures, *self.held_out.pictures}),
             "scores": found,
             "versions": environment(str(self.device), best_threads()),
