@@ -18,7 +18,8 @@ import typer
 from matplotlib.figure import Figure
 
 from istsbench.data.datasets import Sample, open_dataset
-from istsbench.figures.style import RED, WIDTH, house_style, write_figure
+from istsbench.figures.style import RED, WIDTH, house_style
+from istsbench.figures.writing import write_figure
 from istsbench.networks.checkpoint import read_weights
 from pixelgame.features import layers as feature_maps
 from pixelgame.segmenter import PixelGame

@@ -23,8 +23,8 @@ from istsbench.figures.style import (
     group_title,
     house_style,
     looks,
-    write_figure,
 )
+from istsbench.figures.writing import write_figure
 from istsbench.files import write_atomic
 from istsbench.runs import forecast as plan
 from istsbench.segmenter import Card

@@ -119,6 +119,10 @@ def run(
     shard: Annotated[
         str | None, typer.Option(help="i/n: score every n-th image only and count nothing.")
     ] = None,
+    maps: Annotated[
+        str | None,
+        typer.Option(help="Images by comma, or all: make their missing maps, and count nothing."),
+    ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="tcp://HOST:PORT of a Dask cluster that scores.")
     ] = None,
@@ -133,12 +137,16 @@ def run(
     from istsbench.registry import by_comma, choose
     from istsbench.runs import run as runner
     from istsbench.runs.images import Images
-    from istsbench.runs.shards import Shard
+    from istsbench.runs.shards import Named, Shard
     from istsbench.threshold import check_rules
 
     if not dataset:
         raise WrongUse("--dataset is missing: say what to run on, or --protocol FILE")
-    part = Shard.read(shard) if shard is not None else None
+    if shard is not None and maps is not None:
+        raise WrongUse("--shard and --maps: expected one of them, each says what is scored")
+    part: Shard | Named | None = Shard.read(shard) if shard is not None else None
+    if maps is not None:
+        part = Named.read(maps)
     chosen = choose(methods, change or [])
     asked = by_comma(rules, "--rules")
     wanted = check_rules([*runner.DEFAULT_RULES, *check_rules(asked)])
@@ -174,7 +182,9 @@ def run(
     if len(presented) > 1:
         _write_together(out, presented, reduction)
     for one, outcome in zip(sets, outcomes, strict=True):
-        if part is not None:
+        if isinstance(part, Named):
+            print(f"{one.name}: {outcome.scored} missing maps tried, nothing counted")
+        elif part is not None:
             print(
                 f"shard {part} of {one.name}: {outcome.scored} images scored; to count, run ",
                 end="",
@@ -194,7 +204,7 @@ def run(
 
 
 def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction: str) -> Any:
-    """Print one data set's table; write it and the figures where anything is new.
+    """Print one data set's table; write it, and the figures that it makes old.
 
     Rows that cannot stand together are printed without those of earlier runs; what is
     written is left as it was.
@@ -202,7 +212,6 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
     from istsbench.errors import DataError, ProtocolMix
     from istsbench.results.manifest import write_recipe
     from istsbench.results.results import Results
-    from istsbench.runs.run import UNFINISHED
     from istsbench.tables.table_vi import console, table_vi
 
     folder, rule = outcome.folder, "own"
@@ -216,10 +225,12 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
         return results
     paths = table.write(folder)
     write_recipe(results)
-    if not (folder / UNFINISHED.parent).is_dir() or (folder / UNFINISHED).exists():
-        from istsbench.figures.catalogue import draw_all
+    from istsbench.figures.catalogue import Request, refresh
 
-        paths += draw_all(out, folder.name, dataset, rule, reduction, list(results.records))
+    drawn = refresh(Request(results, dataset, rule, reduction))
+    paths += drawn.paths
+    for figure, reason in drawn.left_out.items():
+        say(f"left out: {figure}: {reason}")
     console(results, rule, reduction)
     kinds = sorted({path.parent for path in paths})
     print("written: " + ", ".join(f"{kind}/" for kind in kinds))
@@ -259,10 +270,16 @@ def plot(
     rule: Annotated[Rule, typer.Option()] = Rule.own,
     reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
     methods: Annotated[
-        str | None, typer.Option(help="Only these rows by comma: names, labels or groups.")
+        str | None,
+        typer.Option(
+            help="Only these rows by comma: names, labels or groups; the file gets its own name."
+        ),
     ] = None,
     images: Annotated[str, typer.Option(help="Images to show, by comma.")] = "",
     against: Annotated[Against, typer.Option(help="Below the Pareto figure.")] = Against.seconds,
+    to: Annotated[
+        Path | None, typer.Option(help="Write FILE.png and FILE.pdf instead, whatever is there.")
+    ] = None,
     tag: Annotated[
         str | None, typer.Option(help="Folder below OUT, if it is not the data set's name.")
     ] = None,
@@ -272,18 +289,22 @@ def plot(
     """Draw a figure from stored results: bars, roc, pr, pdfa, grid, gallery, pareto, cd, ..."""
     from istsbench.data.datasets import open_dataset
     from istsbench.figures.catalogue import Request, draw_asked
-    from istsbench.registry import by_comma
     from istsbench.results.results import Results
     from istsbench.results.rows import rows_named
+    from istsbench.runs.shards import Named
 
     opened = open_dataset(dataset, data_root)
     folder = out / (tag or opened.name)
-    results = Results.load(folder, rows_named(folder, methods) if methods else None)
-    chosen = tuple(by_comma(images, "--images") if images else ())
-    request = Request(results, opened, rule.value, reduction.value, chosen)
-    paths, left_out = draw_asked(name, request, against.value)
-    print("written: " + ", ".join(map(str, paths)))
-    for figure, reason in left_out.items():
+    specs = rows_named(folder, methods) if methods else None
+    results = Results.load(folder, specs)
+    shown = Named.read(images).names if images else ()
+    some = specs is not None and set(specs) != set(rows_named(folder, "all"))
+    request = Request(results, opened, rule.value, reduction.value, shown, some)
+    done = draw_asked(name, request, against.value, to)
+    print("written: " + ", ".join(map(str, done.paths)))
+    for note in done.notes:
+        say(f"note: {note}")
+    for figure, reason in done.left_out.items():
         say(f"left out: {figure}: {reason}")
 
 

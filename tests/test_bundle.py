@@ -1,4 +1,3 @@
-import os
 import re
 import shutil
 import subprocess
@@ -7,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from test_latex import check_balance, made
 from toys import ENTRIES
 from typer.testing import CliRunner
@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from istsbench import registry
 from istsbench.cli import app
 from istsbench.data.datasets import open_dataset
+from istsbench.figures.writing import DrawnFrom, write_figure
 from istsbench.registry import choose
 from istsbench.report.bundle import bundle, protocol_text, thresholds
 from istsbench.results.protocol import Protocol
@@ -35,21 +36,12 @@ def results(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         registry._entries.cache_clear()
         data, out = open_dataset(f"folder:{toy_folder}"), tmp_path_factory.mktemp("bundle")
         outcome = run(choose(METHODS), data, out / "out", wanted=("own", "half"), show=False)
-        (outcome.folder / "figures").mkdir()
-        names = (
-            "bars-own-image",
-            "bars-half-pooled",
-            "grid-own-test_1",
-            "roc",
-            "pr",
-            "sensitivity",
-        )
-        for name in names:
-            (outcome.folder / "figures" / f"{name}.pdf").write_bytes(b"%PDF-")
-        for name in ("pr", "bars-half-image"):
-            (outcome.folder / "figures" / f"{name}.pdf").touch()
-            os.utime(outcome.folder / "figures" / f"{name}.pdf", (0, 0))
-        yield Results.load(outcome.folder)
+        counted, folder = Results.load(outcome.folder), outcome.folder / "figures"
+        for name in ("bars-own-image", "bars-half-pooled", "grid-own-test_1", "roc", "sensitivity"):
+            write_figure(Figure((1, 1)), folder, name, DrawnFrom.of(counted, name))
+        write_figure(Figure((1, 1)), folder, "bars-half-image")  # says nothing of its results
+        write_figure(Figure((1, 1)), folder, "pr", DrawnFrom("0" * 16, 6))
+        yield counted
     registry._entries.cache_clear()
 
 
@@ -84,7 +76,7 @@ def test_figures_are_those_of_the_rule_and_the_reduction(results, tmp_path):
 
 def test_old_figures_are_named_and_not_taken(folder):
     text = read(folder, "preview.tex")
-    assert "older than the results: figures/folder-toyset/pr.pdf." in text
+    assert "drawn from other results: figures/folder-toyset/pr.pdf." in text
 
 
 def test_the_bibliography_has_just_what_is_cited(folder):

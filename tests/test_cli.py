@@ -25,7 +25,7 @@ COMMAND = Path(sys.executable).with_name("istsbench")
 def cli(toys, tmp_path, monkeypatch):
     """Call the command line in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("istsbench.figures.catalogue.draw_all", lambda *_, **__: [])
+    monkeypatch.setattr("istsbench.figures.catalogue.STANDARD", ())
     monkeypatch.delenv("ISTSBENCH_DATA", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     runner = CliRunner()
@@ -310,7 +310,7 @@ def test_score_makes_a_row_of_prediction_images(cli, toy_folder, tmp_path):
 
 
 def test_a_report_of_a_folder_has_its_pictures(cli, toy_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("istsbench.report.page._draw_missing", lambda *_: None)
+    monkeypatch.setattr("istsbench.report.page.FIGURES", ())
     data = f"folder:{toy_folder}"
     assert cli("run", "--methods", "toy", "--dataset", data).exit_code == 0
     page = tmp_path / "results" / "folder-toyset" / "report.html"

@@ -136,7 +136,7 @@ def test_area_by_hand():
 
 
 def test_the_figure_marks_the_rule_and_says_what_it_shows(results, dataset):
-    paths = plots.draw("pdfa", plots.Request(results, dataset))
+    paths = plots.draw("pdfa", plots.Request(results, dataset)).paths
     assert [path.name for path in paths] == ["pdfa-own.png", "pdfa-own.pdf"]
     figure = pdfa.pdfa(results, dataset, "own")
     own = results.summary("own", "pooled").set_index("method")

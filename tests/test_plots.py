@@ -13,15 +13,10 @@ from istsbench.data.difficulty import BINS, classes, describe
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.figures import catalogue as plots
 from istsbench.figures import charts, pictures, tradeoff
+from istsbench.figures.labels import distances, place_labels, write_labels
 from istsbench.figures.panels import fitted
-from istsbench.figures.style import (
-    WIDTH,
-    distances,
-    looks,
-    place_labels,
-    write_figure,
-    write_labels,
-)
+from istsbench.figures.style import WIDTH, looks
+from istsbench.figures.writing import write_figure
 from istsbench.metrics import REDUCTIONS, target_counts
 from istsbench.registry import choose
 from istsbench.results.packs import export_pack, import_pack
@@ -196,16 +191,15 @@ def test_times_from_packs_are_not_compared(results):
 
 def test_trained_parameters_of_what_learns_and_what_does_not(toys):
     cost = sum(weights.numel() for weights in registry.create("acm", blocks=1).build().parameters())
-    cnn, spatial = {"group": "cnn"}, {"group": "spatial"}
-    assert tradeoff.trained_parameters("acm(blocks=1)", cnn) == cost > 1000
-    assert tradeoff.trained_parameters("acm(blocks=1, weights='none.safetensors')", cnn) == cost
-    assert tradeoff.trained_parameters("tophat(size=7)", spatial) == 0
-    assert tradeoff.trained_parameters("theirs", {"group": "lowrank"}) == 0
+    assert tradeoff.trained_parameters("acm(blocks=1)", "cnn") == cost > 1000
+    assert tradeoff.trained_parameters("acm(blocks=1, weights='none.safetensors')", "cnn") == cost
+    assert tradeoff.trained_parameters("tophat(size=7)", "spatial") == 0
+    assert tradeoff.trained_parameters("theirs", "lowrank") == 0
     for spec, group in (
         ("theirs", "cnn"), ("acm(no=1)", "cnn"), ("learner", "toys"), ("My net", "submitted"),
         ("tophat", "cnn"),
     ):  # fmt: skip
-        assert tradeoff.trained_parameters(spec, {"group": group}) is None, spec
+        assert tradeoff.trained_parameters(spec, group) is None, spec
 
 
 def with_networks(results, weights):
@@ -224,7 +218,7 @@ def test_what_learns_nothing_counts_as_the_cheapest(results, monkeypatch):
         results.counts[spec] = rows.assign(tp=4, fp=6, fn=6)
     made = with_networks(results, weights)
     monkeypatch.setattr(
-        tradeoff, "trained_parameters", lambda spec, record: weights.get(spec, (0,))[0]
+        tradeoff, "trained_parameters", lambda spec, group: weights.get(spec, (0,))[0]
     )
     data, unknown = tradeoff.parameters_data(made, "own", "image")
     assert unknown == ["unknown"]
@@ -351,12 +345,12 @@ def test_pages_of_an_earlier_drawing_go(results, dataset, monkeypatch):
     monkeypatch.setattr(plots, "FIGURES", {"pages": kind})
     request = plots.Request(results, dataset)
     folder = results.folder / "figures"
-    assert {path.stem for path in plots.draw("pages", request)} == {
+    assert {path.stem for path in plots.draw("pages", request).paths} == {
         "pages-page1", "pages-page2", "pages-page3",
     }  # fmt: skip
     (folder / "pages-own.png").touch()
     del pages[1:]
-    assert {path.name for path in plots.draw("pages", request)} == {"pages.png", "pages.pdf"}
+    assert {path.name for path in plots.draw("pages", request).paths} == {"pages.png", "pages.pdf"}
     left = {path.name for path in folder.glob("pages*")}
     assert left == {"pages.png", "pages.pdf", "pages-own.png"}
     (folder / "pages-own.png").unlink()
@@ -373,8 +367,8 @@ def test_a_surface_keeps_the_peak():
 # ------------------------------------------------------------------ files
 
 
-def test_the_standard_figures_are_written(out, dataset):
-    paths = plots.draw_all(out, "synthetic-first8", dataset)
+def test_the_standard_figures_are_written(results, dataset):
+    paths = plots.refresh(plots.Request(results, dataset)).paths
     assert {path.stem for path in paths} == {
         "bars-own-image", "roc", "roc-log", "pr", "grid-own", "pareto-own-image",
     }  # fmt: skip
@@ -385,7 +379,7 @@ def test_the_other_figures_draw(results, dataset):
     name = results.counts["tophat"]["image"].iloc[0]
     request = plots.Request(results, dataset, images=(name,))
     for figure in ("gallery", "surfaces", "difficulty"):
-        assert len(plots.draw(figure, request)) == 2
+        assert len(plots.draw(figure, request).paths) == 2
     assert (results.folder / "figures" / f"gallery-own-{name}.pdf").is_file()
     with pytest.raises(DataError, match="three methods"):
         plots.draw("cd", request)
@@ -457,9 +451,10 @@ def test_rows_of_a_pack_show_their_masks(out, results, dataset, tmp_path):
 def test_all_draws_what_it_can(results, dataset, monkeypatch):
     few = {name: plots.FIGURES[name] for name in ("roc", "cd", "pareto-parameters", "pareto")}
     monkeypatch.setattr(plots, "FIGURES", few)
-    paths, left_out = plots.draw_asked("all", plots.Request(results, dataset))
-    assert {path.stem for path in paths} == {"roc", "pareto-own-image"}
-    assert list(left_out) == ["cd", "pareto-parameters"] and "three methods" in left_out["cd"]
+    done = plots.draw_asked("all", plots.Request(results, dataset))
+    assert {path.stem for path in done.paths} == {"roc", "pareto-own-image"}
+    assert list(done.left_out) == ["cd", "pareto-parameters"]
+    assert "three methods" in done.left_out["cd"]
 
 
 def test_errors_name_what_was_asked_for(results, dataset):
@@ -474,7 +469,6 @@ def test_errors_name_what_was_asked_for(results, dataset):
         pictures.grid(results, dataset, "own", ["test_999"])
     with pytest.raises(DataError, match="tuned"):
         charts.bars(results, "tuned", "image")
-    assert (
-        plots.draw_all(results.folder.parent, results.folder.name, dataset, "tuned", names=["grid"])
-        == []
-    )
+    assert plots.refresh(plots.Request(results, dataset, "tuned"), ["grid"]).paths == []
+    with pytest.raises(WrongUse, match="one figure, not of all"):
+        plots.draw_asked("all", request, to=results.folder / "x.png")

@@ -282,7 +282,7 @@ def test_what_is_not_here_is_said(go, once_more, toy_folder, tmp_path):
 @pytest.fixture
 def cli(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("istsbench.figures.catalogue.draw_all", lambda *_, **__: [])
+    monkeypatch.setattr("istsbench.figures.catalogue.STANDARD", ())
     return lambda text: CliRunner().invoke(app, text.split())
 
 

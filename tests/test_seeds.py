@@ -244,7 +244,7 @@ def test_weights_that_do_not_say_have_no_seed(tmp_path):
 
 
 def test_from_training_to_the_table(tmp_path, monkeypatch):
-    monkeypatch.setattr("istsbench.figures.catalogue.draw_all", lambda *_, **__: [])
+    monkeypatch.setattr("istsbench.figures.catalogue.STANDARD", ())
     whole = open_dataset("synthetic")
     parts = {"train": whole.splits["train"][:3], "val": whole.splits["val"][:1], "test": ()}
     few = dataclasses.replace(whole, splits=parts)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from istsbench.cli import app
 from istsbench.data.datasets import Dataset, Sample, open_dataset
 from istsbench.errors import DataError, ProtocolMix, WrongUse
-from istsbench.figures.sensitivity import draw
+from istsbench.figures.sensitivity import ranks
 from istsbench.registry import choose
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
@@ -24,6 +24,7 @@ from istsbench.results.sensitivity import (
 )
 from istsbench.runs.counting import count
 from istsbench.runs.maps import MapStore, StoredMap
+from istsbench.runs.record import Origin
 from istsbench.runs.run import run
 from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio
 
@@ -183,7 +184,7 @@ def test_the_figure_draws_the_ranks():
         ("own", "image", "native"): [0.9, 0.5, 0.1],
         ("half", "pooled", "512"): [0.1, 0.9, 0.5],
     }
-    left, right = draw(table(values)).axes[:2]
+    left, right = ranks(table(values)).axes[:2]
     drawn = [line.get_ydata().tolist() for line in left.lines]
     assert drawn == [[1, 3], [2, 1], [3, 2]]
     assert [text.get_text() for text in left.get_yticklabels()] == ["A", "B", "C"]
@@ -226,10 +227,14 @@ def test_without_maps_only_the_native_size_is_left(folder):
     (store,) = (path.parent / "maps" / data.name).glob("toy-*")
     store.rename(store.with_name("away"))
     results = Results.load(path)
-    small = sensitivity(results, data, path.parent, show=False)
-    assert "Toy is left out: its maps are not here" in small.notes
+    with pytest.raises(DataError, match=r"of 1 methods .* `istsbench run .*--methods toy .*--maps"):
+        sensitivity(results, data, path.parent, show=False)
     native = sensitivity(results, data, path.parent, sizes=("native",), show=False)
     assert native.wide("rank").shape == (3, 8)
+    theirs = Origin(pack="0", verified=True)
+    results.records["toy"] = replace(results.records["toy"], imported=theirs, method_hash="theirs")
+    small = sensitivity(results, data, path.parent, show=False)
+    assert "Toy is left out: its maps are not here" in small.notes
 
 
 def test_a_reason_that_speaks_of_maps_is_a_reason_at_every_size(folder):
@@ -260,10 +265,11 @@ def test_the_command_writes_tables_and_a_figure(folder, toy_folder):
     words = ["sensitivity", "--dataset", f"folder:{toy_folder}", "--out", str(path.parent)]
     done = CliRunner().invoke(app, [*words, "--sizes", "native", "--score", "f1"])
     assert done.exit_code == 0, done.output
-    assert {file.name for file in (path / "sensitivity").iterdir()} == {
+    assert {file.name for file in (path / "sensitivity-f1-native").iterdir()} == {
         "scores.csv", "ranks.csv", "ranks.md", "tau.csv"
     }  # fmt: skip
-    assert (path / "figures" / "sensitivity.pdf").is_file()
+    assert (path / "figures" / "sensitivity-f1-native.pdf").is_file()
+    assert not (path / "sensitivity").exists()  # which the usual score and sizes have
     assert CliRunner().invoke(app, [*words, "--sizes", "256"]).exit_code == 2
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from istsbench.cli import app
 from istsbench.data.datasets import Dataset, Sample, open_dataset
 from istsbench.data.statistics import measure, statistics, summary
-from istsbench.figures.statistics import plot, save
+from istsbench.figures.statistics import distributions, save
 
 
 def only(sample, margin=None):
@@ -111,14 +111,14 @@ def test_summary_of_nothing_and_of_infinite_values():
     nothing = statistics(scenes(Sample("a", np.zeros((3, 3)), np.zeros((3, 3), bool))), "train")
     row = summary([nothing]).iloc[0]
     assert row["targets"] == 0 and np.isnan(row["scr_median"])
-    plot([nothing])
+    distributions([nothing])
     infinite = statistics(scenes(scene((5, 5), (2, 2, 9.0))), "train")
     row = summary([infinite]).iloc[0]
     assert row["scr_median"] == np.inf and row["scr_infinite"] == 1
 
 
 def test_shares_of_the_picture(measured):
-    number, area, scr = plot([measured, measured]).axes
+    number, area, scr = distributions([measured, measured]).axes
     for axes, expected in (
         (number, [100 / 3] * 3 + [0] * 4),
         (area, [200 / 3] + [0] * 9 + [100 / 3]),  # 1, 9 and 121 pixels
@@ -138,7 +138,7 @@ def test_numbers_above_bars_stay_apart_and_the_legend_outside():
         named = [replace(sample, name=str(index)) for index, sample in enumerate(samples)]
         return statistics(scenes(*named))
 
-    figure = plot([split([1, 2, 3]), split([1, 2, 8]), split([1, 3, 8])])
+    figure = distributions([split([1, 2, 3]), split([1, 2, 8]), split([1, 3, 8])])
     figure.draw_without_rendering()
     number, area, scr = figure.axes
     extents = [text.get_window_extent() for text in number.texts if text.get_text()]
@@ -153,15 +153,25 @@ def test_numbers_above_bars_stay_apart_and_the_legend_outside():
 def test_files(measured, tmp_path):
     files = save([measured], tmp_path / "new")
     assert [file.name for file in files] == [
-        "statistics.csv",
+        "statistics-made.csv",
         "made_all_images.csv",
         "made_all_targets.csv",
-        "statistics.png",
-        "statistics.pdf",
+        "statistics-made.png",
+        "statistics-made.pdf",
     ]
     assert files[3].read_bytes().startswith(b"\x89PNG") and files[4].read_bytes()[:4] == b"%PDF"
     before = [file.read_bytes() for file in files]
     assert [file.read_bytes() for file in save([measured], tmp_path / "new")] == before
+
+
+def test_fewer_sets_and_another_margin_take_no_name_of_more(measured, tmp_path):
+    whole = save([measured, replace(measured, name="other")], tmp_path)
+    before = {file: file.read_bytes() for file in whole}
+    part = save([replace(measured, split="test")], tmp_path)
+    shifted = save([replace(measured, targets=measured.targets[:1])], tmp_path, 5)
+    assert "statistics-made-test.csv" in {file.name for file in part}
+    assert "made_all_targets-margin5.csv" in {file.name for file in shifted}
+    assert all(file.read_bytes() == content for file, content in before.items())
 
 
 def test_a_margin_that_leaves_no_neighbourhood_is_refused(tmp_path):

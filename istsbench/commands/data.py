@@ -87,4 +87,4 @@ def stats(
         say(f"measuring {one}")
         measured.append(statistics(open_dataset(one, data_root), split, margin))
     print(summary(measured).T.to_string())
-    print("written: " + ", ".join(map(str, save(measured, out))))
+    print("written: " + ", ".join(map(str, save(measured, out, margin))))

@@ -191,8 +191,8 @@ def sensitivity(
     """Rank the methods under every rule, reduction and size; write tables and a figure."""
     from istsbench.data.datasets import open_dataset
     from istsbench.errors import UnknownName
-    from istsbench.figures.sensitivity import draw
-    from istsbench.figures.style import write_figure
+    from istsbench.figures.sensitivity import ranks
+    from istsbench.figures.writing import DrawnFrom, write_figure
     from istsbench.registry import by_comma
     from istsbench.results.protocol import SIZES
     from istsbench.results.results import Results
@@ -204,9 +204,11 @@ def sensitivity(
             raise UnknownName("size", size, list(SIZES))
     opened = open_dataset(dataset, data_root)
     folder = out / (tag or opened.name)
-    found = examine(Results.load(folder), opened, out, score=score.value, sizes=wanted, jobs=jobs)
-    paths = found.write(folder / "sensitivity")
-    paths += write_figure(draw(found), folder / "figures", "sensitivity")
+    results = Results.load(folder)
+    found = examine(results, opened, out, score=score.value, sizes=wanted, jobs=jobs)
+    paths = found.write(folder / found.name)
+    origin = DrawnFrom.of(results, found.name, len(results.counts) - len(found.results.counts))
+    paths += write_figure(ranks(found), folder / "figures", found.name, origin)
     print(found.markdown())
     print("written: " + ", ".join(map(str, paths)))
 

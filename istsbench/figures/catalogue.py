@@ -2,13 +2,14 @@
 
 Every figure is a pure function of stored results, and is written as PNG and PDF under
 OUT/TAG/figures/, its choices in its name: `bars-own-image.png`; `grid-own-page1.png` and so on
-where it takes several pages.
+where it takes several pages; `roc-of-1f2e3d.png` if it is of chosen methods alone. A figure that
+lacks methods, since their maps are not stored, never takes the place of one that shows more.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from matplotlib.figure import Figure
 from istsbench.data.datasets import Dataset
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.figures import charts, pdfa, pictures, tradeoff
-from istsbench.figures.style import write_figure
+from istsbench.figures.writing import DrawnFrom, source_hash, write_figure, written
+from istsbench.results.missing import how_to_make
 from istsbench.results.results import Results
-from istsbench.runs.run import UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,22 @@ class Request:
     rule: str = "own"
     reduction: str = "image"
     images: tuple[str, ...] = ()  # those to show; none: chosen by `pictures.representatives`
+    chosen: bool = False  # the results are of some methods of their folder, as somebody asked
 
     @property
     def image(self) -> str | None:
         return self.images[0] if self.images else None
+
+    def name(self, figure: str) -> str:
+        """The name of the files of a figure, without ending."""
+        parts = [figure]
+        for field in FIGURES[figure].uses:
+            value = getattr(self, field)
+            parts += [value] if isinstance(value, str) else value
+        if self.chosen:
+            specs = "\n".join(sorted(self.results.records))
+            parts += ["of", hashlib.sha256(specs.encode()).hexdigest()[:6]]
+        return "-".join(parts)
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,8 @@ class Kind:
     text: str
     make: Callable[[Request], Figure | list[Figure]]  # a list: pages
     uses: tuple[str, ...] = ()  # fields of the request that its file name has to tell
+    # Of the methods that it cannot show, for want of maps: spec -> the images.
+    missing: Callable[[Request], Mapping[str, tuple[str, ...]]] = lambda request: {}
 
 
 FIGURES = {
@@ -62,11 +77,13 @@ FIGURES = {
         "maps and masks of all methods for a few images, targets and errors boxed",
         lambda r: pictures.grid(r.results, r.dataset, r.rule, r.images),
         ("rule", "images"),
+        lambda r: pictures.missing(r.results, r.dataset, r.rule, r.images),
     ),
     "pdfa": Kind(
         "target detection probability against false alarm rate",
         lambda r: pdfa.pdfa(r.results, r.dataset, r.rule),
         ("rule",),
+        lambda r: pdfa.missing(r.results, r.dataset, r.rule),
     ),
     "pareto": Kind(
         "F1 against seconds per image",
@@ -82,11 +99,13 @@ FIGURES = {
         "the maps of all methods for one image",
         lambda r: pictures.gallery(r.results, r.dataset, r.rule, r.image),
         ("rule", "images"),
+        lambda r: pictures.missing(r.results, r.dataset, r.rule, r.images[:1], 1),
     ),
     "surfaces": Kind(
         "the maps of one image as 3-D surfaces",
         lambda r: pictures.surfaces(r.results, r.dataset, r.rule, r.image),
         ("rule", "images"),
+        lambda r: pictures.missing(r.results, r.dataset, r.rule, r.images[:1], 1),
     ),
     "difficulty": Kind(
         "F1 by target size, local contrast and number of targets",
@@ -103,81 +122,89 @@ STANDARD = ("bars", "roc", "roc-log", "pr", "grid", "pareto")
 AGAINST = ("seconds", "parameters")  # what the Pareto figure can have below it
 
 
-def draw(name: str, request: Request) -> list[Path]:
-    """Draw one of `FIGURES`; returns the paths of its PNG and PDF, page by page.
+@dataclass
+class Written:
+    """What a drawing left: the files, and what there is to say of figures."""
 
-    Raises `UnknownName`, or `DataError` if what it draws is not there.
+    paths: list[Path]
+    left_out: dict[str, str]  # figure -> why it was not drawn
+    notes: list[str]  # of figures that lack methods
+
+
+def draw(name: str, request: Request, to: Path | None = None) -> Written:
+    """Draw one of `FIGURES` into the folder of the results, or to the file `to`.
+
+    Raises `UnknownName`, or `DataError` if what it draws is not there, or if it lacks methods that
+    the figure shows which is there now; a file `to` is replaced whatever it shows.
     """
     if name not in FIGURES:
         raise UnknownName("figure", name, list(FIGURES))
-    kind = FIGURES[name]
-    parts = [name]
-    for field in kind.uses:
-        value = getattr(request, field)
-        parts += [value] if isinstance(value, str) else value
-    made = kind.make(request)
-    pages = made if isinstance(made, list) else [made]
-    return _write_pages(pages, request.results.folder / "figures", "-".join(parts))
-
-
-def _write_pages(pages: Sequence[Figure], folder: Path, name: str) -> list[Path]:
-    """Write NAME, or NAME-page1 and so on; what an earlier drawing left beyond them goes."""
-    several = len(pages) > 1
-    paths = []
-    for number, page in enumerate(pages, start=1):
-        paths += write_figure(page, folder, f"{name}-page{number}" if several else name)
-    ours = re.compile(re.escape(name) + r"(-page\d+)?\.(png|pdf)")
-    for path in folder.iterdir():
-        if ours.fullmatch(path.name) and path not in paths:
-            path.unlink(missing_ok=True)
-    return paths
+    kind, folder, stem = FIGURES[name], request.results.folder / "figures", request.name(name)
+    if to is not None:
+        plain = to.with_suffix("") if to.suffix.lower() in (".png", ".pdf") else to
+        folder, stem = plain.parent, plain.name
+    missing = kind.missing(request)
+    origin = DrawnFrom.of(request.results, stem, len(missing), request.chosen)
+    advice = how_to_make(request.results, missing, request.dataset) if missing else ""
+    there = written(folder, stem)
+    if to is None and missing and there and (there.methods > origin.methods or not there.hash):
+        raise DataError(
+            f"{folder / stem}: kept as it is, for a new one would lack {len(missing)} of "
+            f"{len(request.results.counts)} methods; {advice} (--to FILE writes it elsewhere)"
+        )
+    paths = write_figure(kind.make(request), folder, stem, origin)
+    return Written(paths, {}, [f"{stem}: {advice}"] if missing else [])
 
 
 def draw_asked(
-    name: str, request: Request, against: str = "seconds"
-) -> tuple[list[Path], dict[str, str]]:
-    """Draw a figure, or every one by `all`; returns paths, and figure -> why it is left out.
+    name: str, request: Request, against: str = "seconds", to: Path | None = None
+) -> Written:
+    """Draw a figure, or every one by `all`; only of `all` is anything left out.
 
-    Only of `all` is anything left out. `against`, one of `AGAINST`, is for pareto alone.
-    Raises as `draw`, and `WrongUse` if another figure is asked for `against` something.
+    `against`, one of `AGAINST`, is for pareto alone. Raises as `draw`, and `WrongUse` if another
+    figure is asked for `against` something, or all of them `to` one file.
     """
     if against not in AGAINST:
         raise UnknownName("cost", against, list(AGAINST))
     if against != "seconds" and name != "pareto":
         raise WrongUse(f"--against {against} goes with the figure pareto, not with {name}")
     if name != "all":
-        return draw(name if against == "seconds" else f"{name}-{against}", request), {}
-    paths, left_out = [], {}
-    for figure in FIGURES:
-        try:
-            paths += draw(figure, request)
-        except DataError as error:
-            left_out[figure] = str(error)
-    return paths, left_out
+        return draw(name if against == "seconds" else f"{name}-{against}", request, to)
+    if to is not None:
+        raise WrongUse("--to names the file of one figure, not of all")
+    return _each(FIGURES, request)
 
 
-def draw_all(
-    out: Path,
-    tag: str,
-    dataset: Dataset,
-    rule: str = "own",
-    reduction: str = "image",
-    methods: Iterable[str] | None = None,
-    names: Sequence[str] = STANDARD,
-) -> list[Path]:
-    """Draw figures of the results in OUT/TAG; `methods` are specs, None means all.
+def refresh(request: Request, names: Iterable[str] | None = None) -> Written:
+    """Draw those figures that are not there, are of other results, or would show more now.
 
-    A figure is left out if what it draws is not there (no method is complete, say).
+    None stands for `STANDARD`. A figure is left out if what it draws is not there (no method is
+    complete, say).
     """
-    request = Request(Results.load(out / tag, methods), dataset, rule, reduction)
-    unfinished = out / tag / UNFINISHED
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.touch()
-    paths = []
+    return _each(
+        [n for n in (STANDARD if names is None else names) if not _holds(n, request)], request
+    )
+
+
+def _holds(name: str, request: Request) -> bool:
+    stem = request.name(name)
+    there = written(request.results.folder / "figures", stem)
+    if there is None or there.hash != source_hash(request.results, stem):
+        return False
+    try:
+        return not there.missing or len(FIGURES[name].missing(request)) >= there.missing
+    except DataError:
+        return True
+
+
+def _each(names: Iterable[str], request: Request) -> Written:
+    done = Written([], {}, [])
     for name in names:
         try:
-            paths += draw(name, request)
-        except DataError:
-            continue
-    unfinished.unlink(missing_ok=True)
-    return paths
+            one = draw(name, request)
+        except DataError as error:
+            done.left_out[name] = str(error)
+        else:
+            done.paths += one.paths
+            done.notes += one.notes
+    return done

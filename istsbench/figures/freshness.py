@@ -6,39 +6,50 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from istsbench.figures.catalogue import FIGURES
+from istsbench.figures.writing import DrawnFrom, base_name, source_hash
+from istsbench.results.results import Results
+
+STUDIES = ("sensitivity",)  # figures that commands of their own draw
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Figures in the order of `FIGURES`, what is none of them first."""
+    """Figures in the order of `FIGURES`, those of other kinds first."""
 
     current: tuple[Path, ...]
-    old: tuple[Path, ...]  # drawn before the newest record, hence not of it
+    old: tuple[Path, ...]  # of other results, or of nobody knows which
 
 
-def drawn(folder: Path, rule: str, reduction: str, ending: str) -> Drawn:
-    """The files FOLDER/figures/*.ENDING that show the rule and the reduction, or neither."""
-    newest = max(path.stat().st_mtime_ns for path in folder.glob("*.json"))
-    order = ["", *FIGURES]
-    found = [
-        path
-        for path in (folder / "figures").glob(f"*.{ending}")
-        if _shows(path.stem, rule, reduction)
-    ]
-    found.sort(key=lambda path: (order.index(kind(path.stem)), path.name))
-    current = tuple(path for path in found if path.stat().st_mtime_ns >= newest)
-    return Drawn(current, tuple(path for path in found if path not in current))
+def drawn(results: Results, rule: str, reduction: str, ending: str) -> Drawn:
+    """The files *.ENDING in the folder of figures that show the rule and the reduction, or neither.
+
+    Figures of chosen methods are left to those who asked for them; a picture that is no figure of
+    istsbench is current.
+    """
+    order = ["", *STUDIES, *FIGURES]
+    current: list[Path] = []
+    old: list[Path] = []
+    for path in (results.folder / "figures").glob(f"*.{ending}"):
+        name, origin = kind(path.stem), DrawnFrom.read(path)
+        if not _shows(path.stem, rule, reduction) or (origin and origin.chosen):
+            continue
+        fresh = origin is not None and origin.hash == source_hash(results, path.stem)
+        (current if fresh or not name else old).append(path)
+    for found in (current, old):
+        found.sort(key=lambda path: (order.index(kind(path.stem)), path.name))
+    return Drawn(tuple(current), tuple(old))
 
 
 def kind(stem: str) -> str:
     """The figure that a file name begins with, or nothing."""
-    found = [name for name in FIGURES if stem == name or stem.startswith(f"{name}-")]
+    found = [name for name in (*STUDIES, *FIGURES) if stem == name or stem.startswith(f"{name}-")]
     return max(found, key=len, default="")
 
 
 def _shows(stem: str, rule: str, reduction: str) -> bool:
     name = kind(stem)
-    uses = FIGURES[name].uses if name else ()
+    uses = FIGURES[name].uses if name in FIGURES else ()
     given = {"rule": rule, "reduction": reduction}
     wanted = "-".join([name, *(given[field] for field in uses if field in given)])
-    return not uses or stem == wanted or ("images" in uses and stem.startswith(f"{wanted}-"))
+    plain = base_name(stem)
+    return not uses or plain == wanted or ("images" in uses and plain.startswith(f"{wanted}-"))

@@ -33,6 +33,7 @@ from istsbench.metrics import Regions, TargetCounts, match_regions, summarise
 from istsbench.progress import progress
 from istsbench.registry import group_named, group_order
 from istsbench.results.intervals import complete_rows
+from istsbench.results.missing import missing_maps
 from istsbench.results.results import Results
 from istsbench.results.sensitivity import read_rule
 from istsbench.runs.counting import scaled
@@ -154,6 +155,16 @@ def points(
         for spec in specs
         if spec in known
     }
+
+
+def missing(results: Results, dataset: Dataset, rule: str) -> dict[str, tuple[str, ...]]:
+    """Of the methods without points: the images whose maps are not stored."""
+    specs = list(complete_rows(results, rule))
+    known = points(results, dataset, specs, show=True)
+    without = [spec for spec in specs if spec not in known]
+    names = [*results.counts[specs[0]]["image"].unique()] if without else []
+    pixels = {name: dataset.load(name).pixels for name in names}
+    return {spec: missing_maps(results, spec, pixels) for spec in without}
 
 
 # ------------------------------------------------------------------ figure

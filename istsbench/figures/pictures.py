@@ -32,6 +32,7 @@ from istsbench.metrics import REACH, Regions, ratios
 from istsbench.registry import group_order
 from istsbench.results.intervals import complete_rows, paired_rows
 from istsbench.results.masks import Masks
+from istsbench.results.missing import how_to_make, missing_maps
 from istsbench.results.results import Results
 from istsbench.runs.record import map_store
 
@@ -156,21 +157,39 @@ def load(
             raise UnknownName("image", name, list(next(iter(rows.values())).index))
     samples = [dataset.load(name) for name in names]
     found: dict[str, list[Shown]] = {}
-    missing: list[str] = []
+    gone: list[str] = []
     packed: list[str] = []
     for spec in sorted(rows, key=lambda spec: group_order(results.records[spec].group)):
         label = label_of(results.records[spec])
         shown = _maps(results, spec, samples, rows[spec])
         if shown is None:
             shown = _masks(results, spec, samples, rule)
-            (missing if shown is None else packed).append(label)
+            (gone if shown is None else packed).append(label)
         if shown is not None:
             found[spec] = shown
     if not found:
-        raise DataError(f"{results.folder}: no map of {', '.join(names)} is stored; rerun a method")
+        advice = how_to_make(results, missing(results, dataset, rule, names), dataset)
+        raise DataError(f"{results.folder}: no map of {', '.join(names)} is stored; {advice}")
     note = f"; masks only, from a pack: {', '.join(packed)}" if packed else ""
-    note += f"; maps not stored: {', '.join(missing)}" if missing else ""
+    note += f"; maps not stored: {', '.join(gone)}" if gone else ""
     return samples, found, note
+
+
+def missing(
+    results: Results, dataset: Dataset, rule: str, images: Sequence[str] = (), number: int = 4
+) -> dict[str, tuple[str, ...]]:
+    """Of the methods without all maps and without all masks of these images: the images.
+
+    No images: as many as said of `representatives`.
+    """
+    rows = complete_rows(results, rule)
+    samples = [dataset.load(name) for name in images or representatives(results, rule, number)]
+    return {
+        spec: gone
+        for spec in rows
+        if (gone := missing_maps(results, spec, {one.name: one.pixels for one in samples}))
+        and _masks(results, spec, samples, rule) is None
+    }
 
 
 def _maps(

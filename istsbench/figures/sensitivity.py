@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from matplotlib.figure import Figure
 
 from istsbench.figures.style import WIDTH, foot, house_style, looks, stamp
 from istsbench.metrics import HEADS
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from istsbench.results.sensitivity import Sensitivity
+from istsbench.results.sensitivity import Sensitivity
 
 
-def draw(found: Sensitivity) -> Figure:
+@house_style()
+def ranks(found: Sensitivity) -> Figure:
     """Rank against protocol, a line a method, beside the agreement of the protocols."""
-    with house_style():
-        return _drawn(found)
-
-
-def _drawn(found: Sensitivity) -> Figure:
-    from matplotlib.figure import Figure
-
-    ranks, drawn = found.wide("rank"), looks(found.results.records)
-    methods, protocols = ranks.shape
+    table, drawn = found.wide("rank"), looks(found.results.records)
+    methods, protocols = table.shape
     figure = Figure(figsize=(WIDTH, max(3.2, 0.16 * methods + 1.6)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.9, 1))
     places = np.arange(protocols)
-    order = ranks.rank(method="first").astype(int)  # equals apart, so that labels are too
+    order = table.rank(method="first").astype(int)  # equals apart, so that labels are too
     for spec, line in order.iterrows():
         look = drawn[str(spec)]
         left.plot(places, line, color=look.colour, linestyle=look.line, marker=look.marker,
@@ -42,7 +31,7 @@ def _drawn(found: Sensitivity) -> Figure:
         axes.spines[["left", "bottom", "right"]].set_visible(False)
         axes.grid(axis="y", visible=False)
     left.set_xlim(-0.3, protocols - 0.7)
-    left.set_xticks(places, ranks.columns, rotation=90)
+    left.set_xticks(places, table.columns, rotation=90)
     left.set_title(f"Rank by {HEADS[found.score]}, the best on top", loc="left")
     tau = found.tau()
     least = float(np.floor(10 * tau.to_numpy().min()) / 10)

@@ -4,52 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
 
 from istsbench.data.statistics import Statistics, summary
-from istsbench.figures.style import WIDTH, house_style, write_figure
+from istsbench.figures.style import WIDTH, house_style, plain
+from istsbench.figures.writing import write_figure
 from istsbench.files import write_atomic
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.container import BarContainer
-    from matplotlib.figure import Figure
-
-
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")  # Okabe and Ito
-
-
 HATCHES = ("", "///", "...", "xx", "\\\\\\", "++")
-
-
 MARKERS = "os^Dv*"
 
 
-def plot(measured: Sequence[Statistics]) -> Figure:
+@house_style()
+def distributions(measured: Sequence[Statistics]) -> Figure:
     """Number, area and SCR of the targets, like the paper's Fig. 4.
 
     Bars are shares of a class, lines cumulative shares, both in percent; the last class
     holds all that is larger. Targets with an undefined SCR are left out of its panel.
     """
-    from matplotlib.figure import Figure
-
-    with house_style():
-        figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-        _draw(figure, measured)
-    return figure
-
-
-def _draw(figure: Figure, measured: Sequence[Statistics]) -> None:
+    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
     number, area, scr = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
-    counts = [(one.title, one.images["targets"].to_numpy()) for one in measured]
-    areas = [(one.title, one.targets["area"].to_numpy()) for one in measured]
-    ratios = [(one.title, one.targets["scr"].dropna().to_numpy()) for one in measured]
-    _number_panel(number, counts)
-    _size_panel(area, areas, np.arange(0, 101, 10))
-    _size_panel(scr, ratios, np.arange(0, 20.1, 2.5))
+    titles = [plain(one.title) for one in measured]
+    counts = [one.images["targets"].to_numpy() for one in measured]
+    areas = [one.targets["area"].to_numpy() for one in measured]
+    ratios = [one.targets["scr"].dropna().to_numpy() for one in measured]
+    _number_panel(number, [*zip(titles, counts, strict=True)])
+    _size_panel(area, [*zip(titles, areas, strict=True)], np.arange(0, 101, 10))
+    _size_panel(scr, [*zip(titles, ratios, strict=True)], np.arange(0, 20.1, 2.5))
     number.set(title="(a) Targets in an image", xlabel="targets", ylabel="share of images, %")
     area.set(title="(b) Target area", xlabel="pixels", ylabel="share of targets, %")
     scr.set(title="(c) Target SCR", xlabel="SCR", ylabel="share of targets, %")
@@ -63,6 +50,7 @@ def _draw(figure: Figure, measured: Sequence[Statistics]) -> None:
         loc="outside upper center",
         ncols=min(len(measured), 3),
     )
+    return figure
 
 
 def _number_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]]) -> None:
@@ -117,16 +105,24 @@ def _bars(
     return drawn
 
 
-def save(measured: Sequence[Statistics], folder: Path) -> list[Path]:
-    """Write `statistics.csv`, `.png` and `.pdf`, and two CSV files a data set."""
-    files = {"statistics.csv": _csv(summary(measured))}
+def save(measured: Sequence[Statistics], folder: Path, margin: int | None = None) -> list[Path]:
+    """Write `statistics-NAMES.csv`, `.png` and `.pdf`, and two CSV files a data set.
+
+    Names tell the data sets, the split unless it is all, and the margin if there was one, so that
+    fewer of them, or others, never take the place of what is there.
+    """
+    around = f"-margin{margin}" if margin else ""
+    names = [one.name if one.split == "all" else f"{one.name}-{one.split}" for one in measured]
+    title = "-".join(["statistics", *names]).replace("/", "-") + around
+    files = {f"{title}.csv": _csv(summary(measured))}
     for one in measured:
-        files[f"{one.name}_{one.split}_images.csv"] = _csv(one.images)
-        files[f"{one.name}_{one.split}_targets.csv"] = _csv(one.targets)
+        stem = f"{one.name}_{one.split}".replace("/", "-")
+        files[f"{stem}_images.csv"] = _csv(one.images)
+        files[f"{stem}_targets{around}.csv"] = _csv(one.targets)
     for name, data in files.items():
-        write_atomic(folder / name.replace("/", "-"), data)
-    paths = [folder / name.replace("/", "-") for name in files]
-    return paths + write_figure(plot(measured), folder, "statistics")
+        write_atomic(folder / name, data)
+    figure = write_figure(distributions(measured), folder, title)
+    return [*(folder / name for name in files), *figure]
 
 
 def _csv(frame: pd.DataFrame) -> bytes:

@@ -1,4 +1,4 @@
-"""How every figure looks, and how it reaches the disk.
+"""How every figure looks: sizes, fonts, colours, the line at its foot.
 
 A method looks the same in all figures: the hue tells its group, shade, line style and
 marker its place in the group, so that curves stay apart in grey as well. The hues are
@@ -7,33 +7,28 @@ those of Okabe & Ito's palette, which colour-blind readers tell apart.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from threading import RLock
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib import style
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, fontManager, get_font
+from matplotlib.text import Text
 
 from istsbench import __version__, registry
-from istsbench.files import write_atomic
 from istsbench.results.results import Results
 from istsbench.runs.record import Record
 from istsbench.segmenter import Card
 from istsbench.tables.table_vi import row_signs
 
-DPI = {"png": 150, "pdf": 300}  # in the PDF of pictures only, all else is vectors
 WIDTH = 7.16  # inches, two columns of a journal page
 GREY = "#777777"
-CLOSE = 10  # pixels within which a label is taken to be that of a point
 RED, YELLOW = "#e8000b", "#ffd500"  # boxes of targets and of errors, as in the paper's figures
 
 _HUES = {  # light, middle and dark of each group
@@ -47,8 +42,13 @@ _OTHER = ("#aaaaaa", "#777777", "#444444")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 _MARKERS = "os^DvPX<>*hpd"  # 13 and 12 have no common divisor: 156 distinct looks
 
+# Asked in this order for letters that DejaVu Sans lacks, as far as they are installed.
+_MORE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei",
+    "PingFang SC", "Hiragino Sans", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei",
+    "Yu Gothic", "Malgun Gothic", "Arial Unicode MS", "Droid Sans Fallback",
+)  # fmt: skip
 _STYLE = {
-    "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.labelsize": 8,
@@ -73,30 +73,31 @@ _LOCK = RLock()
 def house_style() -> Iterator[None]:
     """The settings of all figures; also a decorator. A user's own are back afterwards.
 
-    matplotlib keeps settings per process, hence the lock.
+    matplotlib keeps settings per process, hence the lock. It would warn of a letter without a
+    font each time it draws one; `write_figure` says it once.
     """
-    with _LOCK, matplotlib.rc_context():
-        style.use(["default", _STYLE])
+    with _LOCK, matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")
+        style.use(["default", _STYLE, {"font.family": fonts()}])
         yield
 
 
-def write_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write NAME.png and NAME.pdf, the same bytes for the same figure; returns the paths."""
-    paths = []
-    unstamped: dict[str, dict[str, str | None]] = {
-        "png": {"Software": None},
-        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-    }
-    for kind, metadata in unstamped.items():
-        stream = io.BytesIO()
-        with house_style():
-            if figure.get_layout_engine() is not None:
-                figure.draw_without_rendering()
-                figure.set_layout_engine("none")  # settled: laying out again costs most of the time
-            figure.savefig(stream, format=kind, dpi=DPI[kind], metadata=metadata)
-        paths.append(folder / f"{name}.{kind}")
-        write_atomic(paths[-1], stream.getvalue())
-    return paths
+@cache
+def fonts() -> list[str]:
+    """The families that letters are taken from, each if those before it lack it."""
+    installed = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _MORE_FONTS if name in installed)]
+
+
+@cache
+def _letters() -> frozenset[int]:
+    return frozenset().union(*(get_font(findfont(name)).get_charmap() for name in fonts()))
+
+
+def without_font(figure: Figure) -> str:
+    """The letters in a figure that none of `fonts` has, in their order."""
+    texts = "".join(text.get_text() for text in figure.findobj(Text))  # type: ignore[attr-defined]
+    return "".join(s for s in dict.fromkeys(texts) if s.isprintable() and ord(s) not in _letters())
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,17 @@ def looks(records: Mapping[str, Record]) -> dict[str, Look]:
 
 
 def label_of(record: Record) -> str:
-    return record.label + row_signs(record)
+    """The name of a method as figures print it."""
+    return plain(record.label + row_signs(record))
+
+
+def plain(text: str) -> str:
+    """A text from outside as matplotlib prints it letter by letter.
+
+    It takes what stands between two dollars for a formula, and leaves out of a legend what
+    begins with an underscore; a space without width is put before that.
+    """
+    return ("\u200b" if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
 def _drawn(group: str, place: int) -> tuple[str, Any, str]:
@@ -177,92 +188,4 @@ def stamp(results: Results, *parts: str) -> str:
 
 def foot(figure: Figure, text: str) -> None:
     """Print `text` small and grey below everything else of a figure in constrained layout."""
-    figure.supxlabel(text, fontsize=5.5, color=GREY, x=0.01, ha="left")
-
-
-def place_labels(
-    points: np.ndarray,
-    sizes: np.ndarray,
-    bounds: tuple[float, float, float, float],
-    taken: Sequence[np.ndarray] = (),
-) -> np.ndarray:
-    """Lower left corners (n, 2) of text boxes near their points, clear of each other.
-
-    `points` (n, 2) and `sizes` (n, 2: width, height) are in pixels, `bounds` and each of
-    `taken` (more to keep clear of) are (left, bottom, right, top). A box takes the place
-    around its point that costs least: it is near, free, and nearer to its own point than to
-    any other. A second round sees where the boxes placed later came to lie.
-    """
-    marks = np.column_stack([points - 3, points + 3])
-    boxes = np.full((len(points), 4), np.inf)  # of the labels; not placed yet: nowhere
-    order = np.argsort(points[:, 0], kind="stable")
-    for index in [*order, *order]:
-        size = sizes[index]
-        corners, gaps = _around(points[index], size)
-        found = np.column_stack([corners, corners + size])
-        others = np.vstack([*taken, marks, np.delete(boxes, index, axis=0)])
-        away = np.array([distances(box, points) for box in found])
-        foreign = np.delete(away, index, axis=1).min(axis=1, initial=np.inf)
-        lead = foreign - away[:, index]  # negative where the label reads as another's
-        doubt = 3 * np.maximum(CLOSE - lead, 0) + 1000 * (lead <= 0)
-        out = np.maximum([bounds[:2] - found[:, :2], found[:, 2:] - bounds[2:]], 0).sum((0, 2))
-        covered = np.array([_shared(box, others) for box in found])
-        boxes[index] = found[np.argmin(gaps + covered + 100 * out + doubt)]
-    return boxes[:, :2]
-
-
-def _around(point: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower left corners (n, 2) of a box around a point, and the gaps (n,) left between."""
-    turns = np.tile(np.arange(16) * np.pi / 8, 9)
-    gaps = np.repeat([5, 8, 12, 17, 22, 28, 34, 41, 48], 16)
-    ways = np.column_stack([np.cos(turns), np.sin(turns)])
-    return point + ways * (gaps[:, None] + size / 2) - size / 2, gaps
-
-
-def distances(box: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """From a box (left, bottom, right, top) to each of the points (n, 2)."""
-    away: np.ndarray = np.linalg.norm(np.clip(points, box[:2], box[2:]) - points, axis=1)
-    return away
-
-
-def _shared(one: np.ndarray, others: np.ndarray) -> float:
-    """The area that a box shares with the others (n, 4)."""
-    sides = np.minimum(one[2:], others[:, 2:]) - np.maximum(one[:2], others[:, :2])
-    return float(np.maximum(sides, 0).prod(axis=1).sum())
-
-
-def write_labels(
-    axes: Axes, points: np.ndarray, labels: Sequence[str], path: np.ndarray | None = None
-) -> None:
-    """Print a label beside each point (n, 2; data units).
-
-    A thin line joins them where the label is far, or near to another point as well.
-
-    `path` (m, 2) are corners of a line of level and upright pieces to keep clear of.
-    """
-    figure = axes.figure
-    assert isinstance(figure, Figure)
-    figure.draw_without_rendering()  # settles the layout, which positions depend on
-    renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
-    pixels = axes.transData.transform(points)
-    texts = [
-        axes.text(point[0], point[1], label, fontsize=6.5, va="bottom")
-        for label, point in zip(labels, points, strict=True)
-    ]
-    extents = [text.get_window_extent(renderer) for text in texts]
-    sizes = np.array([[box.width, box.height] for box in extents])
-    frame = axes.get_window_extent(renderer)
-    taken = []
-    if path is not None:
-        turns = axes.transData.transform(path)
-        for one, other in zip(turns, turns[1:], strict=False):
-            taken.append(np.append(np.minimum(one, other) - 1, np.maximum(one, other) + 1))
-    corners = place_labels(pixels, sizes, (frame.x0, frame.y0, frame.x1, frame.y1), taken)
-    back = axes.transData.inverted()
-    for index, (text, corner, size) in enumerate(zip(texts, corners, sizes, strict=True)):
-        text.set_position(tuple(back.transform(corner)))
-        away = distances(np.append(corner, corner + size), pixels)
-        if away[index] > CLOSE or (np.delete(away, index) <= CLOSE).any():
-            near = np.clip(pixels[index], corner, corner + size)
-            line = back.transform([near, pixels[index]])
-            axes.plot(*line.T, color=GREY, linewidth=0.4, zorder=1)
+    figure.supxlabel(plain(text), fontsize=5.5, color=GREY, x=0.01, ha="left")

@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from istsbench.errors import BrokenMethod, DataError, WrongUse
 from istsbench.figures.charts import SHORT
+from istsbench.figures.labels import write_labels
 from istsbench.figures.style import (
     GREY,
     WIDTH,
@@ -21,7 +22,6 @@ from istsbench.figures.style import (
     house_style,
     label_of,
     stamp,
-    write_labels,
 )
 from istsbench.metrics import summarise
 from istsbench.networks.network import Network
@@ -29,7 +29,6 @@ from istsbench.registry import TRADITIONAL, choose, group_named, group_order
 from istsbench.results.intervals import paired_rows
 from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
-from istsbench.runs.record import Record
 from istsbench.segmenter import Segmenter, Trainable
 
 HEIGHT = 4.2  # inches
@@ -131,7 +130,7 @@ def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> F
 # ------------------------------------------------------------------ parameters
 
 
-def trained_parameters(spec: str, record: Record) -> int | None:
+def trained_parameters(spec: str, group: str) -> int | None:
     """How many numbers the method behind a row learnt: 0 for one that learns nothing, None
     if it is not known here (a stranger's network, or predictions)."""
     try:
@@ -139,8 +138,8 @@ def trained_parameters(spec: str, record: Record) -> int | None:
         method: Segmenter | None = choice.create()
     except (WrongUse, BrokenMethod, TypeError, ValueError):
         method = None
-    if method is None or method.card.group != record.group:  # unknown, or only called alike
-        return 0 if record.group in TRADITIONAL else None
+    if method is None or method.card.group != group:  # unknown, or only called alike
+        return 0 if group in TRADITIONAL else None
     if not isinstance(method, Trainable):
         return 0
     if not isinstance(method, Network):
@@ -160,7 +159,7 @@ def parameters_data(
     Raises `DataError` if there is no network among the rows.
     """
     frame = _valued(results, rule, reduction, score)
-    counted = [trained_parameters(spec, results.records[spec]) for spec in frame["method"]]
+    counted = [trained_parameters(spec, results.records[spec].group) for spec in frame["method"]]
     frame = frame.assign(parameters=pd.Series(counted, dtype="Int64"))
     unknown = frame["parameters"].isna()
     known = frame[~unknown]

@@ -3,7 +3,7 @@
     TO/tables/...        Table VI under both reductions, with intervals; the thresholds used
     TO/macros.tex        every number of the tables as a LaTeX macro
     TO/figures/TAG/...   the figures of each results folder that show the rule and the
-                         reduction, or neither, and were drawn after its newest record
+                         reduction, or neither, and were drawn from just these results
     TO/protocol.tex .md  a paragraph that states the protocol, ready to paste
     TO/references.bib    just the methods and data sets in use
     TO/preview.tex       a document around all of it, to look at
@@ -56,8 +56,8 @@ def bundle(
 ) -> list[Path]:
     """Write the bundle of some results folders below `out` into `to`; returns its files.
 
-    Figures are copied, never drawn; those that are older than a record are left out, and the
-    preview names them.
+    Figures are copied, never drawn; those that were drawn from other results are left out, and
+    the preview names them.
     """
     from istsbench.figures.freshness import drawn
 
@@ -79,7 +79,7 @@ def bundle(
     figures: dict[str, bytes] = {}
     old: list[str] = []
     for results in sets:
-        pdf = drawn(results.folder, rule, reduction, "pdf")
+        pdf = drawn(results, rule, reduction, "pdf")
         at = f"figures/{results.folder.name}"
         figures |= {f"{at}/{path.name}": path.read_bytes() for path in pdf.current}
         old += [f"{at}/{path.name}" for path in pdf.old]
@@ -118,7 +118,7 @@ def _preview(tables: Iterable[str], figures: Iterable[str], old: Collection[str]
         for name in figures
     ]
     if old:
-        pictures.append(f"Left out, older than the results: {escape_latex(', '.join(old))}.")
+        pictures.append(f"Left out, drawn from other results: {escape_latex(', '.join(old))}.")
     return latex.document(
         r"\input{macros.tex}", r"\input{protocol.tex}", *inputs, r"\clearpage", *pictures,
         r"\bibliographystyle{plain}", r"\bibliography{references}",

@@ -25,7 +25,7 @@ from PIL import Image
 from istsbench import __version__
 from istsbench.data.datasets import Dataset, open_dataset
 from istsbench.errors import DataError, UnknownName
-from istsbench.figures.catalogue import FIGURES, Request, draw
+from istsbench.figures.catalogue import FIGURES, Request, refresh
 from istsbench.figures.freshness import drawn, kind
 from istsbench.files import write_atomic
 from istsbench.metrics import REDUCTIONS
@@ -84,8 +84,8 @@ def write_report(
 ) -> Path:
     """Write FOLDER/report.html from a results folder OUT/TAG; returns its path.
 
-    Kinds of figures that are missing or old are drawn; what is old still is left out, and
-    the page names it. `dataset` is looked for by its name if it is not given. Without it, or
+    Figures that are missing or old are drawn; what is old still is left out, and the page
+    names it. `dataset` is looked for by its name if it is not given. Without it, or
     with other images than those counted, the page has no pictures, and says so. `rule` and
     `reduction` are shown first, and are those of the figures; the pictures are of `rule`.
     Raises `ProtocolMix` if the rows do not belong together.
@@ -93,7 +93,7 @@ def write_report(
     results = Results.load(folder)
     dataset, problem = _open(results, data_root, dataset)
     if dataset is not None:
-        _draw_missing(Request(results, dataset, rule, reduction))
+        refresh(Request(results, dataset, rule, reduction), FIGURES)
     path = folder / "report.html"
     write_atomic(path, render(folder, dataset, problem, rule, reduction).encode())
     return path
@@ -140,7 +140,7 @@ def render(folder: Path, dataset: Dataset | None, problem: str, rule: str, reduc
     )
     record = results.any_record
     shared, special = environments(results)
-    shown = drawn(folder, rule, reduction, "png")
+    shown = drawn(results, rule, reduction, "png")
     return environment.get_template("report.html.j2").render(
         title=f"{record.title}, {record.split}",
         version=__version__,
@@ -244,21 +244,6 @@ def _cell(line: pd.Series, column: Column, place: str | None) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------ figures
-
-
-def _draw_missing(request: Request) -> None:
-    """Draw the kinds of figures that are not there, or are older than a row of the results.
-
-    What a kind shows may be missing, the maps of rows from a pack for one; then it is left.
-    """
-    found = drawn(request.results.folder, request.rule, request.reduction, "png")
-    there = {kind(path.stem) for path in found.current}
-    for name in FIGURES:
-        if name not in there:
-            try:
-                draw(name, request)
-            except DataError:
-                continue
 
 
 def _figure(path: Path) -> dict[str, Any]:

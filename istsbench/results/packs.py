@@ -33,6 +33,7 @@ from istsbench.data.datasets import Dataset, Sample, open_dataset
 from istsbench.errors import DataError, PackError, UnknownName
 from istsbench.files import write_atomic
 from istsbench.results.masks import FOLDER, Masks, decode, encode
+from istsbench.results.missing import how_to_make, missing_maps
 from istsbench.results.packcheck import (
     INTEGERS,
     KIND,
@@ -72,6 +73,12 @@ def export_pack(folder: Path, pack: Path, specs: Sequence[str] | None = None) ->
             raise DataError(f"{folder}: no counts of {spec}; {why or f'has {_all(results)}'}")
     if not 0 < len(chosen) <= MAX_METHODS:
         raise DataError(f"{folder}: {len(chosen)} methods, a pack holds 1 to {MAX_METHODS}")
+    gone = {spec: names for spec in chosen if (names := _without_mask(results, spec))}
+    if gone:
+        raise DataError(
+            f"{folder}: a pack holds masks, and {len(gone)} of {len(chosen)} methods have neither "
+            f"these nor their maps; {how_to_make(results, gone)}"
+        )
     first = results.records[chosen[0]]
     protocol = {key: getattr(first, key) for key in (*PROTOCOL, "title", "images", "of")}
     members: dict[str, dict] = {}
@@ -96,6 +103,13 @@ def export_pack(folder: Path, pack: Path, specs: Sequence[str] | None = None) ->
         file.writestr(_info("manifest.json"), json.dumps(manifest, indent=1, ensure_ascii=False))
     write_atomic(pack, archive.getvalue())
     return chosen
+
+
+def _without_mask(results: Results, spec: str) -> tuple[str, ...]:
+    """The images for which there is neither a mask from a pack nor a file of a map."""
+    masks = Masks.of(results.folder.parent, results, spec, "own")
+    names = [name for name in masks.rows.index if name not in masks.packed]
+    return missing_maps(results, spec, dict.fromkeys(names))
 
 
 def _all(results: Results) -> str:

@@ -27,6 +27,7 @@ from istsbench.errors import DataError, WrongUse
 from istsbench.files import write_atomic
 from istsbench.metrics import HEADS, RATIOS, REDUCTIONS, best_rule, pixel_counts, summarise, sweep
 from istsbench.progress import progress
+from istsbench.results.missing import can_be_made, how_to_make, missing_maps
 from istsbench.results.protocol import SIZES, Protocol
 from istsbench.results.results import Results
 from istsbench.runs.maps import MapStore
@@ -52,7 +53,7 @@ def _pairs(
     for name in names:
         stored, sample = store.load(name), dataset.load(name)
         if stored is None or stored.pixels != sample.pixels:
-            raise DataError(f"{store.folder}: no map of {name} as it is now; run the method again")
+            raise DataError(f"{store.folder}: no map of {name} as it is now, its image changed")
         yield name, *resized(stored.score, sample.mask)
 
 
@@ -121,6 +122,14 @@ class Sensitivity:
     score: str
     scores: pd.DataFrame
     notes: tuple[str, ...]
+    sizes: tuple[str, ...] = tuple(SIZES)
+
+    @property
+    def name(self) -> str:
+        """Of its files: another score, or fewer sizes, never take the place of the usual ones."""
+        parts = [] if self.score == "iou" else [self.score]
+        parts += [] if set(self.sizes) == set(SIZES) else self.sizes
+        return "-".join(["sensitivity", *parts])
 
     def wide(self, column: str) -> pd.DataFrame:
         """`rank` or `value` as methods x protocols, named rule/reduction/size."""
@@ -225,26 +234,38 @@ def sensitivity(
 ) -> Sensitivity:
     """Rank the methods of a results folder under every protocol; `out` holds the maps.
 
-    Methods that failed are left out and named in the notes; for the size 512 also those
-    without maps.
+    Methods that failed are left out and named in the notes; for the size 512 also those whose
+    maps cannot be made here. Raises `DataError` if others lack maps.
     """
     if score not in RATIOS:
         raise WrongUse(f"score is {score!r}, expected one of {', '.join(RATIOS)}")
     ranked = {spec: r for spec, r in results.records.items() if r.wanted}
     wanted = Results(results.folder, ranked, results.counts).rules if ranked else []
-    specs, notes = [], []
+    tuning = _tuning(results, dataset) if "tuned" in wanted else ()
+    specs, notes, gone = [], [], {}
     for spec, record in results.records.items():
-        reason = _missing(results, spec, wanted, out if "512" in sizes else None)
+        reason = _incomplete(results, spec, wanted)
+        if not reason and "512" in sizes:
+            names = (*results.counts[spec]["image"].unique(), *tuning)
+            missing = missing_maps(results, spec, dict.fromkeys(names))
+            if missing and can_be_made(results, spec):
+                gone[spec] = missing
+            reason = "its maps are not here" if missing else None
         if reason:
             notes.append(f"{record.label} is left out: {reason}")
         else:
             specs.append(spec)
+    if gone:
+        raise DataError(
+            f"{results.folder}: the size 512 needs maps of {len(gone)} methods that are not "
+            f"stored; {how_to_make(results, gone, dataset)}; --sizes native needs none"
+        )
     if len(specs) < 2 or not wanted:
         raise DataError(f"{results.folder}: nothing to rank: {'; '.join(notes) or 'one method'}")
     kept = Results(results.folder, {spec: ranked[spec] for spec in specs}, results.counts)
     counts = {"native": kept.counts}
     if "512" in sizes:
-        counts["512"] = _resized(kept, dataset, out, wanted, jobs, show)
+        counts["512"] = _resized(kept, dataset, out, wanted, tuning, jobs, show)
     lines = []
     for rule in wanted:
         for reduction in REDUCTIONS:
@@ -259,20 +280,27 @@ def sensitivity(
     columns = ["method", "label", "group", *AXES, "protocol", "value"]
     frame = pd.DataFrame(lines, columns=columns)
     ranks = frame.groupby(list(AXES))["value"].rank(method="min", ascending=False)
-    return Sensitivity(kept, score, frame.assign(rank=ranks.astype(int)), tuple(notes))
+    return Sensitivity(
+        kept, score, frame.assign(rank=ranks.astype(int)), tuple(notes), tuple(sizes)
+    )
 
 
-def _missing(results: Results, spec: str, wanted: Sequence[str], maps: Path | None) -> str | None:
-    """Why a method cannot be ranked, if so; `maps` is the folder that must hold its maps."""
+def _incomplete(results: Results, spec: str, wanted: Sequence[str]) -> str | None:
+    """Why a method cannot be ranked, if so."""
     record = results.records[spec]
     if not record.wanted:
         return results.failure(spec) or "it never ran"
     for rule in wanted:
         if not results.complete(spec, rule):
             return results.failure(spec) or f"not every image was counted under {rule}"
-    if maps is not None and not map_store(maps, record).folder.is_dir():
-        return "its maps are not here"
     return None
+
+
+def _tuning(results: Results, dataset: Dataset) -> tuple[str, ...]:
+    """The images that `tuned` was chosen on."""
+    record = results.any_record
+    limit = record.images if record.images < record.of else None
+    return dataset.tuning_names(record.split)[:limit]
 
 
 def _resized(
@@ -280,16 +308,12 @@ def _resized(
     dataset: Dataset,
     out: Path,
     wanted: Sequence[str],
+    tuning: Sequence[str],
     jobs: int,
     show: bool,
 ) -> dict[str, pd.DataFrame]:
     from joblib import Parallel, delayed
 
-    images = results.any_record.images
-    tuning: tuple[str, ...] = ()
-    if "tuned" in wanted:
-        limited = images < results.any_record.of
-        tuning = dataset.tuning_names(results.any_record.split)[: images if limited else None]
     tasks = []
     for spec, record in results.records.items():
         names = tuple(results.counts[spec]["image"].unique())

@@ -9,7 +9,7 @@ from typing import Any
 
 from istsbench.data.datasets import Dataset, FolderDataset, fingerprint
 from istsbench.errors import DataError
-from istsbench.runs.shards import Shard
+from istsbench.runs.shards import Named, Shard
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Images:
         split: str,
         limit: int | None,
         wanted: Sequence[str],
-        shard: Shard | None = None,
+        shard: Shard | Named | None = None,
     ) -> Images:
         """Decode every image once; raises `DataError` before any work is done.
 

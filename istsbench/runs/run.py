@@ -41,12 +41,11 @@ from istsbench.runs.record import (
     write_record,
 )
 from istsbench.runs.scoring import Run, Work, contained, one_line, score_all
-from istsbench.runs.shards import Shard
+from istsbench.runs.shards import Named, Shard
 from istsbench.segmenter import Segmenter, Trainable
 from istsbench.threshold import check_rules
 
 DEFAULT_RULES = ("own", "half", "oracle")
-UNFINISHED = Path("figures", ".unfinished")  # there while figures are older than counts
 
 
 @dataclass
@@ -85,7 +84,7 @@ def run(
     fresh: bool = False,
     retry_failed: bool = False,
     timeout: float | None = None,
-    shard: Shard | None = None,
+    shard: Shard | Named | None = None,
     scheduler: str | None = None,
     show: bool = True,
 ) -> Outcome:
@@ -94,8 +93,9 @@ def run(
     A method that fails is recorded with its reason and the run goes on. `fresh` forgets
     the stored maps of these images first, `retry_failed` that images failed. `timeout` is in
     seconds an image; a method that takes longer has failed on it. A `shard` is scored only:
-    nothing is counted, and of the images no other is looked at. `scheduler` is the address of
-    a Dask cluster that scores instead of `jobs` processes here.
+    nothing is counted, and of the images no other is looked at; `Named` images
+    are so even where their counts are whole. `scheduler` is the address of a Dask cluster
+    that scores instead of `jobs` processes here.
     Raises `DataError`, `WrongUse` or `RunError` before any work is done, and `RunError`
     later only if the disk cannot be written any more or the data are gone.
     """
@@ -117,11 +117,12 @@ def run(
             broken.append(of_broken(choice, images, one_line(str(error))))
             continue
         work = Work(choice.spec, method, map_store(out, record), images.pixels)
-        found = None if fresh else whole(outcome.folder, record, retry_failed)
-        if found is None:
+        again = fresh or isinstance(shard, Named)
+        made = None if again else whole(outcome.folder, record, retry_failed)
+        if made is None:
             plan.append((work, record))
         else:
-            outcome.settle(found)
+            outcome.settle(made)
     broken = [] if shard else [one for one in broken if _news(outcome.folder, one)]
     if not (plan or broken):
         return outcome
@@ -271,8 +272,6 @@ def _count_all(
 ) -> None:
     if not plan:
         return
-    if (outcome.folder / UNFINISHED.parent).is_dir():
-        (outcome.folder / UNFINISHED).touch()
     needed = images.dataset.subset(images.pixels)
     methods = [(work.method.threshold, work.store) for work, _ in plan]
     counts = count_each(methods, needed, images.names, images.tuning, wanted, jobs)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from istsbench.errors import DataError, WrongUse
+from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.files import write_atomic
 from istsbench.runs.maps import STAMPS, read_map
 
@@ -39,6 +39,33 @@ class Shard:
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"
+
+
+@dataclass(frozen=True)
+class Named:
+    """Images by their names, to be scored and not counted; none: all."""
+
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From names by comma, or by semicolon where there is one, as names may hold commas;
+        or `all`. Raises `WrongUse` if there is none."""
+        if text.strip() == "all":
+            return cls()
+        parts = text.split(";" if ";" in text else ",")
+        names = tuple(name.strip() for name in parts if name.strip())
+        if not names:
+            raise WrongUse(f"{text!r} names no image, expected names by comma, or all")
+        return cls(names)
+
+    def of(self, names: Iterable[str]) -> tuple[str, ...]:
+        """These, if all of them are among `names`; raises `UnknownName`."""
+        known = list(names)
+        for name in self.names:
+            if name not in known:
+                raise UnknownName("image", name, known)
+        return self.names or tuple(known)
 
 
 @dataclass
