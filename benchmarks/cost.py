@@ -11,12 +11,12 @@ from typing import Annotated
 
 import typer
 
-from istsbench.networks.cost import BATCHES, NETWORKS, SIZE, table_viii
+from istsbench.networks.cost import BATCHES, SIZE, table_viii
 from istsbench.registry import by_comma
 
 
 def main(
-    methods: Annotated[str, typer.Option(help="Networks, by comma.")] = ",".join(NETWORKS),
+    methods: Annotated[str, typer.Option(help="Networks, by comma; all if none.")] = "",
     size: Annotated[int, typer.Option(help="Pixels a side of the image.")] = SIZE,
     device: str = "auto",
     precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
@@ -24,7 +24,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Of timing, a network and batch.")] = 3.0,
     out: Path = Path("results"),
 ) -> None:
-    names = by_comma(methods, "--methods")
+    names = by_comma(methods, "--methods") if methods else None
     made = table_viii(names, size, device, precision, compile, BATCHES, seconds)
     for path in made.write(out):
         print(path)

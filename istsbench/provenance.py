@@ -32,7 +32,9 @@ def parameters(method: Segmenter) -> dict[str, object]:
     }
 
 
-_OF_NETWORKS = {"istsbench.networks.network", "istsbench.networks.recipe"}  # from image to map
+_OF_NETWORKS = {  # from image to map
+    f"istsbench.networks.{name}" for name in ("network", "recipe", "fused", "kernels")
+}
 
 
 @cache

@@ -67,6 +67,9 @@ def test_the_figures_of_the_paper_are_recognised():
     assert f"{adversaries['operations_G_paper']:.2f}" == "868.75"
     assert game["operations_G_paper"] == 273.15
     assert "pixelGame: FNs-player without MIM: 1.184 M weights, 273.15 G operations" in made.notes
+    assert (
+        list(rows["status"].index[:2]) == ["ACM", "ALCNet"] and "pixelGame (w/o MIM)" in rows.index
+    )
     assert game["flops_G"] == 2 * game["macs_G"]
 
 

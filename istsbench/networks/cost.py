@@ -28,13 +28,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from istsbench.networks.network import Network
 from istsbench.networks.recipe import autocast, best_device, place
 from istsbench.provenance import environment
-from istsbench.registry import create
+from istsbench.registry import cards, create, group_order, info
+from istsbench.segmenter import Card
 from istsbench.tables.published import paper_table
 from istsbench.tables.table import Table
 
 SIZE = 480  # pixels a side, as in the paper's table
 BATCHES = (1, 2, 4, 8, 16, 32)
-NETWORKS = ("acm", "alcnet", "mdvsfa", "pixelgame-womim", "pixelgame")
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,13 @@ class Speed:
     fps_batch: float  # images a second at the best batch
     best_batch: int
     memory_mib: float  # peak on the device at the best batch; nan on a CPU
+
+
+def registered_networks() -> list[str]:
+    """The names of all networks that are installed, by group and name."""
+    found = {name: card for name, card in cards().items() if isinstance(card, Card)}
+    networks = [name for name in found if issubclass(info(name), Network)]
+    return sorted(networks, key=lambda name: (group_order(found[name].group), name))
 
 
 def cost(module: nn.Module, size: int = SIZE) -> Cost:
@@ -202,7 +209,7 @@ BLOCKS = (
 
 
 def table_viii(
-    methods: Iterable[str] = NETWORKS,
+    methods: Iterable[str] | None = None,
     size: int = SIZE,
     device: str = "auto",
     precision: str = "fp32",
@@ -210,7 +217,7 @@ def table_viii(
     batches: Sequence[int] = BATCHES,
     seconds: float = 3.0,
 ) -> Table:
-    """Counts and times of networks for one image of `size` pixels a side.
+    """Counts and times of networks for one image of `size` pixels a side; None: all of them.
 
     Without `batches` nothing is timed.
     """
@@ -219,7 +226,7 @@ def table_viii(
     where = best_device(device)
     # On a CPU convolutions can be faster than the product of a library that knows it less well.
     rate = matrix_rate(where, precision) if batches and where.type == "cuda" else float("nan")
-    for name in methods:
+    for name in registered_networks() if methods is None else methods:
         network = create(name, device=device, precision=precision)
         if not isinstance(network, Network):
             raise TypeError(f"{name} is no network: it has no weights to count")
