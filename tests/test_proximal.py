@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from baselines.lowrank.proximal import (
+    leading_spectrum,
     nonnegative_soft_threshold,
     shrink_singular_values,
     singular_values,
@@ -133,3 +134,18 @@ def test_a_method_on_another_device_gives_the_same_map(name):
 def test_a_device_that_is_not_there_is_named():
     with pytest.raises(ValueError, match="device='gpu' cannot be used here"):
         create("ipi", device="gpu")
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40)])
+def test_leading_spectrum_is_the_part_above_the_floor(rng, shape):
+    matrix = rng.normal(size=shape)
+    values, vectors = spectrum(matrix)
+    for kept in (0, 1, 5, 12):
+        floor = (([2 * values[0], *values, 0.0])[kept] + ([*values, 0.0])[kept]) / 2
+        some, basis = leading_spectrum(matrix, floor)
+        np.testing.assert_allclose(some, values[:kept], rtol=1e-10)
+        assert basis.shape == (12, kept)
+        projection = vectors[:, :kept] @ vectors[:, :kept].T
+        np.testing.assert_allclose(basis @ basis.T, projection, rtol=0, atol=1e-10)
+        low, _ = svt(matrix, floor, known=(some, basis))
+        np.testing.assert_allclose(low, svt(matrix, floor)[0], rtol=0, atol=1e-10)

@@ -30,9 +30,48 @@ import numpy as np
 
 from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
-from baselines.lowrank.proximal import nonnegative_soft_threshold, spectrum, svt
+from baselines.lowrank.proximal import spectrum, svt
+from istsbench.compiled import njit
 from istsbench.segmenter import Card, Image, Map, parameter
 from istsbench.threshold import MeanStd
+
+# The two halves of a pass between which the singular values are shrunk; all arrays are flat.
+
+
+@njit(fastmath={"contract", "reassoc"})
+def detect(
+    patches: np.ndarray,
+    low: np.ndarray,
+    dual: np.ndarray,
+    cut: float,
+    target: np.ndarray,
+    middle: np.ndarray,
+) -> int:
+    """Set T, with B = `low`, and `middle` to D - T + dual; return the number of entries of T."""
+    entries = 0
+    for i in range(len(patches)):
+        target[i] = max(patches[i] - low[i] + dual[i] - cut, 0)
+        middle[i] = patches[i] - target[i] + dual[i]
+        entries += target[i] > 0
+    return entries
+
+
+@njit(fastmath={"contract", "reassoc"})
+def climb(
+    patches: np.ndarray,
+    target: np.ndarray,
+    low: np.ndarray,
+    middle: np.ndarray,
+    decrease: float,
+    dual: np.ndarray,
+) -> float:
+    """Set `dual` to (middle - B) times `decrease`; return the square sum of D - B - T."""
+    power = 0.0
+    for i in range(len(patches)):
+        gap = patches[i] - target[i] - low[i]
+        power += gap * gap
+        dual[i] = (middle[i] - low[i]) * decrease
+    return power
 
 
 @dataclass(frozen=True)
@@ -72,6 +111,7 @@ class NIPPS(OnDevice):
 
     def split(self, patches: np.ndarray) -> tuple[np.ndarray, int, int]:
         """The target part of a patch matrix (m, n), the number of passes, and N."""
+        patches = np.ascontiguousarray(patches)
         values, vectors = spectrum(patches, self.device)
         free = max(1, int(np.count_nonzero(values >= self.ratio * values[0])))
         weight = self.weight / np.sqrt(min(patches.shape))
@@ -80,23 +120,27 @@ class NIPPS(OnDevice):
         largest_mu = 1e7 * mu
         share = 1 / (mu * max(values[0], patches.max() / weight))
         dual, dual_values = share * patches, share * values  # the multiplier over mu
-        background = np.zeros_like(patches)
+        background, target, middle = np.zeros((3, *patches.shape))
+        flat = patches.ravel()
         empty = True
         for passes in count(1):
-            target = nonnegative_soft_threshold(patches - background + dual, weight / mu)
-            middle = patches - target + dual
-            empty = empty and not target.any()
+            cut = weight / mu
+            entries = detect(
+                flat, background.ravel(), dual.ravel(), cut, target.ravel(), middle.ravel()
+            )
+            empty = empty and entries == 0
             known = None
             if empty:  # so far all iterates have the singular vectors of D, in some order
                 order = np.argsort(values + dual_values)[::-1]
                 values, vectors = values[order], vectors[:, order]
                 known = values + dual_values[order], vectors
             background, kept = svt(middle, 1 / mu, free, known, self.device)
-            gap = np.linalg.norm(patches - target - background)
-            if gap < self.tolerance * size or passes == self.limit:
-                return target, passes, free
             decrease = max(1 / self.growth, mu / largest_mu)
-            dual = (middle - background) * decrease
+            power = climb(
+                flat, target.ravel(), background.ravel(), middle.ravel(), decrease, dual.ravel()
+            )
+            if np.sqrt(power) < self.tolerance * size or passes == self.limit:
+                return target, passes, free
             if known is not None:
                 dual_values = (known[0] - kept) * decrease
             mu /= decrease
