@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from campaign import corruption, methods, places, signals
+from campaign import damage, methods, places, signals
 from campaign.ground import Fault, Ground, Skipped, Trial
 
 from istsbench.files import write_atomic
@@ -31,39 +30,32 @@ HEAD = """\
 |---|---:|---:|---:|---:|
 """
 FAULTS: dict[str, Fault] = {
-    **signals.FAULTS, **places.FAULTS, **corruption.FAULTS, **methods.FAULTS
+    **signals.FAULTS, **places.FAULTS, **damage.FAULTS, **methods.FAULTS
 }  # fmt: skip
 
 
 def attempt(name: str, ground: Ground) -> list[Trial]:
-    """Try a fault; raises `Skipped` if this machine does not allow it."""
-    return list(FAULTS[name](ground))
-
-
-def said(name: str) -> str:
-    """What the table calls a fault."""
-    return (FAULTS[name].__doc__ or name).strip()
+    """Try a fault as often as it is to be; raises `Skipped` if this machine does not allow it."""
+    fault = FAULTS[name]
+    return [fault.attempt(ground) for _ in range(fault.short if ground.short else fault.times)]
 
 
 def row(name: str, trials: list[Trial]) -> str:
     """A line of the table."""
     survived = sum(trial.survived for trial in trials)
     lost, equal = sum(trial.lost for trial in trials), sum(trial.equal for trial in trials)
-    return f"| {said(name)} | {len(trials)} | {survived} | {lost} | {equal} |\n"
+    return f"| {FAULTS[name].text} | {len(trials)} | {survived} | {lost} | {equal} |\n"
 
 
-def write_page(lines: dict[str, str]) -> None:
-    """Put lines of the table in the place of those of the same faults."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
+def write_page(lines: dict[str, str], page: Path = PAGE) -> None:
+    """Put lines of the table, by fault, in the place of those of the same faults."""
+    before, _, rest = page.read_text().partition(BEGIN)
     table, _, after = rest.partition(END)
+    known = {fault.text: name for name, fault in FAULTS.items()}
     old = {line.split(" | ")[0].removeprefix("| "): f"{line}\n" for line in table.splitlines()}
-    merged = {**old, **lines}
-    table = HEAD + "".join(merged[said(name)] for name in FAULTS if said(name) in merged)
-    write_atomic(PAGE, f"{before}{BEGIN}{table}{END}{after}".encode())
-
-
-def good(trial: Trial) -> bool:
-    return trial.survived and trial.equal and not trial.lost
+    merged = {known[text]: line for text, line in old.items() if text in known} | lines
+    table = HEAD + "".join(merged[name] for name in FAULTS if name in merged)
+    write_atomic(page, f"{before}{BEGIN}{table}{END}{after}".encode())
 
 
 def main(
@@ -80,21 +72,20 @@ def main(
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         ground = Ground(Path(folder), seed, short)
         for name in chosen:
-            begun = time.monotonic()
             trials: list[Trial] = []
             try:
                 trials = attempt(name, ground)
                 line = row(name, trials)
             except Skipped as why:
-                line = f"| {said(name)} | skipped: {why} | | | |\n"
+                line = f"| {FAULTS[name].text} | skipped: {why} | | | |\n"
             print(line, end="", flush=True)
-            print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
             for trial in trials:
-                if trial.note or not good(trial):
-                    print(f"  {trial}", file=sys.stderr, flush=True)
-            bad += sum(not good(trial) for trial in trials)
+                good = trial.survived and trial.equal and not trial.lost
+                bad += not good
+                if trial.note or not good:
+                    print(f"  {name}: {trial}", file=sys.stderr, flush=True)
             if not short:
-                write_page({said(name): line})
+                write_page({name: line})
     if bad:
         raise typer.Exit(1)
 

@@ -18,7 +18,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,11 +71,8 @@ def limited(seconds: int, memory: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, old)
 
 
-Reader = Callable[[Path, np.random.Generator], None]
-
-
-def fuzz(name: str, reader: Reader, folder: Path, cases: int, seed: int = 0) -> Found:
-    """Hand so many cases to a reader that works below `folder`."""
+def fuzz(name: str, case: hostile.Case, cases: int, seed: int = 0) -> Found:
+    """Draw so many cases of a reader."""
     found, begun = Found(), time.monotonic()
     for number in range(cases):
         rng = np.random.default_rng([seed, number, *name.encode()])
@@ -83,7 +80,7 @@ def fuzz(name: str, reader: Reader, folder: Path, cases: int, seed: int = 0) -> 
         try:
             with limited(SECONDS, MEMORY), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a library may grumble about what it reads
-                reader(folder, rng)
+                case(rng)
             found.read += 1
         except DOCUMENTED as error:
             found.refused += 1
@@ -114,7 +111,7 @@ def main(
     )
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-            found = fuzz(name, hostile.READERS[name](Path(folder)), Path(folder), share, seed)
+            found = fuzz(name, hostile.READERS[name](Path(folder)), share, seed)
         print(
             f"| {name} | {found.cases} | {found.refused} | {found.read} | {found.seconds:.0f} "
             f"| {len(found.findings)} |",

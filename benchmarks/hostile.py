@@ -13,12 +13,13 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
-from spoiling import Rng, drawn_picture, pictures, spoilt, spoilt_json
+from spoiling import Rng, one_picture, pictures, spoilt, spoilt_json
 
 from istsbench.data.datasets import open_dataset
 from istsbench.data.images import decode
@@ -40,83 +41,100 @@ from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.run import run
 from istsbench.tables.lint import lint
 
-Case = Callable[[Path, Rng], None]
+T = TypeVar("T")
+Case = Callable[[Rng], None]
+READERS: dict[str, Callable[[Path], Case]] = {}
 
 
-# ------------------------------------------------------------------ pictures
+def reader(lay_out: Callable[[Path], Case]) -> Callable[[Path], Case]:
+    """Enter a reader under the name of its function."""
+    READERS[lay_out.__name__] = lay_out
+    return lay_out
 
 
+def one_of(choices: Sequence[T], rng: Rng) -> T:
+    return choices[rng.integers(len(choices))]
+
+
+def anew(whole: Path, to: Path) -> Path:
+    """A fresh copy of a folder."""
+    shutil.rmtree(to, ignore_errors=True)
+    return Path(shutil.copytree(whole, to))
+
+
+def spoil_one(folder: Path, rng: Rng) -> None:
+    """Spoil one of the files below a folder."""
+    path = one_of(sorted(path for path in folder.rglob("*") if path.is_file()), rng)
+    change = spoilt_json if path.suffix == ".json" else spoilt
+    path.write_bytes(change(path.read_bytes(), rng))
+
+
+def make_set(root: Path) -> Path:
+    """A small NUAA-like data set."""
+    for part in ("images", "masks", "idx_427"):
+        (root / part).mkdir(parents=True)
+    mask = np.zeros((24, 32), np.uint8)
+    mask[11:14, 15:18] = 255
+    for index in range(3):
+        name = f"Misc_{index}.png"
+        Image.fromarray(scene(24, 32, index).astype(np.uint8)).save(root / "images" / name)
+        Image.fromarray(mask).save(root / "masks" / name)
+    (root / "idx_427" / "test.txt").write_text("Misc_0\nMisc_1\nMisc_2")
+    return root
+
+
+# ------------------------------------------------------------------ data sets
+
+
+@reader
 def images(folder: Path) -> Case:
     """Bytes of a picture -> grey pixels."""
     found = pictures()
 
-    def case(folder: Path, rng: Rng) -> None:
-        pixels = decode(drawn_picture(found, rng), "picture")
+    def case(rng: Rng) -> None:
+        pixels = decode(one_picture(found, rng), "picture")
         assert pixels.dtype == np.uint8 and pixels.ndim == 2, "not grey pixels"
 
     return case
 
 
+@reader
 def lists(folder: Path) -> Case:
     """A split list -> names that are all known."""
-    known = {f"Misc_{number}" for number in range(20)}
-    lines = sorted(known)
-    path = folder / "test.txt"
+    known, path = {f"Misc_{number}" for number in range(20)}, folder / "test.txt"
+    ends = ["\n", "\r\n", ".png\n", " \n", "\n\n"]
 
-    def case(folder: Path, rng: Rng) -> None:
-        chosen = [lines[place] for place in rng.integers(len(lines), size=rng.integers(1, 5))]
-        ends = ["\n", "\r\n", ".png\n", " \n", "\n\n"]
-        whole = "".join(name + ends[rng.integers(len(ends))] for name in chosen).encode()
+    def case(rng: Rng) -> None:
+        names = (one_of(sorted(known), rng) for _ in range(rng.integers(1, 5)))
+        whole = "".join(name + one_of(ends, rng) for name in names).encode()
         path.write_bytes(spoilt(whole, rng, whole) if rng.random() < 0.8 else whole)
-        names = read_list(path, known)
-        assert len(set(names)) == len(names) and set(names) <= known, "names that are not there"
+        found = read_list(path, known)
+        assert len(set(found)) == len(found) and set(found) <= known, "names that are not there"
 
     return case
 
 
-def make_set(root: Path, number: int = 3) -> Path:
-    """A small NUAA-like data set."""
-    for part in ("images", "masks", "idx_427"):
-        (root / part).mkdir(parents=True)
-    names = [f"Misc_{index}" for index in range(number)]
-    for index, name in enumerate(names):
-        mask = np.zeros((24, 32), np.uint8)
-        mask[11:14, 15:18] = 255
-        Image.fromarray(scene(24, 32, index).astype(np.uint8)).save(root / f"images/{name}.png")
-        Image.fromarray(mask).save(root / f"masks/{name}.png")
-    (root / "idx_427" / "test.txt").write_text("\n".join(names))
-    return root
-
-
+@reader
 def folders(folder: Path) -> Case:
     """A data-set folder with files and folders renamed, spoilt, doubled, gone."""
-    whole, found = make_set(folder / "whole"), pictures(small=True)
+    whole, root, found = make_set(folder / "whole"), folder / "case", pictures(small=True)
     odd = ["images", "Masks", "x\n.png", "Misc_1.PNG", "Misc_0_pixels0.png", ".Misc_2.png", "ü.png",
            "train.txt", "-", "a" * 200, "Misc_1.png.png", "image"]  # fmt: skip
+    changes: list[Callable[[Path, Path, Rng], object]] = [
+        lambda path, target, rng: path.rename(target),
+        lambda path, target, rng: shutil.rmtree(path) if path.is_dir() else path.unlink(),
+        lambda path, target, rng: shutil.copy(path, target),
+        lambda path, target, rng: path.write_bytes(one_picture(found, rng)),
+        lambda path, target, rng: target.mkdir(),
+        lambda path, target, rng: (path.unlink(), path.symlink_to(target.name)),
+    ]
 
-    def case(folder: Path, rng: Rng) -> None:
-        root = folder / "case"
-        shutil.rmtree(root, ignore_errors=True)
-        shutil.copytree(whole, root)
+    def case(rng: Rng) -> None:
+        anew(whole, root)
         for _ in range(int(rng.integers(1, 4))):
-            paths = sorted(root.rglob("*"))
-            path = paths[rng.integers(len(paths))] if paths else root
-            target = path.with_name(odd[rng.integers(len(odd))])
-            kind = int(rng.integers(6))
+            path = one_of([*sorted(root.rglob("*")), root / "new"], rng)
             with contextlib.suppress(OSError):  # such a change is not possible there
-                if kind == 0:
-                    path.rename(target)
-                elif kind == 1:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
-                elif kind == 2:
-                    shutil.copy(path, target)
-                elif kind == 3 and path.is_file():
-                    path.write_bytes(drawn_picture(found, rng))
-                elif kind == 4:
-                    target.mkdir()
-                else:
-                    path.unlink()
-                    path.symlink_to(target.name)
+                one_of(changes, rng)(path, path.with_name(one_of(odd, rng)), rng)
         dataset = open_dataset(f"folder:{root}")
         for split in dataset.splits:
             for name in dataset.names(split):
@@ -129,16 +147,16 @@ def folders(folder: Path) -> Case:
 # ------------------------------------------------------------------ results
 
 
+@reader
 def maps(folder: Path) -> Case:
     """A stored map or failure: intact, or absent."""
-    store = MapStore(folder / "maps")
-    score = np.arange(12, dtype=np.float32).reshape(3, 4)
+    store, score = MapStore(folder / "maps"), np.arange(12, dtype=np.float32).reshape(3, 4)
     store.save("a", StoredMap(score, "pixels", 0.5))
     store.fail("b", "pixels", "reason")
     files = [store.folder / "a.npy", store.folder / "b.failed.json"]
     whole = [file.read_bytes() for file in files]
 
-    def case(folder: Path, rng: Rng) -> None:
+    def case(rng: Rng) -> None:
         files[0].write_bytes(spoilt(whole[0], rng, whole[1]))
         files[1].write_bytes(spoilt_json(whole[1], rng))
         found = store.load("a")
@@ -153,80 +171,74 @@ def maps(folder: Path) -> Case:
 def finished(folder: Path) -> tuple[Path, Path]:
     """A data root, and results of two methods with a pack's masks among them."""
     make_set(folder / "data" / "nuaa")
-    out = folder / "made"
     dataset = open_dataset("nuaa", folder / "data")
-    run(choose("tophat,maxmean"), dataset, out, wanted=("own", "half"), show=False)
-    export_pack(out / "nuaa", folder / "pack.zip")
+    run(choose("tophat,maxmean"), dataset, folder / "made", wanted=("own", "half"), show=False)
+    export_pack(folder / "made" / "nuaa", folder / "pack.zip")
     import_pack(folder / "pack.zip", folder / "whole", folder / "data")
     return folder / "data", folder / "whole"
 
 
-SUMMARIES = ("own", "image"), ("half", "pooled")
-
-
+@reader
 def records(folder: Path) -> Case:
     """Counts, records and masks of a results folder -> one line a method."""
-    _, whole = finished(folder)
+    whole, ways = finished(folder)[1], [("own", "image"), ("half", "pooled")]
     right = Results.load(whole / "nuaa")
-    true = {rule: right.summary(rule, reduction) for rule, reduction in SUMMARIES}
+    true = {way: right.summary(*way) for way in ways}
 
-    def case(folder: Path, rng: Rng) -> None:
-        out = folder / "case"
-        shutil.rmtree(out, ignore_errors=True)
-        shutil.copytree(whole, out)
-        files = sorted(path for path in out.rglob("*") if path.is_file())
-        path = files[rng.integers(len(files))]
-        change = spoilt_json if path.suffix == ".json" else spoilt
-        path.write_bytes(change(path.read_bytes(), rng))
-        results = Results.load(out / "nuaa")
-        rule, reduction = SUMMARIES[rng.integers(2)]
-        assert results.summary(rule, reduction).equals(true[rule]), "another table"
+    def case(rng: Rng) -> None:
+        out = anew(whole, folder / "case")
+        spoil_one(out, rng)
+        results, way = Results.load(out / "nuaa"), one_of(ways, rng)
+        assert results.summary(*way).equals(true[way]), "another table"
         for spec in results.records:
             results.failure(spec)
-            if spec in results.counts:
-                masks = Masks.of(out, results, spec, "own")
-                for name in masks.rows.index:
-                    mask = masks(name)
-                    assert mask is None or mask.dtype == bool, "no mask"
+            masks = Masks.of(out, results, spec, "own") if spec in results.counts else None
+            for name in masks.rows.index if masks else ():
+                mask = masks(name)
+                assert mask is None or mask.dtype == bool, "no mask"
 
     return case
 
 
+@reader
 def packs(folder: Path) -> Case:
     """A results pack -> rows as they were, or nothing written."""
-    data, whole = finished(folder)
+    data, _ = finished(folder)
     pack = (folder / "pack.zip").read_bytes()
     with zipfile.ZipFile(folder / "pack.zip") as archive:
         true = {name: archive.read(name) for name in archive.namelist()}
 
+    def sha(data: bytes) -> str:
+        return hashlib.sha256(data).hexdigest()
+
     def rebuilt(rng: Rng) -> bytes:
-        """Members spoilt, their sums made again."""
-        found = dict(true)
-        name = sorted(true)[rng.integers(len(true))]
+        """A member spoilt, the sums made again."""
+        found, name = dict(true), one_of(sorted(true), rng)
         change = spoilt_json if name.endswith(".json") else spoilt
         found[name] = change(found[name], rng)
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
             for file in ("tophat", "maxmean"):
-                record = json.loads(found[f"{file}/record.json"])
-                masks = json.loads(found[f"{file}/masks.json"])
-                record["csv"] = masks["csv"] = _sha(found[f"{file}/counts.csv"])
-                record["curve"] = _sha(found[f"{file}/curve.csv"])
-                found[f"{file}/record.json"] = json.dumps(record).encode()
-                found[f"{file}/masks.json"] = json.dumps(masks).encode()
+                for part in ("record", "masks"):
+                    content = json.loads(found[f"{file}/{part}.json"])
+                    content["csv"] = sha(found[f"{file}/counts.csv"])
+                    if part == "record":
+                        content["curve"] = sha(found[f"{file}/curve.csv"])
+                    found[f"{file}/{part}.json"] = json.dumps(content).encode()
             manifest = json.loads(found["manifest.json"])
-            for member in manifest["members"]:
-                size = {"bytes": len(found[member]), "sha256": _sha(found[member])}
-                manifest["members"][member] = size
+            manifest["members"] = {
+                member: {"bytes": len(found[member]), "sha256": sha(found[member])}
+                for member in manifest["members"]
+            }
             found["manifest.json"] = json.dumps(manifest).encode()
+        if rng.random() < 0.1:
+            found["../evil"] = b""
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w") as archive:
             for name, content in found.items():
                 archive.writestr(name, content)
-            if rng.random() < 0.1:
-                archive.writestr(f"../evil{rng.integers(9)}", b"")
         return file.getvalue()
 
-    def case(folder: Path, rng: Rng) -> None:
+    def case(rng: Rng) -> None:
         inside = folder / "inside"
         shutil.rmtree(inside, ignore_errors=True)
         inside.mkdir()
@@ -235,60 +247,54 @@ def packs(folder: Path) -> Case:
         try:
             import_pack(path, into, data)
         except DataError:
-            assert sorted(inside.iterdir()) == [path], "something was written"
+            assert list(inside.iterdir()) == [path], "something was written"
             raise
+        assert {*inside.iterdir()} == {path, into}, "left its folder"
         for name in into.rglob("*"):
             assert into.resolve() in name.resolve().parents, "left its folder"
-        assert {name.name for name in inside.iterdir()} == {"case.zip", "into"}, "left its folder"
         Results.load(into / "nuaa").summary("own", "image")
 
     return case
 
 
-def _sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 # ------------------------------------------------------------------ networks
 
+TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(4)}
 
+
+def check_tensors(found: dict[str, np.ndarray]) -> None:
+    assert found.keys() == TENSORS.keys(), "other tensors"
+    assert all(np.array_equal(found[name], TENSORS[name]) for name in found), "other weights"
+
+
+@reader
 def weights(folder: Path) -> Case:
     """A weight file -> the tensors that were saved."""
     path = folder / "net.safetensors"
-    tensors = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(4, np.float32)}
-    save_weights(path, tensors, {"architecture": {"network": "x"}, "scores": {"f1": 0.5}})
+    save_weights(path, TENSORS, {"architecture": {"network": "x"}, "scores": {"f1": 0.5}})
     whole = path.read_bytes()
 
-    def case(folder: Path, rng: Rng) -> None:
+    def case(rng: Rng) -> None:
         path.write_bytes(spoilt(whole, rng, whole))
         found, header = read_weights(path)
         assert isinstance(header, dict), "no header"
-        assert found.keys() == tensors.keys(), "other tensors"
-        for name in found:
-            assert np.array_equal(found[name], tensors[name]), "other weights"
+        check_tensors(found)
 
     return case
 
 
+@reader
 def checkpoints(folder: Path) -> Case:
     """A checkpoint -> the tensors and the state that were saved, or none."""
-    whole, tensors = folder / "whole", {"a": np.arange(50.0), "b": np.ones((2, 2), np.float32)}
     state = {"plan": {"method": "x", "seed": 3}, "groups": {}, "course": {"epoch": 2}}
-    save_checkpoint(whole, tensors, state)
+    save_checkpoint(folder / "whole", TENSORS, state)
 
-    def case(folder: Path, rng: Rng) -> None:
-        out = folder / "case"
-        shutil.rmtree(out, ignore_errors=True)
-        shutil.copytree(whole, out)
-        files = sorted(out.iterdir())
-        path = files[rng.integers(len(files))]
-        change = spoilt_json if path.suffix == ".json" else spoilt
-        path.write_bytes(change(path.read_bytes(), rng))
+    def case(rng: Rng) -> None:
+        out = anew(folder / "whole", folder / "case")
+        spoil_one(out, rng)
         found = read_checkpoint(out)
         if found is not None:
-            assert found[0].keys() == tensors.keys(), "other tensors"
-            for name in tensors:
-                assert np.array_equal(found[0][name], tensors[name]), "other weights"
+            check_tensors(found[0])
             assert found[1] == state, "another state"
 
     return case
@@ -305,35 +311,33 @@ TABLES = [
 ]
 
 
+@reader
 def tables(folder: Path) -> Case:
     """A table of anyone's for `lint` -> rows and findings."""
     path = folder / "table.csv"
 
-    def case(folder: Path, rng: Rng) -> None:
-        whole = TABLES[rng.integers(len(TABLES))]
-        path.write_bytes(spoilt(whole, rng, TABLES[rng.integers(len(TABLES))]))
-        report = lint(path, claim=str(rng.choice(["unknown", "image", "pooled"])))
+    def case(rng: Rng) -> None:
+        path.write_bytes(spoilt(one_of(TABLES, rng), rng, one_of(TABLES, rng)))
+        report = lint(path, claim=one_of(["unknown", "image", "pooled"], rng))
         assert all(str(finding) for finding in report.findings), "a finding without a word"
         assert report.pooled is not None
 
     return case
 
 
+@reader
 def predictions(folder: Path) -> Case:
     """A folder of prediction images -> a row of counts."""
     make_set(folder / "data" / "nuaa")
-    dataset = open_dataset("nuaa", folder / "data")
-    whole, found = folder / "data" / "nuaa" / "masks", pictures()
+    dataset, out = open_dataset("nuaa", folder / "data"), folder / "out"
+    found = pictures()
 
-    def case(folder: Path, rng: Rng) -> None:
-        given, out = folder / "case", folder / "out"
-        for path in (given, out):
-            shutil.rmtree(path, ignore_errors=True)
-        shutil.copytree(whole, given)
-        path = given / f"Misc_{rng.integers(3)}.png"
-        kind = rng.random()
+    def case(rng: Rng) -> None:
+        shutil.rmtree(out, ignore_errors=True)
+        given = anew(folder / "data" / "nuaa" / "masks", folder / "case")
+        path, kind = given / f"Misc_{rng.integers(3)}.png", rng.random()
         if kind < 0.7:
-            path.write_bytes(drawn_picture(found, rng))
+            path.write_bytes(one_picture(found, rng))
         elif kind < 0.8:
             path.rename(path.with_suffix(".tif"))
         elif kind < 0.9:
@@ -348,20 +352,15 @@ def predictions(folder: Path) -> Case:
     return case
 
 
+@reader
 def words(folder: Path) -> Case:
     """What is typed after --methods and --set -> choices with safe names of files."""
-    parts = [
-        b"tophat(size=7)",
-        b"ipi",
-        b"hvs",
-        b"mpcm(wanted='a b')",
-        b"admd",
-        b"admd(scales=(3, 5))",
-    ]
+    parts = [b"tophat(size=7)", b"ipi", b"hvs", b"mpcm(wanted='a b')", b"admd",
+             b"admd(scales=(3, 5))"]  # fmt: skip
     change = b"tophat.size=7"
 
-    def case(folder: Path, rng: Rng) -> None:
-        whole = b",".join(parts[place] for place in rng.integers(len(parts), size=2))
+    def case(rng: Rng) -> None:
+        whole = one_of(parts, rng) + b"," + one_of(parts, rng)
         text = spoilt(whole, rng, change).decode("utf-8", "replace")
         more = [spoilt(change, rng).decode("utf-8", "replace")] if rng.random() < 0.3 else []
         for choice in choose(text, more):
@@ -370,18 +369,3 @@ def words(folder: Path) -> Case:
             assert dataclasses.replace(choice) == choice and hash(choice), "not a value"
 
     return case
-
-
-READERS: dict[str, Callable[[Path], Case]] = {
-    "images": images,
-    "lists": lists,
-    "folders": folders,
-    "maps": maps,
-    "records": records,
-    "packs": packs,
-    "weights": weights,
-    "checkpoints": checkpoints,
-    "tables": tables,
-    "predictions": predictions,
-    "words": words,
-}

@@ -12,8 +12,16 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import faults  # noqa: E402 (benchmarks/ is no package)
-from campaign import corruption  # noqa: E402
-from campaign.ground import METHODS, Ground, Skipped, difference, make_data, stamps  # noqa: E402
+from campaign.damage import damage  # noqa: E402
+from campaign.ground import (  # noqa: E402
+    METHODS,
+    Ground,
+    Skipped,
+    Trial,
+    copied,
+    difference,
+    stamps,
+)
 
 from istsbench.data.images import decode  # noqa: E402
 from istsbench.errors import DataError, WeightsError  # noqa: E402
@@ -49,7 +57,7 @@ def test_nothing_is_lost_and_results_are_equal(ground, name):
 def test_the_campaign_sees_what_is_lost(ground):
     """A campaign that could not fail would prove nothing."""
     reference = ground.reference("--methods", METHODS)[0]
-    out = corruption.copied(reference, ground.new())
+    out = copied(reference, ground.new())
     path = sorted(out.glob("maps/*/tophat*/*.npy"))[3]
     store, name = MapStore(path.parent), str(path.relative_to(out))
     before, old = stamps(out), store.load(path.stem)
@@ -62,28 +70,15 @@ def test_the_campaign_sees_what_is_lost(ground):
     assert difference(reference, out) == f"{name} differs"
 
 
-def test_every_fault_has_a_line_for_the_table():
-    for name, fault in faults.FAULTS.items():
-        assert fault.__doc__ and "\n" not in fault.__doc__.strip(), name
-        assert faults.row(name, []).count("|") == 6
-
-
 def test_all_ways_of_damage_change_the_file(tmp_path):
     path, rng = tmp_path / "file", np.random.default_rng(0)
     ways = set()
     for _ in range(80):
-        path.write_bytes(bytes(range(200)))
-        ways.add(corruption.damage(path, rng).split()[1])
-        assert path.read_bytes() != bytes(range(200))
+        whole = bytes(range(200)) if len(ways) < 4 else bytes(200)
+        path.write_bytes(whole)
+        ways.add(damage(path, rng).split()[1])
+        assert path.read_bytes() != whole
     assert ways == {"bit", "cut", "empty", "zeros"}
-
-
-def test_the_data_set_of_the_campaign_marks_one_image(tmp_path):
-    from istsbench.data.datasets import open_dataset
-
-    dataset = open_dataset(f"folder:{make_data(tmp_path / 'small')}")
-    marked = [name for name in dataset.names() if dataset.load(name).image[0, 0] == 77]
-    assert marked == ["test_05"]
 
 
 # ---- what the campaign found, each held here
@@ -170,13 +165,11 @@ def test_a_picture_that_a_program_would_have_to_draw_is_refused(tmp_path):
         decode(file.getvalue(), "x.png")
 
 
-def test_lines_take_the_place_of_those_of_the_same_faults(tmp_path, monkeypatch):
-    page = tmp_path / "faults.md"
+def test_lines_take_the_place_of_those_of_the_same_faults(tmp_path):
+    page, good = tmp_path / "faults.md", Trial(True, 0, True)
     page.write_text(f"before\n{faults.BEGIN}{faults.END}after\n")
-    monkeypatch.setattr(faults, "PAGE", page)
-    good = faults.Trial(True, 0, True)
     for name, trials in (("clock", [good]), ("kill-run", [good] * 2), ("clock", [good] * 3)):
-        faults.write_page({faults.said(name): faults.row(name, trials)})
+        faults.write_page({name: faults.row(name, trials)}, page)
     lines = page.read_text().splitlines()
     assert lines[0] == "before" and lines[-1] == "after" and len(lines) == 8
     assert lines[4] == "| kill -9 of a run, one process | 2 | 2 | 0 | 2 |"

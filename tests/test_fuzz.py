@@ -41,13 +41,13 @@ CORPUS = sorted((Path(__file__).parent / "fuzz").glob("*.png"))
 @pytest.mark.parametrize("name", hostile.READERS)
 def test_each_case_is_refused_in_words_or_read(name, tmp_path):
     cases = CASES.get(name, 60)
-    found = fuzz.fuzz(name, hostile.READERS[name](tmp_path), tmp_path, cases)
+    found = fuzz.fuzz(name, hostile.READERS[name](tmp_path), cases)
     assert not found.findings, "\n".join(found.findings)
     assert found.cases == cases == found.refused + found.read
 
 
-def test_what_breaks_its_promise_hangs_or_says_nothing_is_found(tmp_path):
-    def broken(folder, rng):
+def test_what_breaks_its_promise_hangs_or_says_nothing_is_found():
+    def broken(rng):
         kind = int(rng.integers(4))
         if kind == 0:
             raise KeyError("no such thing")
@@ -57,7 +57,7 @@ def test_what_breaks_its_promise_hangs_or_says_nothing_is_found(tmp_path):
             raise fuzz.TooSlow("too slow")
         raise AssertionError("another map")
 
-    found = fuzz.fuzz("broken", broken, tmp_path, 20)
+    found = fuzz.fuzz("broken", broken, 20)
     assert len(found.findings) == 20
     for word in ("KeyError", "without a word", "TooSlow", "another map"):
         assert any(word in text for text in found.findings)
@@ -71,14 +71,14 @@ def test_time_and_memory_of_a_case_are_bounded():
         np.ones(2**28)
 
 
-def test_a_case_is_drawn_again_by_its_number(tmp_path):
+def test_a_case_is_drawn_again_by_its_number():
     drawn = []
 
-    def note(folder, rng):
+    def note(rng):
         drawn.append(spoiling.spoilt(b"a line of text", rng))
 
     for _ in range(2):
-        fuzz.fuzz("note", note, tmp_path, 10, seed=4)
+        fuzz.fuzz("note", note, 10, seed=4)
     assert drawn[:10] == drawn[10:] and len(set(drawn)) > 5
 
 

@@ -86,7 +86,8 @@ def test_failures_hold_for_their_pixels_until_forgotten_or_mended(store):
     assert store.load("b") is None and store.failure("b", "pixels") is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"pixels": "pixels"}', "\xff"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"pixels": "pixels"}',
+    '{"pixels": "pixels", "reason": "a guess"}', "\xff"])  # fmt: skip
 def test_a_damaged_failure_counts_as_none(store, text):
     store.fail("a", "pixels", "no way")
     (store.folder / "a.failed.json").write_bytes(text.encode("latin-1"))

@@ -12,7 +12,9 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from istsbench.segmenter import Card, Segmenter, parameter
 from istsbench.threshold import MeanStd
@@ -32,11 +34,10 @@ class Steady(Segmenter):
 
     def score(self, image):
         time.sleep(self.seconds)
-        score = np.maximum(image - np.median(image), 0) * (1 + np.exp(-20 * image))
         if image.shape == SHAPE and "FAULT_LOG" in os.environ:
             with open(os.environ["FAULT_LOG"], "a") as file:
                 file.write("scored\n")
-        return score
+        return np.maximum(image - np.median(image), 0) * (1 + np.exp(-20 * image))
 
 
 @dataclass(frozen=True)
@@ -46,24 +47,16 @@ class Faulty(Segmenter):
     card = Card("Faulty", "faults", "none", 2025, "none", "paper")
     threshold = MeanStd(3)
 
-    how: str = "raise"
+    how: str = parameter("raise", "one of ACTS or STATES")
 
     def score(self, image):
         if image.shape == SHAPE and (self.how in STATES or image[0, 0] == MARK):
-            ACTS[self.how]()
+            {**ACTS, **STATES}[self.how]()
         return np.maximum(image - np.median(image), 0)
 
 
 def _raise() -> None:
     raise ArithmeticError("no way")
-
-
-def _hang() -> None:
-    time.sleep(3600)
-
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does that has no memory left
 
 
 def _eat() -> None:
@@ -78,36 +71,22 @@ def _print() -> None:
     os.write(1, b"and one past Python\n")
 
 
-def _close() -> None:
-    sys.stdout.close()
-
-
-def _threads() -> None:
-    import cv2
-    from threadpoolctl import threadpool_limits
-
-    cv2.setNumThreads(4)
-    threadpool_limits(4)
-
-
-def _environment() -> None:
-    os.environ["OMP_NUM_THREADS"] = "7"
-    os.environ["ISTSBENCH_DATA"] = os.environ["HOME"] = "/nowhere"
-
-
 ACTS: dict[str, Callable[[], object]] = {
     "raise": _raise,
     "exit": lambda: sys.exit(3),
-    "hang": _hang,
-    "die": _die,
+    "hang": lambda: time.sleep(3600),
+    "die": lambda: os.kill(os.getpid(), signal.SIGKILL),  # as the kernel does without memory
     "eat": _eat,
+}
+STATES: dict[str, Callable[[], object]] = {
     "print": _print,
-    "close": _close,
+    "close": lambda: sys.stdout.close(),
     "random": lambda: np.random.seed(0),  # noqa: NPY002 (what it is there to do)
     "errors": lambda: np.seterr(all="raise"),
     "warnings": lambda: warnings.simplefilter("error"),
-    "threads": _threads,
-    "folder": lambda: os.chdir(os.path.join(os.path.dirname(os.environ["FAULT_LOG"]), "site")),
-    "environment": _environment,
+    "threads": lambda: (cv2.setNumThreads(4), threadpool_limits(4)),
+    "folder": lambda: os.chdir(os.path.dirname(os.environ["FAULT_LOG"]) + "/site"),
+    "environment": lambda: os.environ.update(
+        OMP_NUM_THREADS="7", ISTSBENCH_DATA="/nowhere", HOME="/nowhere"
+    ),
 }
-STATES = ("print", "close", "random", "errors", "warnings", "threads", "folder", "environment")

@@ -5,56 +5,16 @@ from __future__ import annotations
 import os
 import resource
 import shlex
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from campaign.ground import METHODS, PATIENCE, Ground, Skipped, Trial, difference, litter, stamps
+from campaign.ground import METHODS, PATIENCE, Fault, Ground, Skipped, Trial, stamps
 
-
-def file_size(ground: Ground) -> Iterator[Trial]:
-    """a file system that refuses bytes (RLIMIT_FSIZE)"""
-    words = ("--methods", METHODS)
-    for _ in ground.times(3):
-        out = ground.new()
-        limit = int(ground.rng.integers(1000, 5000))
-        code, text = ground.call(
-            *ground.run_words(out, *words),
-            preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit,) * 2),
-        )
-        trial = ground.finish(out, *words)
-        said = code == 1 and "cannot be written" in text and not litter(out)
-        yield Trial(trial.survived and said, trial.lost, trial.equal, "" if said else text[-200:])
-
-
-def _mounted(ground: Ground, script: str, out: Path, words: tuple[object, ...]) -> Iterator[Trial]:
-    """A shell script with mounts that only it sees; it says `said` where an error is in order."""
-    if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "x", "/mnt"]).returncode:
-        raise Skipped("this system lets no user mount a file system (unshare -rm)")
-    out.mkdir()
-    run = shlex.join(ground.command(*ground.run_words(out, *words)))
-    head = f"out={shlex.quote(str(out))}; first={shlex.quote(str(ground.folder / 'first'))}\n"
-    head += f"run() {{ {run}; }}\nmaps() {{ find $out/maps -name '*.npy' | wc -l; }}\n"
-    done = subprocess.run(
-        ["unshare", "-rm", "bash", "-c", head + script], env=ground.environment, text=True,
-        capture_output=True, cwd=ground.folder, timeout=PATIENCE,
-    )  # fmt: skip
-    text = (ground.folder / "first").read_text()
-    said = "cannot be written" in text and "Traceback" not in text
-    trial = ground.finish(out, *words)
-    note = "" if said else text[-200:] + done.stderr[-200:]
-    yield Trial(
-        trial.survived and said and not done.returncode, trial.lost, trial.equal,
-        note or trial.note,
-    )  # fmt: skip
-
-
-def disk_full(ground: Ground) -> Iterator[Trial]:
-    """a disk (tmpfs) that fills up half-way"""
-    script = """
+WORDS = ("--methods", METHODS)
+FILL = """
 mount -t tmpfs -o size=60m tmpfs $out
 run > $first 2>&1 & pid=$!
 until [ $(maps) -ge 4 ] || ! kill -0 $pid; do sleep 0.02; done
@@ -64,24 +24,12 @@ rm $out/ballast
 mkdir $out.kept && cp -a $out/. $out.kept && umount $out && cp -a $out.kept/. $out
 [ $code = 1 ]
 """
-    for _ in ground.times(3):
-        yield from _mounted(ground, script, ground.new(), ("--methods", METHODS))
-
-
-def read_only(ground: Ground) -> Iterator[Trial]:
-    """a results folder that is read-only from the start"""
-    script = """
+CLOSE = """
 mount --bind $out $out && mount -o remount,bind,ro $out
 run > $first 2>&1
 [ $? = 1 ]
 """
-    for _ in ground.times(2):
-        yield from _mounted(ground, script, ground.new(), ("--methods", METHODS))
-
-
-def read_only_later(ground: Ground) -> Iterator[Trial]:
-    """a results folder that becomes read-only half-way"""
-    script = """
+CLOSE_LATER = """
 mount --bind $out $out
 run > $first 2>&1 & pid=$!
 until [ $(maps) -ge 4 ] || ! kill -0 $pid; do sleep 0.02; done
@@ -89,97 +37,103 @@ until mount -o remount,bind,ro $out; do :; done
 wait $pid
 [ $? = 1 ]
 """
-    for _ in ground.times(3):
-        yield from _mounted(ground, script, ground.new(), ("--methods", METHODS))
 
 
-def _moved(ground: Ground, place: Callable[[Path], Path], back: bool, jobs: int) -> Iterator[Trial]:
-    words = ("--methods", METHODS, "--jobs", jobs)
-    reference = ground.reference(*words)[0]
-    out = ground.new()
-    process = ground.start(*ground.run_words(out, *words))
-    ground.wait_for(out, int(ground.rng.integers(2, 12)), process)
-    path, aside = place(out), ground.folder / "aside"
-    shutil.rmtree(aside, ignore_errors=True)
-    path.rename(aside)
-    text = process.communicate()[0]
-    if back:
-        aside.rename(path)
-    kept = len(stamps(out))
-    trial = ground.finish(out, *words, *(() if back else ("--retry-failed",)))
-    lost = 0 if kept or not back else 1
-    unlike = difference(reference, out)
-    said = "Traceback" not in text
-    yield Trial(
-        trial.survived and said,
-        trial.lost + lost,
-        not unlike,
-        unlike or "" if said else text[-300:],
+def _mounted(script: str) -> Callable[[Ground], Trial]:
+    """A shell script with mounts that only it sees; it must end well, and the run say why not."""
+
+    def attempt(ground: Ground) -> Trial:
+        if subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "x", "/mnt"]).returncode:
+            raise Skipped("this system lets no user mount a file system (unshare -rm)")
+        out, first = ground.new(), ground.folder / "first"
+        out.mkdir()
+        head = f"out={shlex.quote(str(out))}; first={shlex.quote(str(first))}\n"
+        head += f"run() {{ {shlex.join(ground.command(*ground.run(out, *WORDS)))}; }}\n"
+        head += "maps() { find $out/maps -name '*.npy' | wc -l; }\n"
+        done = subprocess.run(
+            ["unshare", "-rm", "bash", "-c", head + script], env=ground.environment, text=True,
+            capture_output=True, cwd=ground.folder, timeout=PATIENCE,
+        )  # fmt: skip
+        text = first.read_text()
+        said = "cannot be written" in text and "Traceback" not in text and not done.returncode
+        return ground.finish(out, *WORDS, wrong="" if said else (text + done.stderr)[-300:])
+
+    return attempt
+
+
+def file_size(ground: Ground) -> Trial:
+    out, limit = ground.new(), int(ground.rng.integers(1000, 5000))
+    code, text = ground.call(
+        *ground.run(out, *WORDS),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
+    said = code == 1 and "cannot be written" in text and not list(out.rglob("*.part"))
+    return ground.finish(out, *WORDS, wrong="" if said else text[-200:])
 
 
-def unplugged(ground: Ground) -> Iterator[Trial]:
-    """the data folder unplugged half-way, then back"""
-    for _ in ground.times(3):
-        yield from _moved(ground, lambda out: ground.data, True, int(ground.rng.integers(1, 3)))
+def _moved(place: Callable[[Ground, Path], Path], back: bool) -> Callable[[Ground], Trial]:
+    """A folder goes away half-way; it comes back, or failed images are tried again."""
+
+    def attempt(ground: Ground) -> Trial:
+        words = (*WORDS, "--jobs", int(ground.rng.integers(1, 3)))
+        out, process = ground.started(*words, maps=int(ground.rng.integers(2, 12)))
+        path, aside = place(ground, out), ground.new().parent / "aside"
+        path.rename(aside)
+        text = process.communicate()[0]
+        if back:
+            aside.rename(path)
+        wrong = text[-300:] if "Traceback" in text or (back and not stamps(out)) else ""
+        again = ground.finish(out, *words, *(() if back else ("--retry-failed",)), wrong=wrong)
+        return again
+
+    return attempt
 
 
-def maps_gone(ground: Ground) -> Iterator[Trial]:
-    """the folder of maps removed half-way (`--retry-failed`)"""
-    for _ in ground.times(3):
-        yield from _moved(ground, lambda out: out / "maps", False, int(ground.rng.integers(1, 3)))
+def _together(killed: bool) -> Callable[[Ground], Trial]:
+    """Two runs at once on one folder."""
+
+    def attempt(ground: Ground) -> Trial:
+        seconds, out = ground.reference(*WORDS)[1], ground.new()
+        pair = [ground.start(*ground.run(out, *WORDS, "--jobs", jobs)) for jobs in (1, 2)]
+        if killed:
+            time.sleep(ground.rng.uniform(0.5, seconds))
+            os.killpg(pair[0].pid, signal.SIGKILL)
+        texts = [process.communicate()[0] for process in pair]
+        bad = any(process.returncode for process in pair[killed:])
+        return ground.finish(out, *WORDS, wrong=texts[-1][-300:] if bad else "")
+
+    return attempt
 
 
-def two_runs(ground: Ground) -> Iterator[Trial]:
-    """two runs at once on one folder"""
-    for _ in ground.times(3):
-        yield from _together(ground, killed=False)
-
-
-def two_runs_one_killed(ground: Ground) -> Iterator[Trial]:
-    """two runs at once on one folder, one of them killed"""
-    for _ in ground.times(3):
-        yield from _together(ground, killed=True)
-
-
-def _together(ground: Ground, killed: bool) -> Iterator[Trial]:
-    words = ("--methods", METHODS)
-    seconds = ground.reference(*words)[1]
-    out = ground.new()
-    pair = [ground.start(*ground.run_words(out, *words, "--jobs", jobs)) for jobs in (1, 2)]
-    if killed:
-        time.sleep(ground.rng.uniform(0.5, seconds))
-        os.killpg(pair[0].pid, signal.SIGKILL)
-    texts = [process.communicate()[0] for process in pair]
-    codes = [process.returncode for process in pair][killed:]
-    trial = ground.finish(out, *words)
-    note = trial.note or ("" if not any(codes) else texts[-1][-300:])
-    yield Trial(trial.survived and not any(codes), trial.lost, trial.equal, note)
-
-
-def clock(ground: Ground) -> Iterator[Trial]:
-    """a clock set back or forward: files a year old or a year ahead, half-way"""
-    words = ("--methods", METHODS)
-    for turn in ground.times(4, 2):
-        out = ground.new()
-        process = ground.start(*ground.run_words(out, *words))
-        ground.wait_for(out, int(ground.rng.integers(2, 16)), process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        moved = time.time() + (-1) ** turn * 365 * 86400
-        for path in [*out.rglob("*"), *ground.data.rglob("*")]:
-            os.utime(path, (moved, moved))
-        yield ground.finish(out, *words, flying=1)
+def clock(ground: Ground) -> Trial:
+    out, process = ground.started(*WORDS, maps=int(ground.rng.integers(2, 16)))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    moved = time.time() + float(ground.rng.choice([-1, 1])) * 365 * 86400
+    for path in [*out.rglob("*"), *ground.data.rglob("*")]:
+        os.utime(path, (moved, moved))
+    return ground.finish(out, *WORDS, flying=1)
 
 
 FAULTS = {
-    "file-size": file_size,
-    "disk-full": disk_full,
-    "read-only": read_only,
-    "read-only-later": read_only_later,
-    "unplugged": unplugged,
-    "maps-gone": maps_gone,
-    "two-runs": two_runs,
-    "two-runs-one-killed": two_runs_one_killed,
-    "clock": clock,
-}
+    "file-size": Fault("a file system that refuses bytes (RLIMIT_FSIZE)", file_size, 3),
+    "disk-full": Fault("a disk (tmpfs) that fills up half-way", _mounted(FILL), 3),
+    "read-only": Fault("a results folder that is read-only from the start", _mounted(CLOSE), 2),
+    "read-only-later": Fault(
+        "a results folder that becomes read-only half-way", _mounted(CLOSE_LATER), 3
+    ),
+    "unplugged": Fault(
+        "the data folder unplugged half-way, then back", _moved(lambda g, out: g.data, True), 3
+    ),
+    "maps-gone": Fault(
+        "the folder of maps removed half-way (`--retry-failed`)",
+        _moved(lambda g, out: out / "maps", False), 3,
+    ),
+    "two-runs": Fault("two runs at once on one folder", _together(False), 3),
+    "two-runs-one-killed": Fault(
+        "two runs at once on one folder, one of them killed", _together(True), 3
+    ),
+    "clock": Fault(
+        "a clock set back or forward: files a year old or a year ahead, half-way", clock, 4, short=2
+    ),
+}  # fmt: skip

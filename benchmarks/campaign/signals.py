@@ -5,44 +5,34 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from campaign.corruption import epoch_of, unlike_training
-from campaign.ground import METHODS, Ground, Trial, litter, until
+from campaign.damage import NETWORK, TRAINING, epochs_done, unlike_training
+from campaign.ground import METHODS, Fault, Ground, Trial, until
 
-KILLS = 20
+BOTH = ("--methods", METHODS, "--jobs", 2)
 
 
-def _signalled(
-    ground: Ground, number: int, tries: int, jobs: int, whole: bool = True
-) -> Iterator[Trial]:
-    """Send a signal at random moments, from the start of a run to its last figure."""
-    words = ("--methods", METHODS, "--jobs", jobs)
-    seconds = ground.reference(*words)[1]
-    sent = 0
-    while sent < tries:
-        out = ground.new()
-        process = ground.start(*ground.run_words(out, *words))
-        time.sleep(ground.rng.uniform(0.3, 0.9 * seconds))
-        if process.poll() is not None:  # it was faster this time
-            process.communicate()
-            continue
-        (os.killpg if whole else os.kill)(process.pid, number)
+def _sent(number: int, jobs: int, to: Callable[[int, int], None]) -> Callable[[Ground], Trial]:
+    """A signal at a random moment, from the start of a run to its last figure."""
+
+    def attempt(ground: Ground) -> Trial:
+        words = ("--methods", METHODS, "--jobs", jobs)
+        seconds = ground.reference(*words)[1]
+        while True:
+            out = ground.new()
+            process = ground.start(*ground.run(out, *words))
+            time.sleep(ground.rng.uniform(0.3, 0.9 * seconds))
+            if process.poll() is None:
+                break
+            process.communicate()  # it was faster this time
+        to(process.pid, number)
         process.communicate()
-        sent += 1
-        until(lambda pid=process.pid: not _group(pid))
-        trial = ground.finish(out, *words, flying=jobs)
-        yield trial if trial.note else Trial(*_plain(trial), note=_left(out))
+        until(lambda: not _group(process.pid))
+        return ground.finish(out, *words, flying=jobs)
 
-
-def _plain(trial: Trial) -> tuple[bool, int, bool]:
-    return trial.survived, trial.lost, trial.equal
-
-
-def _left(out: Path) -> str:
-    left = litter(out)
-    return f"{left} unfinished files stay for a day" if left else ""
+    return attempt
 
 
 def _group(leader: int) -> list[int]:
@@ -51,54 +41,23 @@ def _group(leader: int) -> list[int]:
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, group = path.read_text().rpartition(")")[2].split()[:3]
-        except (OSError, ValueError):  # it has ended meanwhile
+        except OSError:  # it has ended meanwhile
             continue
         if int(group) == leader and state != "Z":
             found.append(int(path.parent.name))
     return found
 
 
-def kill_run(ground: Ground) -> Iterator[Trial]:
-    """kill -9 of a run, one process"""
-    yield from _signalled(ground, signal.SIGKILL, len(ground.times(KILLS, 2)), 1)
+def kill_worker(ground: Ground) -> Trial:
+    out, process = ground.started(*BOTH, maps=int(ground.rng.integers(2, 10)))
+    workers = [pid for pid in _group(process.pid) if pid != process.pid and _scores(pid)]
+    if workers:
+        os.kill(int(ground.rng.choice(workers)), signal.SIGKILL)
+    text = process.communicate()[0]
+    return ground.finish(out, *BOTH, wrong=text[-200:] if process.returncode else "")
 
 
-def kill_parallel(ground: Ground) -> Iterator[Trial]:
-    """kill -9 of a run, `--jobs 2`, all its processes"""
-    yield from _signalled(ground, signal.SIGKILL, len(ground.times(6)), 2)
-
-
-def kill_parent(ground: Ground) -> Iterator[Trial]:
-    """kill -9 of the main process alone, `--jobs 2`"""
-    yield from _signalled(ground, signal.SIGKILL, len(ground.times(3)), 2, whole=False)
-
-
-def terminate(ground: Ground) -> Iterator[Trial]:
-    """SIGTERM, as a batch system sends"""
-    yield from _signalled(ground, signal.SIGTERM, len(ground.times(3)), 2)
-
-
-def interrupt(ground: Ground) -> Iterator[Trial]:
-    """SIGINT, Ctrl-C"""
-    yield from _signalled(ground, signal.SIGINT, len(ground.times(3)), 2)
-
-
-def kill_worker(ground: Ground) -> Iterator[Trial]:
-    """kill -9 of a worker process, `--jobs 2`: the same run goes on"""
-    words = ("--methods", METHODS, "--jobs", 2)
-    for _ in ground.times(4):
-        out = ground.new()
-        process = ground.start(*ground.run_words(out, *words))
-        ground.wait_for(out, int(ground.rng.integers(2, 10)), process)
-        workers = [pid for pid in _group(process.pid) if pid != process.pid and _busy(pid)]
-        if workers:
-            os.kill(int(ground.rng.choice(workers)), signal.SIGKILL)
-        code = (process.communicate()[0], process.returncode)[1]
-        trial = ground.finish(out, *words)
-        yield Trial(trial.survived and code == 0, trial.lost, trial.equal, trial.note)
-
-
-def _busy(pid: int) -> bool:
+def _scores(pid: int) -> bool:
     """Whether a process is one that scores, not a tracker of resources."""
     try:
         return b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -106,68 +65,56 @@ def _busy(pid: int) -> bool:
         return False
 
 
-def stop_and_go(ground: Ground) -> Iterator[Trial]:
-    """SIGSTOP and SIGCONT, a suspended machine"""
-    words = ("--methods", METHODS, "--jobs", 2)
-    for _ in ground.times(3):
-        out = ground.new()
-        process = ground.start(*ground.run_words(out, *words))
-        ground.wait_for(out, 3, process)
-        for _ in range(3):
-            os.killpg(process.pid, signal.SIGSTOP)
-            time.sleep(0.5)
-            os.killpg(process.pid, signal.SIGCONT)
-            time.sleep(0.1)
-        process.communicate()
-        trial = ground.finish(out, *words)
-        yield Trial(trial.survived and process.returncode == 0, trial.lost, trial.equal, trial.note)
+def stop_and_go(ground: Ground) -> Trial:
+    out, process = ground.started(*BOTH, maps=3)
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        os.killpg(process.pid, signal.SIGCONT)
+        time.sleep(0.1)
+    text = process.communicate()[0]
+    return ground.finish(out, *BOTH, wrong=text[-200:] if process.returncode else "")
 
 
-def kill_training(ground: Ground) -> Iterator[Trial]:
-    """kill -9 of a training that is done an epoch a call"""
-    epochs = 3
-    words = (
-        "train", "acm(blocks=1,stem=tiny)", "--dataset", f"folder:{ground.data}", "--epochs",
-        epochs, "--patch", 32, "--batch", 2, "--device", "cpu",
-    )  # fmt: skip
+def kill_training(ground: Ground) -> Trial:
+    words = ("train", NETWORK, "--dataset", f"folder:{ground.data}", *TRAINING)
     whole = ground.folder / "whole"
+    begun = time.monotonic()
     if not whole.is_dir():
-        begun = time.monotonic()
         ground.call(*words, "--out", whole)
-        ground.epoch_seconds = time.monotonic() - begun
-    sent, tries = 0, len(ground.times(KILLS))
-    while sent < tries:
-        out, done = ground.new(), 0
-        while not (out / "last.safetensors").is_file():
+        ground.references[words] = whole, time.monotonic() - begun
+    out, lost, done = ground.new(), 0, 0
+    while not (out / "last.safetensors").is_file():
+        for kill in (True, False):  # each epoch is killed once and then done
             process = ground.start(*words, "--out", out, "--max-minutes", 0)
-            if sent < tries:
-                time.sleep(ground.rng.uniform(0.5, ground.epoch_seconds))
-            if sent < tries and process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                sent += 1
-                now = epoch_of(out)
-                yield Trial(True, max(0, done - now), True)
-            else:
-                text = process.communicate()[0]
-                now = epoch_of(out)
-                further = now > done or (out / "last.safetensors").is_file()
-                if process.returncode or not further:
-                    yield Trial(False, 0, False, text.strip().splitlines()[-1])
-                    break
-            done = now
-        unlike = unlike_training(whole, out)
-        if unlike:
-            yield Trial(True, 0, False, unlike)
+            if kill:
+                time.sleep(ground.rng.uniform(0.5, ground.references[words][1]))
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+            text = process.communicate()[0]
+            before, done = done, epochs_done(out)
+            lost += max(0, before - done)
+        if process.returncode or done == before == 0:
+            return Trial(False, lost, False, text[-200:])
+    unlike = unlike_training(whole, out)
+    return Trial(True, lost, not unlike, unlike)
 
 
 FAULTS = {
-    "kill-run": kill_run,
-    "kill-parallel": kill_parallel,
-    "kill-parent": kill_parent,
-    "kill-worker": kill_worker,
-    "kill-training": kill_training,
-    "terminate": terminate,
-    "interrupt": interrupt,
-    "stop-and-go": stop_and_go,
+    "kill-run": Fault(
+        "kill -9 of a run, one process", _sent(signal.SIGKILL, 1, os.killpg), 20, short=2
+    ),
+    "kill-parallel": Fault(
+        "kill -9 of a run, `--jobs 2`, all its processes", _sent(signal.SIGKILL, 2, os.killpg), 6
+    ),
+    "kill-parent": Fault(
+        "kill -9 of the main process alone, `--jobs 2`", _sent(signal.SIGKILL, 2, os.kill), 3
+    ),
+    "kill-worker": Fault(
+        "kill -9 of a worker process, `--jobs 2`: the same run goes on", kill_worker, 4
+    ),
+    "kill-training": Fault("kill -9 of a training that is done an epoch a call", kill_training, 7),
+    "terminate": Fault("SIGTERM, as a batch system sends", _sent(signal.SIGTERM, 2, os.killpg), 3),
+    "interrupt": Fault("SIGINT, Ctrl-C", _sent(signal.SIGINT, 2, os.killpg), 3),
+    "stop-and-go": Fault("SIGSTOP and SIGCONT, a suspended machine", stop_and_go, 3),
 }

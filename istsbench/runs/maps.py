@@ -113,9 +113,9 @@ class MapStore:
         """Why the image failed, or None if it has not failed on these pixels."""
         try:
             record = json.loads(self._failure(name).read_bytes())
-            reason = str(record["reason"])
-            whole = record.get("crc") in (None, _crc(pixels, reason))  # older ones have none
-            return reason if whole and record["pixels"] == pixels else None
+            reason = record["reason"]
+            whole = record["crc"] == _crc(pixels, reason)
+            return str(reason) if whole and record["pixels"] == pixels else None
         except (FileNotFoundError, KeyError, ValueError, TypeError, RecursionError):
             return None
 
