@@ -122,7 +122,7 @@ def test_a_complete_run_calls_no_method_and_touches_no_file(go, monkeypatch):
     first = go("toy,batch")
     before = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
     calls = scored()
-    monkeypatch.setattr(runner, "count_each", None)
+    monkeypatch.setattr(runner, "count", None)
     again = go("toy,batch", jobs=2)
     assert (again.scored, again.counted, again.done) == (0, 0, ["toy", "batch"])
     assert scored() == calls
@@ -618,7 +618,7 @@ def test_another_folder_called_alike_is_refused(go, folder, tmp_path):
 def test_a_record_names_what_made_the_maps_not_what_counted_them(go, tmp_path, monkeypatch):
     go(wanted=("own",))
     here = stores.environment()
-    monkeypatch.setattr(stores, "environment", lambda: {**here, "cpu": "another"})
+    monkeypatch.setattr(stores, "environment", lambda *_: {**here, "cpu": "another"})
     assert record(go(wanted=("half",)).folder)["environment"]["cpu"] == here["cpu"]
     next((tmp_path / "out" / "maps").rglob("test_1.npy")).unlink()
     both = record(go(wanted=("oracle",)).folder)["environment"]["cpu"]

@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -345,8 +346,25 @@ def test_a_method_that_always_kills_its_process_is_given_up(dataset, tmp_path):
 
 def test_processes_that_cannot_even_start_end_the_run(dataset, tmp_path, monkeypatch):
     monkeypatch.setitem(workers.ONE_THREAD, "PYTHONHOME", str(tmp_path))
-    with pytest.raises(RuntimeError, match=f"{STARTS} processes ended before they did anything"):
+    with pytest.raises(
+        RuntimeError, match=f"{STARTS} processes did nothing, the last ended with code"
+    ):
         score_all([work(Toy(), dataset, tmp_path / "maps")], dataset, 2, quiet)
+
+
+class Stuck:
+    """Never arrives in another process."""
+
+    def __reduce__(self):
+        return time.sleep, (10_000,)
+
+
+def test_processes_that_hang_before_they_are_ready_end_the_run(monkeypatch):
+    monkeypatch.setattr(workers, "READY", 2.0)
+    before = set(multiprocessing.active_children())
+    with pytest.raises(RuntimeError, match="the last was not ready after 2 s"):
+        list(in_processes(print, Stuck(), [(1,)], 1))
+    assert set(multiprocessing.active_children()) == before
 
 
 def test_a_method_that_cannot_be_sent_fails_alone(dataset, tmp_path):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -31,6 +32,7 @@ from istsbench.results.missing import can_be_made, how_to_make, missing_maps
 from istsbench.results.protocol import SIZES, Protocol
 from istsbench.results.results import Results
 from istsbench.runs.maps import MapStore
+from istsbench.runs.pool import Begin, each
 from istsbench.runs.record import map_store
 from istsbench.threshold import HALF, Threshold, candidates
 
@@ -312,21 +314,25 @@ def _resized(
     jobs: int,
     show: bool,
 ) -> dict[str, pd.DataFrame]:
-    from joblib import Parallel, delayed
-
     tasks = []
     for spec, record in results.records.items():
         names = tuple(results.counts[spec]["image"].unique())
         store, own = map_store(out, record), read_rule(record.rules["own"])
         needed = dataset.subset(dict.fromkeys((*names, *tuning)))
-        tasks.append(delayed(resized_counts)(own, store, needed, names, tuning, wanted))
-    parallel = Parallel(n_jobs=min(jobs, len(tasks)), return_as="generator")
-    found = {}
-    with progress(f"resizing {dataset.name}", len(tasks), show) as report:
-        for spec, counts in zip(results.records, parallel(tasks), strict=True):
-            found[spec] = counts
-            report(spec)
+        tasks.append((own, store, needed, names, tuning, wanted))
+    specs, found = list(results.records), {}
+    with (
+        closing(each(_resize, tasks, specs, jobs)) as answers,
+        progress(f"resizing {dataset.name}", len(tasks), show) as report,
+    ):
+        for number, counts in answers:
+            found[specs[number]] = counts
+            report(specs[number])
     return found
+
+
+def _resize(tasks: Sequence[tuple], number: int, begin: Begin) -> pd.DataFrame:
+    return resized_counts(*tasks[number])
 
 
 def _complete_columns(rows: pd.DataFrame) -> pd.DataFrame:

@@ -16,8 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from istsbench.data.datasets import Dataset, Sample
 from istsbench.files import write_atomic
 from istsbench.metrics import Curve, Regions, best_rule, match_regions, pixel_counts, sweep
 from istsbench.runs.maps import MapStore, StoredMap
-from istsbench.runs.pool import Begin, Lost, in_processes
 from istsbench.runs.record import Record, read_counts, sound, write_record
 from istsbench.threshold import HALF, RULES, Threshold, candidates, of_probability
 
@@ -148,36 +146,6 @@ def count(
     return Counted(
         pd.DataFrame(rows), described, curve.points(), curve.auc, curve.average_precision
     )
-
-
-def count_each(
-    methods: Sequence[tuple[Threshold, MapStore]],
-    dataset: Dataset,
-    names: Sequence[str],
-    tuning: Sequence[str],
-    wanted: Sequence[str],
-    jobs: int,
-) -> Generator[tuple[int, Counted | Lost], None, None]:
-    """Yield (number, `count` of that method) for several, in `jobs` processes.
-
-    A method is `Lost` if its process died.
-    """
-    shared = methods, dataset, names, tuning, wanted
-    calls = [(number,) for number in range(len(methods))]
-    jobs = min(jobs, len(methods))
-    if jobs == 1:
-        for (number,) in calls:
-            yield number, _count_one(shared, number, lambda: None)
-        return
-    with closing(in_processes(_count_one, shared, calls, jobs)) as answers:
-        for (number,), counted in answers:
-            yield number, counted
-
-
-def _count_one(shared: tuple, number: int, begin: Begin) -> Counted:
-    methods, dataset, names, tuning, wanted = shared
-    own, store = methods[number]
-    return count(own, store, dataset, names, tuning, wanted)
 
 
 def write_counts(

@@ -1,9 +1,16 @@
 """Calls in processes of our own, one at a time in each.
 
 So it is always known which call a process was at when it died, and a process that is late
-can be ended without harm to the others; pools of the usual kind can do neither. A process is
-replaced when it is lost. A call that was lost by a death is tried once more while nothing
-else runs, since the memory may have been taken by its neighbours.
+can be ended without harm to the others. A process is replaced when it is lost. A call that was
+lost by a death is tried once more while nothing else runs, since the memory may have been
+taken by its neighbours.
+
+No library does this. After one death `concurrent.futures` (before Python 3.14, and then for all
+workers at once), joblib and loky give up every call that waits; `multiprocessing.Pool` waits for
+ever. Pebble (5.2) loses one call, but its pool is broken when an idle worker dies, its limit
+counts from when a call is handed over, so that compiling and loading weights count, and its
+workers share one lock, which a killed one may hold. Processes are started by loky, which joblib
+brings, and not by multiprocessing: these need no `if __name__ == "__main__"` in a user's script.
 """
 
 from __future__ import annotations
@@ -16,6 +23,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -25,12 +33,13 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from istsbench.errors import DataError
+from istsbench.errors import DataError, RunError
 from istsbench.side_effects import use_one_thread
 
 DIED = "the process that scored this image died (out of memory?)"
 WARM_UP = 60.0  # seconds that a call has at least before it begins: imports, compiling
-STARTS = 3  # processes in a row that may end before they are ready
+STARTS = 3  # processes in a row that may end, or be late, before they are ready
+READY = 600.0  # seconds that a process may take to start, load libraries and what all share
 TICK = 1.0  # seconds after which a silent process is looked at
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")
 ONE_THREAD = {**{f"{name}_NUM_THREADS": "1" for name in LIBRARIES}, "VECLIB_MAXIMUM_THREADS": "1"}
@@ -88,7 +97,6 @@ class _Worker:
     def __init__(self, file: Path) -> None:
         from joblib.externals.loky.backend import get_context
 
-        # Unlike those of multiprocessing, these need no `if __name__ == "__main__"`.
         context = get_context("loky")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, file), env=ONE_THREAD)
@@ -97,7 +105,7 @@ class _Worker:
         self.ready = False
         self.call: tuple | None = None
         self.alone = False
-        self.limit(None)
+        self.limit(READY)
 
     def limit(self, seconds: float | None) -> None:
         """From now on, until the next message."""
@@ -152,6 +160,29 @@ def in_processes(
                 worker.end()
 
 
+def each(
+    function: Callable[..., Any], shared: Any, titles: Sequence[str], jobs: int
+) -> Generator[tuple[int, Any], None, None]:
+    """Yield (number, `function(shared, number, begin)`) for each title, in up to `jobs` processes.
+
+    With one it is this process, and answers come in their order. Close it after use. Raises
+    what `in_processes` does, and `RunError` with the title of a call that was lost.
+    """
+    calls = [(number,) for number in range(len(titles))]
+    if min(jobs, len(calls)) < 2:
+        for call in calls:
+            yield *call, function(shared, *call, lambda: None)
+        return
+    with closing(in_processes(function, shared, calls, min(jobs, len(calls)))) as answers:
+        for (number,), answer in answers:
+            if isinstance(answer, Lost):
+                raise RunError(
+                    f"the process died that worked on {titles[number]} (out of memory?); "
+                    "what is done is kept, try fewer --jobs"
+                )
+            yield number, answer
+
+
 def _answers(
     team: list[_Worker], file: Path, calls: Iterator[tuple], timeout: float | None
 ) -> Answers:
@@ -164,6 +195,7 @@ def _answers(
                 raise value
             if event == "ready":
                 worker.ready, failed_starts = True, 0
+                worker.limit(None)
             elif event == "began":
                 worker.limit(timeout)
             else:
@@ -174,10 +206,11 @@ def _answers(
                     team[place] = _Worker(file)
                     failed_starts += not worker.ready
                 if failed_starts == STARTS:
-                    code = worker.process.exitcode
+                    why = f"ended with code {worker.process.exitcode}; too little memory?"
+                    if event == "late":
+                        why = f"was not ready after {READY:g} s; a slow disk, or too many of them?"
                     raise RuntimeError(
-                        f"{STARTS} processes ended before they did anything, the last with code "
-                        f"{code}; too little memory? Try fewer --jobs"
+                        f"{STARTS} processes did nothing, the last {why} Try fewer --jobs"
                     )
                 if event == "died" and call is not None and not worker.alone:
                     suspects.append(call)

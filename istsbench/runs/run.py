@@ -26,11 +26,11 @@ from istsbench.errors import DataError, MissingWeights, RunError
 from istsbench.progress import progress
 from istsbench.provenance import method_hash, parameters
 from istsbench.registry import Choice
-from istsbench.runs.counting import count_each, write_counts
+from istsbench.runs.counting import Counted, count, write_counts
 from istsbench.runs.images import Images
 from istsbench.runs.learnt import seen, trained
 from istsbench.runs.maps import check_folders, check_room
-from istsbench.runs.pool import Lost
+from istsbench.runs.pool import Begin, each
 from istsbench.runs.record import (
     LOST,
     Record,
@@ -274,16 +274,12 @@ def _count_all(
         return
     needed = images.dataset.subset(images.pixels)
     methods = [(work.method.threshold, work.store) for work, _ in plan]
-    counts = count_each(methods, needed, images.names, images.tuning, wanted, jobs)
+    shared = methods, needed, images.names, images.tuning, wanted
+    counts = each(_count, shared, [work.title for work, _ in plan], jobs)
     records: dict[int, Record] = {}
     with closing(counts), progress(f"counting {images.dataset.name}", len(plan), show) as report:
         for number, counted in counts:
             work, record = plan[number]
-            if isinstance(counted, Lost):
-                raise RunError(
-                    f"the process died that counted {work.title} (out of memory?); "
-                    "what is done is kept, try fewer --jobs"
-                )
             there = set(counted.rows["image"])
             there |= {name for name in images.tuning if work.store.has(name, images.pixels[name])}
             failed = {
@@ -296,3 +292,9 @@ def _count_all(
             report(work.title)
     for number in sorted(records):
         outcome.settle(records[number])
+
+
+def _count(shared: tuple, number: int, begin: Begin) -> Counted:
+    methods, dataset, names, tuning, wanted = shared
+    own, store = methods[number]
+    return count(own, store, dataset, names, tuning, wanted)
