@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,11 +14,8 @@ DAY = 86_400  # seconds; nobody writes one file for as long
 
 
 @contextmanager
-def atomic(path: Path, keep: bool = False) -> Iterator[BinaryIO]:
-    """A file to write to that becomes `path` once it is whole, or leaves no trace.
-
-    With `keep`, a file that is there by then stays.
-    """
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that becomes `path` once it is whole, or leaves no trace."""
     part = path.parent / f".{uuid.uuid4().hex}.part"  # tempfile would hide it from other users
     try:
         try:
@@ -28,10 +25,7 @@ def atomic(path: Path, keep: bool = False) -> Iterator[BinaryIO]:
             file = open(part, "xb")
         with file:
             yield file
-        if keep and path.exists():
-            part.unlink()
-        else:
-            os.replace(part, path)
+        os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -41,6 +35,27 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write a whole file or nothing."""
     with atomic(path) as file:
         file.write(data)
+
+
+def write_together(files: Iterable[tuple[Path, bytes]]) -> None:
+    """Write several files that are not there yet, or none of them.
+
+    They appear in their order, once all are on the disk.
+    """
+    parts: dict[Path, Path] = {}
+    made: list[Path] = []
+    try:
+        for path, data in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            parts[path] = path.parent / f".{uuid.uuid4().hex}.part"
+            parts[path].write_bytes(data)
+        for path, part in parts.items():
+            os.replace(part, path)
+            made.append(path)
+    except BaseException:
+        for path in (*parts.values(), *made):
+            path.unlink(missing_ok=True)
+        raise
 
 
 def tidy(folder: Path) -> None:

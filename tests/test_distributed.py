@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -19,7 +20,8 @@ from istsbench.runs.maps import STAMPS
 from istsbench.runs.pool import DIED
 
 dask = pytest.importorskip("dask", reason="needs Dask: pip install 'istsbench[cluster]'")
-LocalCluster = pytest.importorskip("distributed").LocalCluster
+distributed = pytest.importorskip("distributed")
+LocalCluster = distributed.LocalCluster
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,35 @@ def test_a_method_that_hangs_or_dies_loses_its_image_only(go):
         f"bad(how='{how}')": f"1 of 6 images failed, the first is {MARKED}: {reason} {RETRY}"
         for how, reason in (("hang", "took longer than 1 s"), ("die", DIED))
     }
+
+
+def test_a_worker_is_left_as_it_was(go, cluster, monkeypatch, tmp_path):
+    """It is the cluster's, and works for others too."""
+    monkeypatch.chdir(tmp_path)
+
+    def state():
+        import cv2
+
+        return os.getcwd(), cv2.getNumThreads()
+
+    with distributed.Client(cluster) as client:
+        before = client.run(state)
+        assert go("out", "toy").done == ["toy"]
+        after = client.run(state)
+    assert after == before
+
+
+def test_an_error_disarms_the_watchdog(tmp_path):
+    """Else it ends, later, a process that is not ours."""
+    code = (
+        "import sys, time; from pathlib import Path; from istsbench.runs.cluster import _watched\n"
+        "try:\n"
+        "    with _watched(Path(sys.argv[1]), 0.2) as begin:\n"
+        "        begin(); raise OSError\n"
+        "except OSError:\n"
+        "    time.sleep(1)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "note")]).returncode == 0
 
 
 def test_a_folder_that_the_workers_do_not_see_ends_the_run(go, monkeypatch, tmp_path):

@@ -375,6 +375,35 @@ def test_a_row_never_takes_the_place_of_another(out, pack, tmp_path):
     assert {p for p in tmp_path.rglob("*") if p.is_file()} == set(before)
 
 
+@pytest.mark.parametrize("order", [("admd", "tophat"), ("tophat", "admd")])
+def test_a_disk_that_fills_up_at_any_row_leaves_nothing(out, tmp_path, order):
+    export_pack(out / TAG, tmp_path / "two.zip", order)
+    resource = pytest.importorskip("resource", reason="limits the size of files on Unix")
+    import_pack(tmp_path / "two.zip", tmp_path / "whole")
+    whole = {p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*.*")}
+    largest = max((tmp_path / "whole" / p).stat().st_size for p in whole)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest - 1, before[1]))
+    try:
+        with pytest.raises(PackError, match="too large.*nothing was"):
+            import_pack(tmp_path / "two.zip", tmp_path / "into")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [path for path in (tmp_path / "into").rglob("*") if path.is_file()]
+    assert len(import_pack(tmp_path / "two.zip", tmp_path / "into").methods) == 2
+
+
+def test_an_import_that_was_killed_is_taken_up(pack, tmp_path):
+    import_pack(pack, tmp_path)
+    (tmp_path / TAG / "admd.json").unlink()  # a row counts from its record on
+    assert import_pack(pack, tmp_path).methods == ("admd",)
+    (tmp_path / TAG / "admd.json").unlink()
+    with (tmp_path / TAG / "admd.csv").open("a") as file:
+        file.write("x")
+    with pytest.raises(PackError, match="another row 'admd'"):
+        import_pack(pack, tmp_path)
+
+
 # ------------------------------------------------------------------ fuzz
 
 quick = settings(

@@ -8,6 +8,7 @@ from test_tables import COUNTS, RECORD, write
 from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.results.results import Results
 from istsbench.runs.record import by_reason
+from istsbench.tables.table_vi import table_vi
 
 
 def test_what_was_written_is_read_back(tmp_path):
@@ -132,3 +133,13 @@ def test_published_tables_survive_other_line_ends(tmp_path):
     pd.testing.assert_frame_equal(
         Results.load(tmp_path).counts["one"], COUNTS, check_dtype=False, check_index_type=False
     )
+
+
+def test_a_row_without_its_counts_says_so(tmp_path):
+    write(tmp_path, "one")
+    write(tmp_path, "two")
+    (tmp_path / "two.csv").unlink()
+    results = Results.load(tmp_path)
+    assert results.failure("one") is None
+    assert results.failure("two") == "its counts, two.csv, are not there; run it again"
+    assert any("two.csv, are not there" in note for note in table_vi([results]).notes)

@@ -21,7 +21,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ import numpy as np
 from istsbench import __version__
 from istsbench.data.datasets import Dataset, Sample, open_dataset
 from istsbench.errors import DataError, PackError, UnknownName
-from istsbench.files import write_atomic
+from istsbench.files import write_atomic, write_together
 from istsbench.results.masks import FOLDER, Masks, decode, encode
 from istsbench.results.missing import how_to_make, missing_maps
 from istsbench.results.packcheck import (
@@ -50,7 +50,7 @@ from istsbench.results.results import PROTOCOL, Results
 from istsbench.runs.counting import count_image
 from istsbench.runs.images import Images, folder_name
 from istsbench.runs.maps import StoredMap
-from istsbench.runs.record import Origin, Record, as_json, sound, write_record
+from istsbench.runs.record import Origin, Record, as_bytes, as_json, sound
 from istsbench.threshold import Fixed
 
 MAX_PACK = 200_000_000  # bytes of the archive
@@ -195,14 +195,26 @@ def import_pack(
             else:
                 fresh[file] = row.record
         note = Origin(pack=opened.digest, verified=truth is not None)
-        for file, record in fresh.items():
-            contents = opened.contents(file)
-            write_atomic(folder / FOLDER / f"{file}.json", contents["masks.json"])
-            write_atomic(folder / "curves" / f"{file}.csv", contents["curve.csv"])
-            write_atomic(folder / f"{file}.csv", contents["counts.csv"])
-            write_record(folder, replace(record, imported=note))
+        try:
+            write_together(_files(opened, folder, fresh, note))
+        except OSError as error:
+            why = error.strerror or error
+            raise PackError(f"{folder}: cannot be written ({why}); nothing was") from error
     new = tuple(record.method for record in fresh.values())
     return Imported(folder, new, tuple(present), truth is not None, why)
+
+
+def _files(
+    opened: _Pack, folder: Path, fresh: dict[str, Record], note: Origin
+) -> Iterator[tuple[Path, bytes]]:
+    """What an import writes; records last, since a row counts from its record on."""
+    for file in fresh:
+        contents = opened.contents(file)
+        yield folder / FOLDER / f"{file}.json", contents["masks.json"]
+        yield folder / "curves" / f"{file}.csv", contents["curve.csv"]
+        yield folder / f"{file}.csv", contents["counts.csv"]
+    for file, record in fresh.items():
+        yield folder / f"{file}.json", as_bytes(replace(record, imported=note))
 
 
 class _Pack:
@@ -312,8 +324,11 @@ def _already(folder: Path, there: dict[str, Record], record: Record) -> bool:
     spec, other = record.method, there.get(record.method)
     if other is not None and (other.csv, other.curve) == (record.csv, record.curve):
         return True
-    taken = [folder / f"{record.file}.{kind}" for kind in ("json", "csv")]
-    if other is not None or any(path.exists() for path in taken):
+    taken = (folder / f"{record.file}.json").exists()
+    counts = folder / f"{record.file}.csv"  # without a record: of an import that was killed
+    if counts.exists() and hashlib.sha256(counts.read_bytes()).hexdigest() != record.csv:
+        taken = True
+    if other is not None or taken:
         raise PackError(
             f"{folder}: there is another row {spec!r} already, with other counts; "
             "import into another folder by --out"

@@ -83,11 +83,14 @@ class Results:
         return rows is not None and int((rows["rule"] == rule).sum()) == self.records[spec].images
 
     def failure(self, spec: str) -> str | None:
-        """Why a method, or how many of its images and why, failed; None if none did."""
-        failed = self.records[spec].failed
+        """Why a row is blank: its method, or how many images and why, failed; None if none did."""
+        record = self.records[spec]
+        failed = record.failed
+        if record.csv and spec not in self.counts:
+            return f"its counts, {record.file}.csv, are not there; run it again"
         if not failed:
             return None
-        many = f"{len(failed)} of {self.records[spec].images} images failed: "
+        many = f"{len(failed)} of {record.images} images failed: "
         return f"{'' if '' in failed else many}{by_reason(failed)}"
 
     def summary(self, rule: str, reduction: str) -> pd.DataFrame:

@@ -13,13 +13,12 @@ while nothing else runs, because Dask blames all tasks of a dead worker.
 from __future__ import annotations
 
 import faulthandler
-import os
 import pickle
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from functools import lru_cache
 from math import inf
 from pathlib import Path
@@ -29,7 +28,7 @@ from typing import Any
 from istsbench.errors import DataError, RunError
 from istsbench.files import write_atomic
 from istsbench.runs.pool import DIED, WARM_UP, Answers, Begin, Lost, pack
-from istsbench.side_effects import use_one_thread
+from istsbench.side_effects import one_thread
 
 AHEAD = 2  # tasks that a worker has or waits for, so that it is not idle meanwhile
 WAIT = 30  # seconds for the scheduler to answer, and for a first worker
@@ -173,9 +172,11 @@ def _watched(note: Path, timeout: float | None) -> Iterator[Begin]:
             # It needs no turn of the interpreter, which a method in C code may not give back.
             faulthandler.dump_traceback_later(seconds, exit=True, file=file)
 
-        within(max(timeout, WARM_UP))
-        yield lambda: within(timeout)
-        faulthandler.cancel_dump_traceback_later()
+        try:
+            within(max(timeout, WARM_UP))
+            yield lambda: within(timeout)
+        finally:  # the worker is the cluster's, and goes on
+            faulthandler.cancel_dump_traceback_later()
     note.unlink()
 
 
@@ -186,28 +187,27 @@ def _do(file: str, call: tuple, key: str, timeout: float | None) -> None:
     note = Path(f"{file}.{key}")
     if _late(note):  # Dask has sent it again
         return
-    function, shared = _load(file)
-    with _watched(note, timeout) as begin:
+    folder, function, shared = _load(file)
+    # The worker is left as it was found: others use it too.
+    with chdir(folder), one_thread(), _watched(note, timeout) as begin:
         function(shared, *call, begin)
 
 
 @lru_cache(maxsize=1)
-def _load(file: str) -> tuple[Callable[..., Any], Any]:
-    """What `pack` made, read once, and the folder in which its relative paths begin."""
+def _load(file: str) -> tuple[Path, Callable[..., Any], Any]:
+    """The folder in which relative paths begin, and what `pack` made, read once."""
     from distributed import get_worker
 
-    use_one_thread()
     name = get_worker().address
     try:
         folder, function, shared = pickle.loads(Path(file).read_bytes())
-        os.chdir(folder)
+        with chdir(folder):
+            shared.look()
+    except DataError as error:
+        raise RunError(f"the worker {name} cannot read the data: {error}") from error
     except OSError as error:
         raise RunError(
             f"the worker {name} does not see what the run wrote ({error}); --out must lie on a "
             "file system that all workers share"
         ) from error
-    try:
-        shared.look()
-    except DataError as error:
-        raise RunError(f"the worker {name} cannot read the data: {error}") from error
-    return function, shared
+    return folder, function, shared

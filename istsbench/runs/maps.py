@@ -2,8 +2,8 @@
 
 A map is a float32 `.npy` file, which `numpy.load` reads, with two things behind the array:
 a line of JSON and the CRC-32 of all before it in 8 hexadecimal digits. They are verified
-on reading: a damaged file counts as absent and is made again. Files are written to a
-temporary name and then renamed, so a reader never sees a part; a map that is there stays.
+on reading: a damaged or stale file counts as absent and is replaced. Files are written to a
+temporary name and then renamed, so a reader never sees a part; a sound map that is there stays.
 A failed image leaves `NAME.failed.json`.
 """
 
@@ -77,7 +77,9 @@ class MapStore:
         meta = json.dumps({"pixels": stored.pixels, "seconds": stored.seconds})
         parts = (head.getvalue(), array.data.cast("B"), b"\n" + meta.encode())
         crc = 0
-        with atomic(self._path(name), keep=True) as file:
+        if self.has(name, stored.pixels):  # of another process; counts may have been made of it
+            return
+        with atomic(self._path(name)) as file:
             for part in parts:  # joining them would copy the map
                 file.write(part)
                 crc = crc32(part, crc)
@@ -85,25 +87,19 @@ class MapStore:
         self._failure(name).unlink(missing_ok=True)
 
     def load(self, name: str) -> StoredMap | None:
-        """The stored map, or None if there is none or it is damaged (then removed)."""
-        path = self._path(name)
+        """The stored map, or None if there is none or it is damaged.
+
+        Nothing is removed: by then the file may be a whole one of another process.
+        """
         try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        try:
-            return read_map(data)
-        except ValueError:
-            path.unlink(missing_ok=True)
+            return read_map(self._path(name).read_bytes())
+        except (FileNotFoundError, ValueError):
             return None
 
     def has(self, name: str, pixels: str) -> bool:
-        """Whether an intact map of just these pixels is there; a stale one is removed."""
+        """Whether an intact map of just these pixels is there."""
         stored = self.load(name)
-        if stored is not None and stored.pixels != pixels:
-            self._path(name).unlink(missing_ok=True)
-            return False
-        return stored is not None
+        return stored is not None and stored.pixels == pixels
 
     def fail(self, name: str, pixels: str, reason: str) -> None:
         record = {"pixels": pixels, "reason": reason, "crc": _crc(pixels, reason)}

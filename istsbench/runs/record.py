@@ -135,10 +135,15 @@ def as_json(record: Record) -> dict[str, Any]:
     return values
 
 
+def as_bytes(record: Record) -> bytes:
+    """The content of METHOD.json."""
+    text = json.dumps(sealed(as_json(record)), indent=1, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
+
+
 def write_record(folder: Path, record: Record) -> None:
     """Write OUT/TAG/METHOD.json."""
-    text = json.dumps(sealed(as_json(record)), indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(folder / f"{record.file}.json", f"{text}\n".encode())
+    write_atomic(folder / f"{record.file}.json", as_bytes(record))
 
 
 def read_record(path: Path) -> Record | None:
