@@ -18,7 +18,7 @@ from istsbench.cli import app
 from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError, PackError
 from istsbench.registry import choose
-from istsbench.results import packcheck, packs
+from istsbench.results import packcheck
 from istsbench.results.masks import Masks, decode, encode
 from istsbench.results.packs import export_pack, import_pack
 from istsbench.results.predictions import submit
@@ -348,7 +348,7 @@ def test_sizes_are_bounded_before_anything_is_read(pack, tmp_path, monkeypatch):
         for number in range(20_000):
             archive.writestr(f"{number:010d}", b"")
     refused(bad, into, "list of members of")
-    monkeypatch.setattr(packs, "MAX_PACK", 1000)
+    monkeypatch.setattr(archive, "MAX_PACK", 1000)
     refused(pack, into, "more than 1000 bytes")
 
 

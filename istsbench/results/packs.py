@@ -20,7 +20,6 @@ import hashlib
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,17 +31,16 @@ from istsbench import __version__
 from istsbench.data.datasets import Dataset, Sample, open_dataset
 from istsbench.errors import DataError, PackError, UnknownName
 from istsbench.files import write_atomic, write_together
+from istsbench.results.archive import Archive
 from istsbench.results.masks import FOLDER, Masks, decode, encode
 from istsbench.results.missing import how_to_make, missing_maps
 from istsbench.results.packcheck import (
     INTEGERS,
     KIND,
-    LIMITS,
     MAX_METHODS,
     MEMBERS,
     VERSION,
     Row,
-    checked_manifest,
     checked_masks,
     checked_method,
 )
@@ -53,8 +51,6 @@ from istsbench.runs.maps import StoredMap
 from istsbench.runs.record import Origin, Record, as_bytes, as_json, sound
 from istsbench.threshold import Fixed
 
-MAX_PACK = 200_000_000  # bytes of the archive
-MAX_DIRECTORY = 1_000_000  # bytes of its list of members
 _Truth = tuple[tuple[int, int], list[int]]  # shape and run lengths: all images fit in memory
 _STAMP = (1980, 1, 1, 0, 0, 0)  # the same results give the same pack
 
@@ -176,7 +172,7 @@ def import_pack(
     Raises `PackError` with the reason, or `DataError` if `dataset` cannot be read, and then
     nothing has been written.
     """
-    with _Pack(pack) as opened:
+    with Archive(pack) as opened:
         protocol = opened.manifest["protocol"]
         folder = out / folder_name(*(protocol[key] for key in ("dataset", "split", "images", "of")))
         there = _there(folder, protocol)
@@ -198,14 +194,14 @@ def import_pack(
         try:
             write_together(_files(opened, folder, fresh, note))
         except OSError as error:
-            why = error.strerror or error
+            why = error.strerror or str(error)
             raise PackError(f"{folder}: cannot be written ({why}); nothing was") from error
     new = tuple(record.method for record in fresh.values())
     return Imported(folder, new, tuple(present), truth is not None, why)
 
 
 def _files(
-    opened: _Pack, folder: Path, fresh: dict[str, Record], note: Origin
+    opened: Archive, folder: Path, fresh: dict[str, Record], note: Origin
 ) -> Iterator[tuple[Path, bytes]]:
     """What an import writes; records last, since a row counts from its record on."""
     for file in fresh:
@@ -215,91 +211,6 @@ def _files(
         yield folder / f"{file}.csv", contents["counts.csv"]
     for file, record in fresh.items():
         yield folder / f"{file}.json", as_bytes(replace(record, imported=note))
-
-
-class _Pack:
-    """An open archive whose list of members is as the manifest says."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            data = _bounded(path)
-        except OSError as error:
-            raise PackError(f"{path}: cannot be read ({error.strerror or error})") from error
-        self.digest = hashlib.sha256(data).hexdigest()
-        _check_end(path, data)
-        try:
-            self.archive = zipfile.ZipFile(io.BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise PackError(f"{path}: not a readable zip archive ({error})") from None
-        names = [info.filename for info in self.archive.infolist()]
-        if len(set(names)) < len(names) or len(names) > 1 + len(MEMBERS) * MAX_METHODS:
-            raise PackError(f"{path}: {len(names)} members, some twice or too many")
-        if "manifest.json" not in names:
-            raise PackError(f"{path}: not a results pack, it has no manifest.json")
-        self.manifest = checked_manifest(self._read("manifest.json"))
-        strange = set(names) - {"manifest.json", *self.manifest["members"]}
-        missing = set(self.manifest["members"]) - set(names)
-        if strange or missing:
-            what = "a member that is not in the manifest" if strange else "no member"
-            raise PackError(f"{path}: {what} {min(strange or missing)!r}")
-
-    def __enter__(self) -> _Pack:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.archive.close()
-
-    def _read(self, name: str) -> bytes:
-        """A member, never more of it than its kind may have."""
-        limit = LIMITS[name.rpartition("/")[2]]
-        info = self.archive.getinfo(name)
-        if info.file_size > limit:
-            raise PackError(f"{self.path}: {name} of {info.file_size} bytes, at most {limit}")
-        if info.flag_bits & 1 or info.compress_type not in (
-            zipfile.ZIP_STORED,
-            zipfile.ZIP_DEFLATED,
-        ):
-            raise PackError(f"{self.path}: {name} is encrypted or packed in an unusual way")
-        try:
-            with self.archive.open(info) as file:
-                data = file.read(limit + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
-            raise PackError(f"{self.path}: {name} is damaged ({error})") from None
-        if len(data) > limit:
-            raise PackError(f"{self.path}: {name} has more than {limit} bytes")
-        return data
-
-    def contents(self, file: str) -> dict[str, bytes]:
-        """The members of one method, undamaged."""
-        found = {}
-        for member in MEMBERS:
-            data, entry = (
-                self._read(f"{file}/{member}"),
-                self.manifest["members"][f"{file}/{member}"],
-            )
-            found[member] = data
-            if (len(data), hashlib.sha256(data).hexdigest()) != (entry["bytes"], entry["sha256"]):
-                raise PackError(f"{self.path}: {file}/{member} is not what the manifest says")
-        return found
-
-
-def _bounded(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(MAX_PACK + 1)
-    if len(data) > MAX_PACK:
-        raise PackError(f"{path}: more than {MAX_PACK} bytes, no pack is that large")
-    return data
-
-
-def _check_end(path: Path, data: bytes) -> None:
-    """Bound the list of members before anyone reads it; ours end without a comment."""
-    end = data[-22:]
-    if len(end) < 22 or not end.startswith(b"PK\x05\x06"):
-        raise PackError(f"{path}: not a results pack, or cut off (no end of archive)")
-    directory = int.from_bytes(end[12:16], "little")
-    if directory > MAX_DIRECTORY or data[-42:-38] == b"PK\x06\x07":
-        raise PackError(f"{path}: a list of members of {directory} bytes, at most {MAX_DIRECTORY}")
 
 
 def _there(folder: Path, protocol: dict[str, Any]) -> dict[str, Record]:
