@@ -18,6 +18,7 @@ from istsbench.cli import app
 from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError, PackError
 from istsbench.registry import choose
+from istsbench.results import archive as zipped
 from istsbench.results import packcheck
 from istsbench.results.masks import Masks, decode, encode
 from istsbench.results.packs import export_pack, import_pack
@@ -344,11 +345,11 @@ def test_sizes_are_bounded_before_anything_is_read(pack, tmp_path, monkeypatch):
             data[place : place + 4] = struct.pack("<I", 10)
     bad.write_bytes(data)
     refused(bad, into, "damaged|not JSON|more than")
-    with zipfile.ZipFile(bad, "w") as archive:
+    with zipfile.ZipFile(bad, "w") as file:
         for number in range(20_000):
-            archive.writestr(f"{number:010d}", b"")
+            file.writestr(f"{number:010d}", b"")
     refused(bad, into, "list of members of")
-    monkeypatch.setattr(archive, "MAX_PACK", 1000)
+    monkeypatch.setattr(zipped, "MAX_PACK", 1000)
     refused(pack, into, "more than 1000 bytes")
 
 

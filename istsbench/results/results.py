@@ -86,7 +86,7 @@ class Results:
         """Why a row is blank: its method, or how many images and why, failed; None if none did."""
         record = self.records[spec]
         failed = record.failed
-        if record.csv and spec not in self.counts:
+        if record.csv and spec not in self.counts and "" not in failed:
             return f"its counts, {record.file}.csv, are not there; run it again"
         if not failed:
             return None
