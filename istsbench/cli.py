@@ -179,7 +179,7 @@ def run(
         for one, outcome in zip(sets, outcomes, strict=True)
         if part is None
     ]
-    if len(presented) > 1:
+    if len(presented) > 1 and None not in presented:
         _write_together(out, presented, reduction)
     for one, outcome in zip(sets, outcomes, strict=True):
         if isinstance(part, Named):
@@ -207,7 +207,7 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
     """Print one data set's table; write it, and the figures that it makes old.
 
     Rows that cannot stand together are printed without those of earlier runs; what is
-    written is left as it was.
+    written is left as it was, and None is returned.
     """
     from istsbench.errors import DataError, ProtocolMix
     from istsbench.results.manifest import write_recipe
@@ -220,9 +220,8 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
         table = table_vi([results], rule, reduction)
     except (ProtocolMix, DataError) as error:
         say(f"note: {error}; shown are the methods of this run only, nothing is written")
-        results = Results.load(folder, specs)
-        console(results, rule, reduction)
-        return results
+        console(Results.load(folder, specs), rule, reduction)
+        return None
     paths = table.write(folder)
     write_recipe(results)
     from istsbench.figures.catalogue import Request, refresh
@@ -238,10 +237,9 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
 
 
 def _write_together(out: Path, sets: list[Any], reduction: str) -> None:
-    from istsbench.tables.table_vi import table_vi
+    from istsbench.tables.together import write_together
 
-    table = table_vi(sets, "own", reduction)
-    print("written: " + ", ".join(map(str, table.write(out))))
+    print("written: " + ", ".join(map(str, write_together(sets, out, "own", reduction))))
 
 
 @app.command("list", epilog="Example: `istsbench list methods`")
