@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from test_tables import COUNTS, RECORD, write
+from test_table_vi import COUNTS, RECORD, write
 
 from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.results.results import Results

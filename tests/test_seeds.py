@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from test_tables import COUNTS, write
+from test_table_vi import COUNTS, write
 from toys import make_folder
 from typer.testing import CliRunner
 

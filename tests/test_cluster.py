@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from test_shard import files
+from test_shards import files
 from toys import MARKED, install
 
 from istsbench.data.datasets import FolderDataset, open_dataset
