@@ -19,10 +19,11 @@ from istsbench.registry import choose
 from istsbench.report.bundle import bundle, protocol_text, thresholds
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
-from istsbench.runs.record import Origin
+from istsbench.runs.record import Origin, Trained
 from istsbench.runs.run import run
 from istsbench.segmenter import Card
 from istsbench.tables.references import bibliography, of_card, of_dataset, of_method
+from istsbench.threshold import Fixed, MeanStd, MeanToPeak, PeakRatio, candidates
 
 METHODS = "tophat,aagd,nwie,toy,toy(gain=2),bad"
 
@@ -173,6 +174,32 @@ def test_another_rule_and_reduction_are_said(results):
     text = protocol_text([results], "half", "pooled", str, str)
     assert "taking what exceeds 0.5" in text and "pooled over all images" in text
     assert Protocol.of(results, "half", "pooled").id in text
+
+
+def test_the_paragraph_names_every_candidate_of_a_chosen_rule(pair):
+    words = {
+        MeanStd: "the mean plus k standard deviations of the map", Fixed: "(networks: a level)",
+        PeakRatio: "half of the map scaled to [0, 1]", MeanToPeak: "the method's own rule",
+    }  # fmt: skip
+    for results in pair:
+        for spec in results.records:
+            change(results, spec, wanted=("own", "tuned", "oracle"))
+    kinds = {type(rule) for own in (MeanToPeak(0.3), Fixed(0.3)) for rule in candidates(own)}
+    assert kinds == set(words)
+    for rule in ("tuned", "oracle"):
+        text = protocol_text(pair, rule, "image", str, str)
+        assert all(part in text for part in words.values())
+
+
+def test_the_paragraph_has_the_notes_of_rows_and_the_data_set_of_weights(pair):
+    spec, other = list(pair[0].records)[:2]
+    trained = Trained(method=spec, label="Net", seed=0, plan="a", dataset="nudt", split="train")
+    change(pair[0], spec, notes=("2 of 6 images are for training or validation",), trained=trained)
+    text = protocol_text(pair, "own", "image", str, str)
+    label = pair[0].records[spec].label
+    assert f"Notes: {label}: 2 of 6 images are for training or validation." in text
+    assert f"weights trained on another data set, NUDT-SIRST, split train: {label}." in text
+    assert "Mended" not in text
 
 
 def test_the_rules_in_use_are_listed(results):

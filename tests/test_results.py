@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 from test_table_vi import COUNTS, RECORD, write
 
+from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError, ProtocolMix, WrongUse
+from istsbench.registry import choose
 from istsbench.results.results import Results
 from istsbench.runs.record import by_reason
+from istsbench.runs.run import run
 from istsbench.tables.table_vi import table_vi
 
 
@@ -143,3 +146,38 @@ def test_a_row_without_its_counts_says_so(tmp_path):
     assert results.failure("one") is None
     assert results.failure("two") == "its counts, two.csv, are not there; run it again"
     assert any("two.csv, are not there" in note for note in table_vi([results]).notes)
+
+
+# ---- times
+
+
+def test_seconds_are_those_of_the_median_image(tmp_path):
+    third = COUNTS[COUNTS["image"] == "a"].assign(image="slow", seconds=90.0)
+    write(tmp_path, "one", pd.concat([COUNTS, third]), images=3, of=3)
+    results = Results.load(tmp_path)
+    assert results.seconds("one") == 0.4
+    assert list(results.summary("own", "image")["seconds"]) == [0.4]
+    made = table_vi([results])
+    assert "# Seconds: of the median image" in made.csv()
+    assert "median" not in made.markdown()
+
+
+def test_times_of_a_machine_at_other_work_are_marked(tmp_path):
+    for name, busy, more in (
+        ("alone", 0.99, {}), ("crowded", 0.4, {}), ("older", None, {}),
+        ("elsewhere", 0.1, {"environment": {"device": "cuda"}}),
+    ):  # fmt: skip
+        write(tmp_path, name, busy=busy, **more)
+    results = Results.load(tmp_path)
+    assert [spec for spec in results.records if results.waited(spec)] == ["crowded"]
+    told = "NUAA-SIRST: timed while the machine did other work: crowded."
+    assert told in table_vi([results]).notes
+
+
+def test_a_run_measures_how_long_a_method_waits(toys, toy_folder, tmp_path):
+    dataset = open_dataset(f"folder:{toy_folder}")
+    choices = choose("toy(seconds=0.05)")
+    folder = run(choices, dataset, tmp_path, limit=2, show=False).folder
+    results = Results.load(folder)
+    (spec,) = results.records
+    assert results.records[spec].busy < 0.7 and results.waited(spec)

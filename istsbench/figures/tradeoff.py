@@ -41,7 +41,7 @@ def _valued(results: Results, rule: str, reduction: str, score: str) -> pd.DataF
         record = results.records[spec]
         line = {"method": spec, "label": label_of(record), "group": record.group}
         value = summarise(rows, reduction)[score]
-        lines.append(line | {"seconds": rows["seconds"].mean(), "value": value})
+        lines.append(line | {"seconds": results.seconds(spec), "value": value})
     return pd.DataFrame(lines, columns=["method", "label", "group", "seconds", "value"])
 
 
@@ -108,7 +108,8 @@ def seconds_data(
 
 @house_style()
 def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
-    """Score against seconds per image; a line joins the methods that none surpasses in both."""
+    """Score against the seconds of a median image; a line joins the methods that none surpasses
+    in both."""
     data, packed = seconds_data(results, rule, reduction, score)
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
@@ -119,11 +120,15 @@ def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> F
     path = _staircase(x[front], data["value"][front], axes.get_xlim()[1])
     axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
     _scatter(axes, x, data)
-    axes.set(xlabel="Seconds per image", ylabel=SHORT.get(score, score))
+    axes.set(xlabel="Seconds of a median image", ylabel=SHORT.get(score, score))
     figure.legend(loc="outside upper center", ncols=6)
     note = [f"left out, as timed elsewhere (packs): {', '.join(packed)}"] if packed else []
+    waited = data["method"].map(results.waited).astype(bool)
+    if waited.any():
+        note.append("* timed while the machine did other work")
     foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction], *note))
-    write_labels(axes, np.column_stack([x, data["value"]]), list(data["label"]), path)
+    labels = data["label"].where(~waited, data["label"] + "*")
+    write_labels(axes, np.column_stack([x, data["value"]]), list(labels), path)
     return figure
 
 

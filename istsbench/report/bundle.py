@@ -25,24 +25,27 @@ from istsbench.metrics import REACH, REDUCTIONS
 from istsbench.registry import group_named
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
+from istsbench.results.trained import weights_told
 from istsbench.runs.record import Record
 from istsbench.tables import latex
 from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
 from istsbench.tables.markup import latex as escape_latex
 from istsbench.tables.references import Reference, bibliography, of_dataset, of_method
 from istsbench.tables.table import Table
-from istsbench.tables.table_vi import table_vi
+from istsbench.tables.table_vi import noted, table_vi
 
 FORMATS = ("csv", "md", "tex", "html")
+CANDIDATES = (
+    "by one rule for each method: the mean plus k standard deviations of the map (networks: a "
+    "level), half of the map scaled to [0, 1], or the method's own rule, whichever has the best "
+    "pooled F1"
+)
 RULE_TEXTS = {
     "own": "by the method's own rule (its paper's, or one calibrated on NUAA-SIRST training and "
     "validation images, for slow methods on validation images alone)",
     "half": "by scaling the map of each image to [0, 1] and taking what exceeds 0.5",
-    "tuned": "at the mean plus k standard deviations of the map (networks: at a level), with "
-    "one k for each method, chosen for the best pooled F1 on validation images",
-    "oracle": "at the mean plus k standard deviations of the map (networks: at a level), with "
-    "one k for each method, chosen for the best pooled F1 on the test images themselves, which "
-    "is not a result",
+    "tuned": f"{CANDIDATES} on validation images",
+    "oracle": f"{CANDIDATES} on the test images themselves, which is not a result",
 }
 STATUS_TEXTS = {
     "reference-checked": "equal to public reference code",
@@ -175,6 +178,7 @@ def protocol_text(
         scoring if ran else f"Score maps are turned into masks {RULE_TEXTS[rule]}.",
         _scores(reduction),
         _status(ran, escape),
+        _weights(sets, escape),
         _failed(rows, escape),
         _machine(ran, escape),
         _ids(sets, rule, reduction),
@@ -273,8 +277,8 @@ def _datasets(
             "first 16 digits of the SHA-256 of names and pixels "
             f"{record.data_hash})"
         )  # fmt: skip
-        mended += [note for one in results.records.values() for note in one.notes]
-    also = f" Mended on loading: {escape('; '.join(dict.fromkeys(mended)))}." if mended else ""
+        mended += noted(results)
+    also = f" Notes: {escape('; '.join(dict.fromkeys(mended)))}." if mended else ""
     return f"Data: {'; '.join(texts)}.{also}"
 
 
@@ -300,6 +304,11 @@ def _status(ran: list[Record], escape: Callable[[str], str]) -> str:
             few = f" ({named})" if status != "reference-checked" else ""
             parts.append(f"{_number(len(labels), 'is', 'are')} {text}{few}")
     return f"Of the methods, {', '.join(parts)}." if parts else ""
+
+
+def _weights(sets: Sequence[Results], escape: Callable[[str], str]) -> str:
+    """Which images the weights of networks were trained on, as under the tables."""
+    return " ".join(escape(line) for results in sets for line in weights_told(results))
 
 
 def _failed(rows: list[Record], escape: Callable[[str], str]) -> str:

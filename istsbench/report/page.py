@@ -64,7 +64,7 @@ COLUMNS = (
     Column("pd", "Pd", "share of targets detected", 3),
     Column("fa", "Fa 1e-6", "pixels of false regions per million pixels", 1, -1, factor=1e6),
     Column("auc", "AUC", "area under the ROC over all pixels", 4),
-    Column("seconds", "s/image", "seconds per image, score alone, one thread", 4, -1),
+    Column("seconds", "s/image", "seconds of a median image, score alone, one thread", 4, -1),
     Column("precision_paper", "P", "precision that the paper prints", 2, 0, "paper"),
     Column("recall_paper", "R", "recall that the paper prints", 2, 0, "paper"),
     Column("f1_paper", "F1", "F1 that the paper prints", 2, 0, "paper"),

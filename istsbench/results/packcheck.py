@@ -197,6 +197,8 @@ def checked_method(
             area is None or 0 <= area <= 1 + 1e-9,
             f"{what}: {key} is {_short(area)}, expected 0..1",
         )
+    busy = record.busy
+    _expect(busy is None or 0 <= busy <= 1e6, f"{what}: busy is {_short(busy)}, expected 0 or more")
     for key, member in (("csv", counts), ("curve", curve)):
         _expect(
             getattr(record, key) == hashlib.sha256(member).hexdigest(),

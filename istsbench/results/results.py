@@ -17,6 +17,7 @@ from istsbench.results.rows import in_row_order
 from istsbench.runs.record import Record, by_reason, read_counts, read_record
 from istsbench.threshold import RULES
 
+BUSY = 0.8  # of a second: a process that the processor worked on for less had to wait for others
 PROTOCOL = ("format", "dataset", "split", "data_hash")
 """What the records of one table must agree in, besides the rule and the reduction."""
 
@@ -93,11 +94,24 @@ class Results:
         many = f"{len(failed)} of {record.images} images failed: "
         return f"{'' if '' in failed else many}{by_reason(failed)}"
 
+    def seconds(self, spec: str) -> float:
+        """The median over images of the time of `score`, nan if none was measured."""
+        rows = self.counts.get(spec)
+        if rows is None:
+            return float("nan")
+        return float(rows.groupby("image")["seconds"].first().median())
+
+    def waited(self, spec: str) -> bool:
+        """Whether its times were measured while the machine did other work as well."""
+        record = self.records[spec]
+        elsewhere = "device" in record.environment  # a GPU works while the processor waits
+        return not elsewhere and record.busy is not None and record.busy < BUSY
+
     def summary(self, rule: str, reduction: str) -> pd.DataFrame:
         """A row a method, in the order of publication, the game's networks last.
 
-        Scores are blank (nan) unless every image is there. `seconds` is the mean time of
-        `score` per image, `auc` is exact over all pixels, with maps scaled to [0, 1] image by
+        Scores are blank (nan) unless every image is there. `seconds` is the median over images
+        of the time of `score`, `auc` is exact over all pixels, with maps scaled to [0, 1] image by
         image unless they are probabilities (see `runs.counting`).
         """
         lines = []
@@ -107,7 +121,7 @@ class Results:
             if self.complete(spec, rule):
                 rows = self.counts[spec].query("rule == @rule")
                 line |= summarise(rows, reduction)
-                line |= {"seconds": rows["seconds"].mean()}
+                line |= {"seconds": self.seconds(spec)}
                 line |= {"auc": _number(record.auc)}
                 line |= {"average_precision": _number(record.average_precision)}
                 line |= {"rule": record.rules.get(rule, "")}

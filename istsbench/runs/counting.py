@@ -45,6 +45,7 @@ class Counted:
     points: pd.DataFrame  # the ROC and PR curve, thinned for drawing
     auc: float
     average_precision: float
+    busy: float | None = None  # median over the maps, where all tell; see `StoredMap`
 
 
 def _stored(
@@ -132,8 +133,9 @@ def count(
 ) -> Counted:
     """Count the stored maps of `names` under the wanted rules."""
     chosen = resolve(wanted, own, store, dataset, names, tuning)
-    rows, values, truths = [], [], []
+    rows, values, truths, busy = [], [], [], list[float | None]()
     for sample, stored in _stored(store, dataset, names):
+        busy.append(stored.busy)
         rows += count_image(sample, stored, chosen)
         values.append(scaled(stored.score, own).ravel())
         truths.append(sample.mask.ravel())
@@ -143,9 +145,11 @@ def count(
         nothing = pd.DataFrame(columns=["fpr", "tpr", "precision"])
         return Counted(empty, described, nothing, float("nan"), float("nan"))
     curve = Curve.of(np.concatenate(values), np.concatenate(truths))
+    measured = [value for value in busy if value is not None]
     return Counted(
-        pd.DataFrame(rows), described, curve.points(), curve.auc, curve.average_precision
-    )
+        pd.DataFrame(rows), described, curve.points(), curve.auc, curve.average_precision,
+        float(np.median(measured)) if len(measured) == len(busy) else None,
+    )  # fmt: skip
 
 
 def write_counts(
@@ -170,6 +174,7 @@ def write_counts(
         rules=counted.rules,
         auc=None if math.isnan(auc) else auc,  # JSON has no nan
         average_precision=None if math.isnan(precision) else precision,
+        busy=None if counted.busy is None else round(counted.busy, 3),
         failed=dict(failed or {}),
         csv=hashlib.sha256(csv).hexdigest(),
         curve=hashlib.sha256(curve).hexdigest(),

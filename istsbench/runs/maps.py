@@ -38,6 +38,7 @@ class StoredMap:
     score: np.ndarray  # float32 (H, W)
     pixels: str  # hash of the image it was made from
     seconds: float  # time of `score` alone
+    busy: float | None = None  # seconds of the processor in a second of that; None: not measured
 
 
 def read_map(data: bytes) -> StoredMap:
@@ -48,7 +49,7 @@ def read_map(data: bytes) -> StoredMap:
             raise ValueError("the checksum is wrong")
         array = np.load(body, allow_pickle=False)
         meta = json.loads(body.read())
-        return StoredMap(array, meta["pixels"], meta["seconds"])
+        return StoredMap(array, meta["pixels"], meta["seconds"], meta.get("busy"))
     except (EOFError, KeyError, TypeError) as error:
         raise ValueError(f"not a map: {error}") from error
 
@@ -74,7 +75,10 @@ class MapStore:
         array = np.ascontiguousarray(stored.score, dtype=np.float32)
         head = io.BytesIO()
         np.lib.format.write_array_header_1_0(head, np.lib.format.header_data_from_array_1_0(array))
-        meta = json.dumps({"pixels": stored.pixels, "seconds": stored.seconds})
+        about: dict[str, object] = {"pixels": stored.pixels, "seconds": stored.seconds}
+        if stored.busy is not None:
+            about["busy"] = round(stored.busy, 3)
+        meta = json.dumps(about)
         parts = (head.getvalue(), array.data.cast("B"), b"\n" + meta.encode())
         crc = 0
         if self.has(name, stored.pixels):  # of another process; counts may have been made of it

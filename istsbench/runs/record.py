@@ -82,6 +82,7 @@ class Record:
     rules: Mapping[str, str] = field(default_factory=dict)  # name -> the rule as a value
     auc: float | None = None  # None where it is not defined
     average_precision: float | None = None
+    busy: float | None = None  # seconds of the processor in a second of a median image
     failed: Mapping[str, str] = field(default_factory=dict)  # image -> reason
     csv: str = ""  # sha256 of the counts; empty before there are any
     curve: str = ""  # sha256 of the ROC and PR curve
@@ -102,7 +103,12 @@ _IDENTITY = (
     "format", "method", "label", "group", "venue", "year", "status", "parameters", "own", "file",
     "method_hash", "dataset", "title", "split", "images", "of", "data_hash", "trained",
 )  # fmt: skip
-_OPTIONAL = ("folder", "trained", "imported")  # not in the file where there is nothing to say
+_OPTIONAL = (
+    "folder",
+    "trained",
+    "busy",
+    "imported",
+)  # not in the file where there is nothing to say
 _COUNTED = (
     "label", "group", "year", "file", "method_hash", "dataset", "images", "wanted", "rules", "auc",
     "average_precision",

@@ -128,6 +128,21 @@ def one_line(reason: str) -> str:
     return " ".join(reason.split())[:LONGEST]
 
 
+class Clock:
+    """The time since it was made, and how much of it the processor worked on this process.
+
+    Where others use the machine too, a process waits, and its time says little of the method.
+    """
+
+    def __init__(self) -> None:
+        self.start, self.work = time.perf_counter(), time.process_time()
+
+    def read(self) -> tuple[float, float]:
+        """Seconds, and seconds of the processor in each of them."""
+        seconds = time.perf_counter() - self.start
+        return seconds, (time.process_time() - self.work) / max(seconds, 1e-9)
+
+
 def _score_one(
     method: Segmenter,
     store: MapStore,
@@ -141,10 +156,10 @@ def _score_one(
         image = dataset.load(name).image
         begin()
         with contained():
-            start = time.perf_counter()
+            clock = Clock()
             score = method.score(image)
-            seconds = time.perf_counter() - start
-        stored = StoredMap(checked(score, image), pixels, seconds)
+            seconds, busy = clock.read()
+        stored = StoredMap(checked(score, image), pixels, seconds, busy)
     except DataGone:
         raise
     except (Exception, SystemExit) as error:
@@ -158,12 +173,12 @@ def _score_batch(work: Work, dataset: Dataset, names: Sequence[str]) -> None:
     try:
         images = [dataset.load(name).image for name in names]
         with contained():
-            start = time.perf_counter()
+            clock = Clock()
             scores = list(work.method.score_many(images))
-            seconds = (time.perf_counter() - start) / len(images)
+            seconds, busy = clock.read()
         pairs = zip(scores, images, strict=True)
         stored = [
-            StoredMap(checked(score, image), work.images[name], seconds)
+            StoredMap(checked(score, image), work.images[name], seconds / len(images), busy)
             for name, (score, image) in zip(names, pairs, strict=True)
         ]
     except (Exception, SystemExit):

@@ -46,6 +46,7 @@ class Table:
     name: str = "table_vi"
     forms: Mapping[str, str] = field(default_factory=dict)  # column -> format, if not the usual
     columns: Mapping[str, Column] = field(default_factory=dict)  # by name
+    of_csv: tuple[str, ...] = ()  # notes on columns that only the CSV has
 
     def column(self, name: str) -> Column:
         """What the column of that name holds."""
@@ -143,7 +144,7 @@ class Table:
         texts = self.frame.select_dtypes(exclude="number").to_numpy(str)
         doubtful = any("#" in cell for cell in texts.flat)
         quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if doubtful else csv.QUOTE_MINIMAL
-        head = "".join(f"# {line}\n" for line in (self.title, *self.foot()))
+        head = "".join(f"# {line}\n" for line in (self.title, *self.foot(), *self.of_csv))
         return head + self.frame.to_csv(index=False, float_format="%.6g", quoting=quoting)
 
     def markdown(self) -> str:
