@@ -17,6 +17,7 @@ from istsbench.commands.errors import handle_errors, say, show_traceback
 from istsbench.commands.merge import merging
 from istsbench.commands.paper import Out, Reduction, Rule, paper
 from istsbench.commands.plugin import plugin
+from istsbench.commands.results import results
 from istsbench.commands.scale import rerun, scale
 from istsbench.commands.train import train
 
@@ -55,6 +56,7 @@ app.add_typer(paper)
 app.add_typer(plugin)
 app.add_typer(scale)
 app.add_typer(merging)
+app.add_typer(results, name="results", no_args_is_help=True)
 
 KNOWN = "nuaa, nust, nust-paper, synthetic, nudt, irstd1k or folder:PATH"
 OneDataset = Annotated[str, typer.Option("--dataset", help=f"{KNOWN}.")]
@@ -97,7 +99,7 @@ def run(
     split: Split = "test",
     rules: Annotated[
         str,
-        typer.Option(help="own, half, oracle are always counted; tuned runs validation images."),
+        typer.Option(help="tuned adds it, chosen on validation images; the others always count."),
     ] = "own,half,oracle",
     reduction: Annotated[Reduction, typer.Option(help="Of the table printed.")] = Reduction.image,
     change: Annotated[
@@ -190,6 +192,8 @@ def run(
                 end="",
             )
             print("the same command without --shard when all shards are done")
+        for note in outcome.notes:
+            say(f"note: {one.name}: {note}")
         for spec, reason in outcome.skipped.items():
             say(f"skipped: {spec} on {one.name}: {reason}")
     failed = {

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from istsbench import __version__
 from istsbench.cli import app
+from istsbench.results.results import Results
 
 PLUGIN = Path(__file__).parent / "plugin"
 COMMAND = Path(sys.executable).with_name("istsbench")
@@ -261,10 +262,72 @@ def test_a_run_in_which_everything_fails_still_says_why(cli, toy_folder):
 def test_two_data_sets_make_one_table_beside_their_own(cli, toy_folder, tmp_path):
     other = shutil.copytree(toy_folder, tmp_path / "other")
     both = f"folder:{toy_folder},folder:{other}"
-    done = cli("run", "--methods", "toy", "--dataset", both, "--rules", "half", "--limit", 2)
+    arguments = ("run", "--methods", "toy", "--dataset")
+    done = cli(*arguments, both, "--rules", "half")
     assert done.exit_code == 0, done.output
-    table = pd.read_csv(tmp_path / "results" / "table_vi.csv", comment="#")
+    results = tmp_path / "results"
+    path = results / "table_vi.csv"
+    table = pd.read_csv(path, comment="#")
     assert {"f1_folder-toyset", "f1_folder-other"} <= set(table.columns)
+
+    # What shows less has a place of its own.
+    before = path.read_bytes()
+    assert cli(*arguments, both, "--limit", 2).exit_code == 0
+    assert path.read_bytes() == before
+    assert (results / "table_vi-folder-toyset-first2-folder-other-first2.csv").is_file()
+    assert cli(*arguments, f"folder:{other},synthetic", "--split", "val").exit_code == 0
+    assert path.read_bytes() == before
+    assert (results / "table_vi-folder-other-val-synthetic-val.csv").is_file()
+
+
+def test_networks_keep_no_limit_of_time_and_a_run_says_so(cli, toy_folder):
+    data = f"folder:{toy_folder}"
+    done = cli("run", "--methods", "toy,batch", "--dataset", data, "--timeout", 30)
+    assert done.exit_code == 0, done.output
+    assert "note: folder-toyset: --timeout does not hold for batch: networks" in done.output
+    assert "does not hold" not in cli("run", "--methods", "toy,batch", "--dataset", data).output
+    for wrong in ("nan", "-1", "0"):
+        assert cli("run", "--methods", "toy", "--dataset", data, "--timeout", wrong).exit_code == 2
+
+
+# ---- rows taken out and renamed
+
+
+def test_a_failed_row_is_shown_for_its_run_and_can_be_removed(cli, toy_folder, tmp_path):
+    data, folder = f"folder:{toy_folder}", tmp_path / "results" / "folder-toyset"
+    cli("run", "--methods", "toy,absent", "--dataset", data)
+    assert (folder / "absent.json").is_file() and "absent" in (folder / "table_vi.md").read_text()
+    done = cli("results", "remove", "absent", "--dataset", "folder-toyset")
+    assert done.exit_code == 0 and "removed: absent (1 files)" in done.output, done.output
+    assert not (folder / "absent.json").exists()
+    assert "absent" not in (folder / "table_vi.md").read_text()
+    calls = scored()
+    assert (
+        "removed: toy (3 files)" in cli("results", "remove", "Toy", "--dataset", folder.name).output
+    )
+    assert not list(folder.glob("t*")) and not (folder / "protocol.toml").exists()
+    assert cli("run", "--methods", "toy", "--dataset", data).exit_code == 0
+    assert scored() == calls  # its maps are kept
+    assert cli("results", "remove", "nobody", "--dataset", folder.name).exit_code == 2
+
+
+def test_a_submitted_row_gets_another_label(cli, toy_folder, tmp_path):
+    data, folder = f"folder:{toy_folder}", tmp_path / "results" / "folder-toyset"
+    cli("run", "--methods", "toy", "--dataset", data)
+    cli("score", "--pred", toy_folder / "masks", "--dataset", data, "--label", "one")
+    before = Results.load(folder).counts["submitted(one)"]
+    arguments = ("results", "rename", "one", "My net, 2", "--dataset", folder.name)
+    assert cli(*arguments).exit_code == 0
+    after = Results.load(folder)
+    assert set(after.counts) == {"toy", "submitted(My net, 2)"}
+    pd.testing.assert_frame_equal(after.counts["submitted(My net, 2)"], before)
+    assert "My net, 2" in (folder / "table_vi.md").read_text()
+    again = ("score", "--pred", toy_folder / "masks", "--dataset", data, "--label", "My net, 2")
+    assert cli(*again).exit_code == 0  # its maps went along
+    assert not list((tmp_path / "results" / "maps").rglob("submitted_one*"))
+    assert cli("results", "rename", "toy", "Mine", "--dataset", folder.name).exit_code == 2
+    taken = ("results", "rename", "My net, 2", "Toy", "--dataset", folder.name)
+    assert cli(*taken).exit_code == 2
 
 
 def test_a_bad_second_data_set_is_said_before_work_on_the_first(cli, toy_folder, tmp_path):

@@ -245,6 +245,17 @@ def test_counts_that_differ_are_named_and_by_how_much(go, once_more):
     )
 
 
+def test_an_f1_that_is_missing_now_is_no_small_difference(go, once_more):
+    path = go("toy")
+    own = read_recipe(path).entries[0].f1["image"]["own"]
+    edit(path, each(machine={**environment(), "cpu": "Another"}))
+    for more in ({"own": own, "gone": 0.5}, {"gone": 0.5, "own": own}):
+        edit(path, each(counts="0", f1={"image": more}))
+        done = once_more(path)
+        assert not done.good and math.isnan(done.compared[0].apart)
+        assert done.lines()[0] == "toy: counts or levels differ, and an F1 is missing"
+
+
 def test_a_difference_without_a_change_of_f1_is_one_on_the_same_machine(go, once_more):
     path = go("toy")
     edit(path, each(counts="0"))

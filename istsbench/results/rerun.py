@@ -8,6 +8,7 @@ bit. Elsewhere libraries round otherwise: there F1 may differ by `TOLERANCE`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ class Compared:
 
     spec: str
     equal: bool  # every count, bit for bit
-    apart: float = 0.0  # largest difference in F1 over rules and reductions; nan: none to compare
+    apart: float = 0.0  # largest difference in F1 over rules and reductions; nan: one is missing
     why: str = ""  # it cannot be compared
 
     def good(self, tolerance: float) -> bool:
@@ -41,6 +42,8 @@ class Compared:
 
     def line(self) -> str:
         differ = f"counts or levels differ, F1 by up to {self.apart:.2g}"
+        if math.isnan(self.apart):
+            differ = "counts or levels differ, and an F1 is missing"
         return f"{self.spec}: {self.why or differ}"
 
 
@@ -202,23 +205,22 @@ def _compare(recipe: Recipe, folder: Path) -> tuple[Compared, ...]:
         other, spec = new.get(entry.spec), entry.spec
         if other is None:
             why = results.failure(spec) if spec in results.records else None
-            found.append(Compared(spec, False, float("nan"), f"no counts: {why or 'it failed'}"))
+            found.append(Compared(spec, False, math.nan, f"no counts: {why or 'it failed'}"))
         elif other.counts == entry.counts:
             found.append(Compared(spec, True))
         elif other.failed or entry.failed:
             why = f"{entry.failed} images had failed, now {other.failed}"
-            found.append(Compared(spec, False, float("nan"), why))
+            found.append(Compared(spec, False, math.nan, why))
         else:
             found.append(Compared(spec, False, _apart(entry, other)))
     return tuple(found)
 
 
 def _apart(then: Entry, now: Entry) -> float:
-    return max(
-        (
-            abs(value - now.f1.get(reduction, {}).get(rule, float("nan")))
-            for reduction, scores in then.f1.items()
-            for rule, value in scores.items()
-        ),
-        default=float("nan"),
-    )
+    apart = [
+        abs(value - now.f1.get(reduction, {}).get(rule, math.nan))
+        for reduction, scores in then.f1.items()
+        for rule, value in scores.items()
+    ]
+    # Python's `max` passes over what is not a number: an F1 that is missing would be equal.
+    return math.nan if not apart or any(map(math.isnan, apart)) else max(apart)

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from istsbench.data.datasets import Dataset
-from istsbench.errors import DataError, MissingWeights, RunError
+from istsbench.errors import DataError, MissingWeights, RunError, WrongUse
 from istsbench.progress import progress
 from istsbench.provenance import method_hash, parameters
 from istsbench.registry import Choice
@@ -58,6 +58,7 @@ class Outcome:
     skipped: dict[str, str] = field(default_factory=dict)  # spec -> reason, never asked for by name
     scored: int = 0  # images scored in this run
     counted: int = 0  # methods whose counts were written in this run
+    notes: list[str] = field(default_factory=list)  # what was asked for and does not hold
 
     def settle(self, record: Record) -> None:
         """Enter a method's record as done or failed."""
@@ -100,6 +101,8 @@ def run(
     later only if the disk cannot be written any more or the data are gone.
     """
     wanted = check_rules(list(wanted))
+    if timeout is not None and not timeout > 0:  # nan is not greater either
+        raise WrongUse(f"timeout is {timeout}, expected seconds above 0")
     images = Images.load(dataset, split, limit, wanted, shard)
     outcome = Outcome(out / "maps" / dataset.name if shard else out / images.tag)
     plan: list[tuple[Work, Record]] = []
@@ -131,6 +134,7 @@ def run(
     check_folders(out, outcome.folder, *(work.store.folder for work, _ in plan))
     todo = [_todo(work, fresh, retry_failed) for work, _ in plan]
     outcome.scored = sum(len(work.images) for work in todo)
+    outcome.notes += _not_kept(todo, timeout, scheduler)
     check_room(out, outcome.scored * images.bytes // max(len(images.pixels), 1))
     try:
         for one in broken:
@@ -242,6 +246,17 @@ def _todo(work: Work, fresh: bool, retry_failed: bool) -> Work:
             continue
         missing[name] = pixels
     return replace(work, images=missing)
+
+
+def _not_kept(todo: Sequence[Work], timeout: float | None, scheduler: str | None) -> list[str]:
+    """What does not hold for networks, which score in batches in this process."""
+    batched = ", ".join(work.title for work in todo if work.method.batched and work.images)
+    asked = {"--timeout": timeout, "--scheduler": scheduler}
+    return [
+        f"{option} does not hold for {batched}: networks score in this process, in batches"
+        for option, value in asked.items()
+        if batched and value is not None
+    ]
 
 
 def _elsewhere(scheduler: str | None, out: Path, timeout: float | None) -> Run | None:
