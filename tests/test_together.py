@@ -1,5 +1,5 @@
 import pandas as pd
-from test_tables import write
+from test_table_vi import write
 
 from istsbench.results.results import Results
 from istsbench.tables.together import write_together
