@@ -15,6 +15,7 @@ from istsbench import __version__
 from istsbench.commands.data import data
 from istsbench.commands.errors import handle_errors, say, show_traceback
 from istsbench.commands.merge import merging
+from istsbench.commands.options import Datasets, Depth, Empty, EmptyOption, OneDataset, Tags
 from istsbench.commands.paper import Out, Reduction, Rule, paper
 from istsbench.commands.plugin import plugin
 from istsbench.commands.results import results
@@ -58,15 +59,6 @@ app.add_typer(scale)
 app.add_typer(merging)
 app.add_typer(results, name="results", no_args_is_help=True)
 
-KNOWN = "nuaa, nust, nust-paper, synthetic, nudt, irstd1k or folder:PATH"
-OneDataset = Annotated[str, typer.Option("--dataset", help=f"{KNOWN}.")]
-Datasets = Annotated[
-    str,
-    typer.Option(
-        "--dataset",
-        help=f"{KNOWN}; several by comma.",
-    ),
-]
 Methods = Annotated[
     str,
     typer.Option(help='Names or groups by comma, parameters in brackets: "tophat(size=7),ipi".'),
@@ -128,6 +120,8 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(help="tcp://HOST:PORT of a Dask cluster that scores.")
     ] = None,
+    depth: Depth = "image",
+    empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: DataRoot = None,
 ) -> None:
@@ -135,6 +129,7 @@ def run(
     if protocol is not None:
         return rerun(context, protocol)
     from istsbench.data.datasets import open_dataset
+    from istsbench.data.names import split_names
     from istsbench.errors import WrongUse
     from istsbench.registry import by_comma, choose
     from istsbench.runs import run as runner
@@ -152,7 +147,7 @@ def run(
     chosen = choose(methods, change or [])
     asked = by_comma(rules, "--rules")
     wanted = check_rules([*runner.DEFAULT_RULES, *check_rules(asked)])
-    sets = [open_dataset(name, data_root) for name in by_comma(dataset, "--dataset")]
+    sets = [open_dataset(name, data_root, depth) for name in split_names(dataset)]
     if len({one.name for one in sets}) < len(sets):
         raise WrongUse(f"--dataset {dataset!r} names two data sets that are called alike")
     if len(sets) > 1:  # an error in the last one is found before work on the first starts
@@ -177,7 +172,7 @@ def run(
     ]
     specs = [choice.spec for choice in chosen]
     presented = [
-        _present(out, one, outcome, specs, reduction)
+        _present(out, one, outcome, specs, reduction, empty.value)
         for one, outcome in zip(sets, outcomes, strict=True)
         if part is None
     ]
@@ -207,7 +202,9 @@ def run(
         raise typer.Exit(1)
 
 
-def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction: str) -> Any:
+def _present(
+    out: Path, dataset: Any, outcome: Any, specs: list[str], reduction: str, empty: str
+) -> Any:
     """Print one data set's table; write it, and the figures that it makes old.
 
     Rows that cannot stand together are printed without those of earlier runs; what is
@@ -220,11 +217,11 @@ def _present(out: Path, dataset: Any, outcome: Any, specs: list[str], reduction:
 
     folder, rule = outcome.folder, "own"
     try:
-        results = Results.load(folder)
+        results = Results.load(folder, empty=empty)
         table = table_vi([results], rule, reduction)
     except (ProtocolMix, DataError) as error:
         say(f"note: {error}; shown are the methods of this run only, nothing is written")
-        console(Results.load(folder, specs), rule, reduction)
+        console(Results.load(folder, specs, empty), rule, reduction)
         return None
     paths = table.write(folder)
     write_recipe(results)
@@ -285,23 +282,25 @@ def plot(
     tag: Annotated[
         str | None, typer.Option(help="Folder below OUT, if it is not the data set's name.")
     ] = None,
+    empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: DataRoot = None,
 ) -> None:
     """Draw a figure from stored results: bars, roc, pr, pdfa, grid, gallery, pareto, cd, ..."""
     from istsbench.data.datasets import open_dataset
+    from istsbench.data.names import one_name
     from istsbench.figures.catalogue import Request, draw_asked
     from istsbench.results.results import Results
     from istsbench.results.rows import rows_named
     from istsbench.runs.shards import Named
 
-    opened = open_dataset(dataset, data_root)
+    opened = open_dataset(one_name(dataset), data_root)
     folder = out / (tag or opened.name)
     specs = rows_named(folder, methods) if methods else None
-    results = Results.load(folder, specs)
+    results = Results.load(folder, specs, empty.value)
     shown = Named.read(images).names if images else ()
     some = specs is not None and set(specs) != set(rows_named(folder, "all"))
-    request = Request(results, opened, rule.value, reduction.value, shown, some)
+    request = Request(results, results.scored(opened), rule.value, reduction.value, shown, some)
     done = draw_asked(name, request, against.value, to)
     print("written: " + ", ".join(map(str, done.paths)))
     for note in done.notes:
@@ -313,47 +312,52 @@ def plot(
 @app.command(epilog="Example: `istsbench score --pred my_masks --dataset nuaa --label Mine`")
 @handle_errors
 def score(
-    pred: Annotated[Path, typer.Option(help="Folder of grey prediction images, NAME.png.")],
+    pred: Annotated[
+        Path, typer.Option(help="Folder of predictions: NAME.png, NAME_Pred.png, .npy or .mat.")
+    ],
     dataset: OneDataset,
     label: Annotated[str, typer.Option(help="Name of the row.")] = "submitted",
     split: Split = "test",
+    depth: Depth = "image",
+    empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: DataRoot = None,
 ) -> None:
-    """Score a folder of anyone's prediction images; it becomes a row of the table."""
+    """Score a folder of anyone's predictions; it becomes a row of the table."""
     from istsbench.data.datasets import open_dataset
+    from istsbench.data.names import one_name
     from istsbench.results.predictions import submit
     from istsbench.results.results import Results
     from istsbench.tables.table_vi import console
 
-    folder, record = submit(pred, open_dataset(dataset, data_root), out, label=label, split=split)
+    opened = open_dataset(one_name(dataset), data_root, depth)
+    folder, record = submit(pred, opened, out, label=label, split=split)
     for reduction in ("image", "pooled"):
-        console(Results.load(folder, [record.method]), "own", reduction)
+        console(Results.load(folder, [record.method], empty.value), "own", reduction)
 
 
 @app.command(epilog="Example: `istsbench report --dataset nuaa`")
 @handle_errors
 def report(
-    dataset: Annotated[
-        str,
-        typer.Option(
-            help="Results to show by comma: names of folders below OUT, or folder:PATH as in `run`."
-        ),
-    ] = "nuaa",
+    dataset: Tags = "nuaa",
     rule: Annotated[Rule, typer.Option(help="Shown first, and of the pictures.")] = Rule.own,
     reduction: Annotated[Reduction, typer.Option(help="Shown first.")] = Reduction.image,
+    empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: DataRoot = None,
 ) -> None:
     """Write OUT/DATASET/report.html: tables, figures, methods and failures in one file."""
     from istsbench.data.datasets import open_dataset
-    from istsbench.registry import by_comma
+    from istsbench.data.names import FOLDER, split_names
     from istsbench.report.page import write_report
+    from istsbench.results.folders import results_folder
 
-    for name in by_comma(dataset, "--dataset"):
-        opened = open_dataset(name) if name.startswith("folder:") else None
-        folder = out / (opened.name if opened else name)
-        path = write_report(folder, data_root, rule.value, reduction.value, dataset=opened)
+    for name in split_names(dataset):
+        opened = open_dataset(name) if name.startswith(FOLDER) else None
+        path = write_report(
+            results_folder(out, name), data_root, rule.value, reduction.value, dataset=opened,
+            empty=empty.value,
+        )  # fmt: skip
         print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -361,16 +365,19 @@ def report(
 @handle_errors
 def export(
     pack: Annotated[Path, typer.Argument(help="File to write, PACK.zip.")],
-    dataset: Annotated[str, typer.Option(help="Name of a results folder below OUT.")] = "nuaa",
+    dataset: Tags = "nuaa",
     methods: Annotated[str, typer.Option(help="Rows by comma: names, labels or groups.")] = "all",
     out: Out = Path("results"),
 ) -> None:
     """Write a results pack: rows with counts and masks that others can import."""
+    from istsbench.data.names import one_name
+    from istsbench.results.folders import results_folder
     from istsbench.results.packs import export_pack
     from istsbench.results.rows import EVERY, rows_named
 
-    specs = None if methods.strip() == EVERY else rows_named(out / dataset, methods)
-    done = export_pack(out / dataset, pack, specs)
+    folder = results_folder(out, one_name(dataset))
+    specs = None if methods.strip() == EVERY else rows_named(folder, methods)
+    done = export_pack(folder, pack, specs)
     size = pack.stat().st_size / 1e6
     print(f"written: {pack} ({len(done)} methods: {', '.join(done)}; {size:.2f} MB)")
 
@@ -387,9 +394,10 @@ def import_(
 ) -> None:
     """Check a results pack and enter its rows, or refuse it with the reason."""
     from istsbench.data.datasets import open_dataset
+    from istsbench.data.names import one_name
     from istsbench.results.packs import import_pack
 
-    opened = open_dataset(dataset, data_root) if dataset else None
+    opened = open_dataset(one_name(dataset), data_root) if dataset else None
     done = import_pack(pack, out, data_root, dataset=opened)
     print(f"{done.folder}: new: {', '.join(done.methods) or 'none'}", end="")
     print(f"; there already: {', '.join(done.present)}" if done.present else "")

@@ -13,7 +13,8 @@ class UnknownName(WrongUse, LookupError):
     """No method, data set or group has this name."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
-        close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        lower = {other.lower(): other for other in known}
+        close = [lower[one] for one in difflib.get_close_matches(name.lower(), lower, 3, 0.5)]
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 

@@ -38,6 +38,12 @@ REACH = 3.0  # pixels of the scored size; a centroid must be nearer than this
 MATCHES = ("first", "area", "hungarian")
 HEADS = {"precision": "P", "recall": "R", "f1": "F1", "iou": "IoU"}
 REDUCTIONS = ("image", "pooled")
+EMPTY = {
+    "zero": "count as 0 in means over images (0/0 = 0)",
+    "one": "count as 1 in means over images where nothing is predicted, else as 0",
+    "exclude": "are left out of means over images",
+}
+"""How images without a target count. Their false alarms always count in pooled scores and Fa."""
 RATIOS = ("precision", "recall", "f1", "iou")
 
 
@@ -138,16 +144,34 @@ def ratios(counts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(values, index=counts.index)
 
 
-def summarise(counts: pd.DataFrame, reduction: str, match: str = "first") -> dict[str, float]:
+def without_target(counts: pd.DataFrame) -> pd.Series:
+    """Whether each row is of an image without a target pixel."""
+    return (counts["tp"] + counts["fn"]) == 0
+
+
+def image_ratios(counts: pd.DataFrame, empty: str = "zero") -> pd.DataFrame:
+    """The `ratios` whose means are the image reduction; `empty` is one of `EMPTY`."""
+    if empty not in EMPTY:
+        raise ValueError(f"empty is {empty!r}, expected one of {', '.join(EMPTY)}")
+    found, bare = ratios(counts), without_target(counts)
+    if empty == "one":
+        found[bare & (counts["fp"] == 0)] = 1.0
+    return found[~bare] if empty == "exclude" else found
+
+
+def summarise(
+    counts: pd.DataFrame, reduction: str, match: str = "first", empty: str = "zero"
+) -> dict[str, float]:
     """All scores of one method under one rule, from its rows (one an image).
 
+    `empty`, one of `EMPTY`, says how images without a target count in means over images.
     Ratios are 0..1. `niou` is the image mean of IoU under either reduction. `pd` is 0..1
     and nan without targets; `fa` is false pixels per pixel (multiply by 1e6 for the usual
     unit); both are always pooled, as everywhere in the field.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
-    images = ratios(counts)
+    images = image_ratios(counts, empty)
     if reduction == "image":
         scores = images.mean()
     else:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from istsbench.data.datasets import Sample, fingerprint, open_dataset, set_aside
-from istsbench.data.images import pixel_hash, read_grey
+from istsbench.data.images import pixel_hash, read_file
 from istsbench.data.layouts import NUST_DAMAGED
 from istsbench.data.manifest import read_manifest
 from istsbench.errors import DataError, UnknownName, WrongUse
@@ -201,14 +201,14 @@ def test_list_that_is_no_text(nuaa):
 
 def test_nuaa_without_lists_is_refused(nuaa):
     shutil.rmtree(nuaa / "idx_427")
-    with pytest.raises(DataError, match="no folder of split lists; expected one of idx_427"):
+    with pytest.raises(DataError, match="no list of the test images of NUAA-SIRST; expected"):
         open_dataset("nuaa", nuaa.parent)
 
 
 def test_nuaa_without_a_test_list_is_refused(nuaa):
     for path in (nuaa / "idx_427").iterdir():
         path.unlink()
-    with pytest.raises(DataError, match="no list of the test images; expected idx_427/test.txt"):
+    with pytest.raises(DataError, match="no list of the test images of NUAA-SIRST; expected"):
         open_dataset("nuaa", nuaa.parent)
 
 
@@ -485,7 +485,7 @@ def test_real_pixels_are_those_of_the_manifest(with_nust, name):
     dataset, manifest = open_dataset(name, with_nust), read_manifest(name)
     assert set(manifest) == set(dataset.names("all"))
     for sample in [*dataset.names("all")[::97], *dataset.names("test")[:5]]:
-        image, mask = (read_grey(path) for path in dataset.pairs[sample])
+        image, mask = (read_file(path).pixels for path in dataset.pairs[sample])
         entry = manifest[sample]
         assert (entry.image, entry.mask) == (pixel_hash(image), pixel_hash(mask))
         assert (entry.height, entry.width) == image.shape

@@ -19,7 +19,7 @@ import fuzz  # noqa: E402 (benchmarks/ is no package)
 import hostile  # noqa: E402
 import spoiling  # noqa: E402
 
-from istsbench.data.images import decode, read_grey
+from istsbench.data.images import decode, read_file
 from istsbench.data.layouts import read_list  # noqa: E402
 from istsbench.errors import (
     DataError,
@@ -142,7 +142,7 @@ def test_no_reader_unpickles(tmp_path):
     file = io.BytesIO()
     np.save(file, np.array([Bomb(place)], dtype=object), allow_pickle=True)
     array = file.getvalue() + b"\n{}"
-    readers = {"a.safetensors": read_weights, "a.png": read_grey, "a.csv": lint, "a.txt": named}
+    readers = {"a.safetensors": read_weights, "a.png": read_file, "a.csv": lint, "a.txt": named}
     for data in (plain, array):
         for name, reader in readers.items():
             (tmp_path / name).write_bytes(data)

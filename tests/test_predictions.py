@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import savemat
 
 from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError, WrongUse
@@ -14,6 +15,7 @@ from istsbench.registry import choose
 from istsbench.results.predictions import submit
 from istsbench.results.results import Results
 from istsbench.runs import run as runner
+from istsbench.runs.record import map_store
 from istsbench.tables.table_vi import table_vi
 
 
@@ -109,6 +111,97 @@ def test_a_prediction_of_another_size_is_named(dataset, pred, tmp_path):
     with pytest.raises(DataError, match=r"test_3\.png: 31x24, expected the size.*32x24"):
         submit(pred, dataset, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_all_missing_predictions_are_counted_in_one_refusal(dataset, pred, tmp_path):
+    for name in ("test_1", "test_3", "test_4"):
+        (pred / f"{name}.png").unlink()
+    with pytest.raises(DataError, match="no prediction for test_1 .* 3 of 6 are missing"):
+        submit(pred, dataset, tmp_path / "out")
+
+
+# ------------------------------------------------------------------ as codes of the field write
+
+
+def written(pred, write):
+    """The masks of `pred` written anew by `write(mask, path without an ending)`."""
+    for path in sorted(pred.glob("*.png")):
+        mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 0
+        path.unlink()
+        write(mask, path.with_suffix(""))
+    return pred
+
+
+WAYS = {
+    "0 and 1": lambda m, p: cv2.imwrite(f"{p}.png", m.astype(np.uint8)),
+    "_Pred": lambda m, p: cv2.imwrite(f"{p}_Pred.png", m * np.uint8(255)),
+    "npy": lambda m, p: np.save(f"{p}.npy", m.astype(np.float32)),
+    "npy of bool": lambda m, p: np.save(f"{p}.npy", m),
+    "npy of int64": lambda m, p: np.save(f"{p}.npy", m.astype(np.int64)),
+    "npy of int64 to 255": lambda m, p: np.save(f"{p}.npy", m.astype(np.int64) * 255),
+    "npy, foreign bytes": lambda m, p: np.save(f"{p}.npy", m.astype(">f8")),
+    "npy with channel": lambda m, p: np.save(f"{p}.npy", m.astype(np.float32)[None, None]),
+    "mat": lambda m, p: savemat(f"{p}.mat", {"T": m.astype(float), "B": 1 - m.astype(float)}),
+    "mat of one": lambda m, p: savemat(f"{p}.mat", {"out": m.astype(float)}),
+    "16 bit": lambda m, p: cv2.imwrite(f"{p}.png", m * np.uint16(65535)),
+    "tif of floats": lambda m, p: cv2.imwrite(f"{p}.tif", m.astype(np.float32)),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_perfect_predictions_score_one_however_they_are_written(dataset, pred, tmp_path, way):
+    folder, record = submit(written(pred, WAYS[way]), dataset, tmp_path / "out", label="Mine")
+    assert Results.load(folder).summary("own", "image").loc[0, "f1"] == 1
+    said = ("predictions of 0 and 1: 1 is taken as full scale",)
+    assert record.notes == (said if way in ("0 and 1", "npy of int64") else ())
+
+
+def test_all_levels_of_16_bit_scores_are_kept(dataset, pred, tmp_path):
+    levels = np.arange(24 * 32, dtype=np.uint16).reshape(24, 32) + 30_000
+    written(pred, lambda mask, path: cv2.imwrite(f"{path}.png", levels))
+    folder, record = submit(pred, dataset, tmp_path / "out")
+    score = map_store(tmp_path / "out", record).load("test_0").score
+    assert len(np.unique(score)) == levels.size
+    np.testing.assert_allclose(score, levels / 65535, rtol=1e-7, atol=0)
+
+
+@pytest.mark.parametrize(
+    "write, message",
+    [
+        (lambda m, p: np.save(f"{p}.npy", m * 3.5), "floats up to 3.5; expected scores from 0 to"),
+        (lambda m, p: np.save(f"{p}.npy", m - 0.5), "from -0.5 to 0.5; expected"),
+        (lambda m, p: np.save(f"{p}.npy", m * np.nan), "NaN or infinite"),
+        (lambda m, p: np.save(f"{p}.npy", m * 1j), "an array of complex128"),
+        (lambda m, p: np.save(f"{p}.npy", m.astype(np.int32) * 700), "of int32 up to 700"),
+        (lambda m, p: np.save(f"{p}.npy", np.stack([m, m])), r"array of shape \(2, 24, 32\)"),
+        (lambda m, p: np.save(f"{p}.npy", np.array([m], object)), "not a readable array"),
+        (lambda m, p: savemat(f"{p}.mat", {"A": m, "B": m}), "holds A, B; expected the map as T"),
+        (lambda m, p: Path(f"{p}.mat").write_bytes(b"MATLAB 7.3"), "not a readable array"),
+        (
+            lambda m, p: cv2.imwrite(f"{p}.png", np.dstack([m * np.uint8(255)] * 3 + [m * 9])),
+            "alpha channel that varies",
+        ),
+    ],
+)
+def test_scores_of_no_known_scale_are_refused_before_any_is_counted(
+    dataset, pred, tmp_path, write, message
+):
+    with pytest.raises(DataError, match=message):
+        submit(written(pred, write), dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_types_that_differ_are_refused(dataset, pred, tmp_path):
+    np.save(pred / "test_0.npy", np.zeros((24, 32)))
+    (pred / "test_0.png").unlink()
+    with pytest.raises(DataError, match="predictions of float64 and uint8"):
+        submit(pred, dataset, tmp_path / "out")
+
+
+def test_two_predictions_of_one_image_are_refused(dataset, pred, tmp_path):
+    shutil.copy(pred / "test_0.png", pred / "test_0_Pred.png")
+    with pytest.raises(DataError, match=r"several predictions for test_0 \(test_0.png, test_0_P"):
+        submit(pred, dataset, tmp_path / "out")
 
 
 def test_an_unreadable_prediction_and_folder_are_named(dataset, pred, tmp_path):

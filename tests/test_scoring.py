@@ -154,9 +154,9 @@ def test_an_image_that_is_lost_during_the_run_fails_alone(
         path = tmp_path / "gone.png"
         if change == "damaged":
             path.write_bytes((toy_folder / "images" / f"{name}.png").read_bytes()[:50])
-        from istsbench.data.images import read_grey
+        from istsbench.data.images import read_file
 
-        return read_grey(path)
+        return read_file(path)
 
     monkeypatch.setattr(type(dataset), "load", changed)
     score_all([plan], dataset, 1, quiet)

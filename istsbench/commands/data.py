@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import handle_errors, say
+from istsbench.commands.options import KNOWN, SEVERAL, Depth
 
 data = typer.Typer(help="The data sets: what is here, fetch, verify, statistics.")
 
-Name = Annotated[str, typer.Argument(help="nuaa, nust, nudt, irstd1k or folder:PATH.")]
+Name = Annotated[str, typer.Argument(help=f"{KNOWN}.")]
 Root = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder above the data sets; else $ISTSBENCH_DATA."),
@@ -40,8 +41,9 @@ def list_(data_root: Root = None) -> None:
 def fetch(name: Name, data_root: Root = None) -> None:
     """Download a data set, verified file by file, or say how to get it by hand."""
     from istsbench.data import fetch as download
+    from istsbench.data.names import one_name
 
-    print(f"complete and verified: {download.fetch(name, data_root)}")
+    print(f"complete and verified: {download.fetch(one_name(name), data_root)}")
 
 
 @data.command(epilog="Example: `istsbench data verify nuaa`")
@@ -50,9 +52,10 @@ def verify(name: Name, data_root: Root = None) -> None:
     """Look for everything that is wrong with a data set; exit code 1 on an error."""
     from rich.console import Console
 
+    from istsbench.data.names import one_name
     from istsbench.data.verify import verify as examine
 
-    report = examine(name, data_root)
+    report = examine(one_name(name), data_root)
     if Console().is_terminal:
         Console().print(report.table())
         print(report.verdict())
@@ -65,7 +68,7 @@ def verify(name: Name, data_root: Root = None) -> None:
 @data.command(epilog="Example: `istsbench data stats nuaa,nust --out results/statistics`")
 @handle_errors
 def stats(
-    name: Annotated[str, typer.Argument(help="One or several data sets by comma.")],
+    name: Annotated[str, typer.Argument(help=SEVERAL)],
     split: Annotated[str, typer.Option(help="all, test, train, ...")] = "all",
     margin: Annotated[
         int | None,
@@ -74,17 +77,18 @@ def stats(
     out: Annotated[Path, typer.Option(help="Folder for CSV and picture.")] = Path(
         "results/statistics"
     ),
+    depth: Depth = "image",
     data_root: Root = None,
 ) -> None:
     """Measure targets: the paper's Table I and Fig. 4 as CSV and picture."""
     from istsbench.data.datasets import open_dataset
+    from istsbench.data.names import split_names
     from istsbench.data.statistics import statistics, summary
     from istsbench.figures.statistics import save
-    from istsbench.registry import by_comma
 
     measured = []
-    for one in by_comma(name, "the name"):
+    for one in split_names(name):
         say(f"measuring {one}")
-        measured.append(statistics(open_dataset(one, data_root), split, margin))
+        measured.append(statistics(open_dataset(one, data_root, depth), split, margin))
     print(summary(measured).T.to_string())
     print("written: " + ", ".join(map(str, save(measured, out, margin))))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from istsbench.commands.errors import given, handle_errors, say
+from istsbench.commands.options import Empty, EmptyOption, OneDataset, Tags
 
 if TYPE_CHECKING:
     from istsbench.results.results import Results
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 paper = typer.Typer()
 
 Out = Annotated[Path, typer.Option(help="Results folder.")]
-Tags = Annotated[str, typer.Option(help="Results to show by comma: names of folders below OUT.")]
 
 
 class Rule(StrEnum):
@@ -95,11 +95,12 @@ def table(
     methods: Annotated[
         str, typer.Option(help="Only these rows by comma: names, labels or groups.")
     ] = "",
+    empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
 ) -> None:
     """Print a table of the paper from stored results, with the paper's numbers beside."""
     from istsbench.errors import WrongUse
-    from istsbench.registry import by_comma
+    from istsbench.results.folders import results_folders
     from istsbench.tables import latex
     from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
     from istsbench.tables.table_vi import table_vi
@@ -107,7 +108,7 @@ def table(
     name = number.upper()
     if name == "VI":
         made = table_vi(
-            [_results(out / folder, methods) for folder in by_comma(dataset, "--dataset")],
+            [_results(folder, methods, empty.value) for folder in results_folders(out, dataset)],
             rule.value,
             reduction.value,
             beside=beside.value if beside else "nothing" if intervals else "difference",
@@ -128,11 +129,11 @@ def table(
     print(latex.macro_file(latex.macros(made)) if format == "macros" else made.text(format.value))
 
 
-def _results(folder: Path, methods: str) -> Results:
+def _results(folder: Path, methods: str, empty: str) -> Results:
     from istsbench.results.results import Results
     from istsbench.results.rows import rows_named
 
-    return Results.load(folder, rows_named(folder, methods) if methods else None)
+    return Results.load(folder, rows_named(folder, methods) if methods else None, empty)
 
 
 @paper.command(epilog="Example: `istsbench lint table.csv`")
@@ -174,7 +175,7 @@ def lint(
 @paper.command(epilog="Example: `istsbench sensitivity --dataset nuaa`")
 @handle_errors
 def sensitivity(
-    dataset: Annotated[str, typer.Option("--dataset", help="The data set of the results.")],
+    dataset: OneDataset,
     score: Annotated[Score, typer.Option(help="What is ranked by.")] = Score.iou,
     sizes: Annotated[
         str, typer.Option(help="native and 512 (maps and masks resized), by comma.")
@@ -183,6 +184,7 @@ def sensitivity(
         str | None, typer.Option(help="Folder below OUT, if it is not the data set's name.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: Annotated[
         Path | None, typer.Option(help="Folder above the data sets; else $ISTSBENCH_DATA.")
@@ -190,6 +192,7 @@ def sensitivity(
 ) -> None:
     """Rank the methods under every rule, reduction and size; write tables and a figure."""
     from istsbench.data.datasets import open_dataset
+    from istsbench.data.names import one_name
     from istsbench.errors import UnknownName
     from istsbench.figures.sensitivity import ranks
     from istsbench.figures.writing import DrawnFrom, write_figure
@@ -202,10 +205,11 @@ def sensitivity(
     for size in wanted:
         if size not in SIZES:
             raise UnknownName("size", size, list(SIZES))
-    opened = open_dataset(dataset, data_root)
+    opened = open_dataset(one_name(dataset), data_root)
     folder = out / (tag or opened.name)
-    results = Results.load(folder)
-    found = examine(results, opened, out, score=score.value, sizes=wanted, jobs=jobs)
+    results = Results.load(folder, empty=empty.value)
+    scored = results.scored(opened)
+    found = examine(results, scored, out, score=score.value, sizes=wanted, jobs=jobs)
     paths = found.write(folder / found.name)
     origin = DrawnFrom.of(results, found.name, len(results.counts) - len(found.results.counts))
     paths += write_figure(ranks(found), folder / "figures", found.name, origin)
@@ -220,14 +224,16 @@ def bundle(
     dataset: Tags = "nuaa",
     rule: Annotated[Rule, typer.Option(help="Of the main table.")] = Rule.own,
     reduction: Annotated[Reduction, typer.Option(help="Of the main table.")] = Reduction.image,
+    empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
 ) -> None:
     """Write tables, LaTeX macros, figures, a protocol paragraph and references for a paper."""
-    from istsbench.registry import by_comma
     from istsbench.report.bundle import bundle as write
+    from istsbench.results.folders import results_folders
     from istsbench.results.results import Results
 
-    sets = [Results.load(out / name) for name in by_comma(dataset, "--dataset")]
+    folders = results_folders(out, dataset)
+    sets = [Results.load(folder, empty=empty.value) for folder in folders]
     paths = write(sets, out, to, rule.value, reduction.value)
     print((to / "protocol.md").read_text(encoding="utf-8"))
     print(f"written: {len(paths)} files in {to}")

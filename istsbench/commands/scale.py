@@ -32,9 +32,11 @@ def plan(
     data_root: DataRoot = None,
 ) -> None:
     """Forecast a run: seconds an image, hours, disk, and what dominates."""
+    from istsbench.data.names import one_name
     from istsbench.runs.forecast import forecast
 
     size = (images, height, width)
+    dataset = one_name(dataset) if dataset else ""
     print(forecast(methods, dataset, split, size, jobs=jobs, out=out, data_root=data_root).text())
 
 

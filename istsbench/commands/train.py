@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import handle_errors, say
+from istsbench.commands.options import Depth, OneDataset
 
 RECIPE = "Instead of the recipe's."
 
@@ -15,7 +16,7 @@ RECIPE = "Instead of the recipe's."
 @handle_errors
 def train(
     method: Annotated[str, typer.Argument(help='A network, as "acm" or "pixelgame(width=32)".')],
-    dataset: Annotated[str, typer.Option(help="A name from `istsbench list datasets`.")],
+    dataset: OneDataset,
     out: Annotated[Path, typer.Option(help="Folder of checkpoints, log and weights.")],
     recipe: Annotated[
         str | None,
@@ -60,10 +61,12 @@ def train(
         typer.Option("--final", help="Once more by the plan in OUT, on train and val together."),
     ] = False,
     compile: Annotated[bool, typer.Option("--compile", help="torch.compile, on a GPU.")] = False,
+    depth: Depth = "image",
     data_root: Annotated[Path | None, typer.Option(help="Folder above the data sets.")] = None,
 ) -> None:
     """Train a network: the epoch is chosen on validation images, never on test images."""
     from istsbench.data.datasets import open_dataset
+    from istsbench.data.names import one_name
     from istsbench.errors import Stopped
     from istsbench.networks.learner import Ranks
     from istsbench.networks.network import Network
@@ -76,11 +79,12 @@ def train(
     if len(chosen) > 1 or not isinstance(network, Network):
         raise Stopped(f"{method!r} is not one network: there is nothing to train")
     try:
+        data = open_dataset(one_name(dataset), data_root, depth)
         trained = go(
-            network, open_dataset(dataset, data_root), out, recipe, seed=seed, device=device,
-            precision=precision, compile=compile, max_minutes=max_minutes, resume=resume,
-            final=final, show=True, epochs=epochs, batch=batch, lr=lr, patch=patch, side=side,
-            validations=validations, loss=loss,
+            network, data, out, recipe, seed=seed, device=device, precision=precision,
+            compile=compile, max_minutes=max_minutes, resume=resume, show=True,
+            epochs=epochs, batch=batch, lr=lr, patch=patch, side=side, validations=validations,
+            loss=loss,
         )  # fmt: skip
     except KeyboardInterrupt:
         say("stopped; kept up to the last checkpoint, the same command continues from there")

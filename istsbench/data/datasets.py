@@ -7,7 +7,8 @@ or a file is said with what was found and what was expected.
 `nuaa` is NUAA-SIRST (Dai et al., WACV 2021), `nust` and `nust-paper` are NUST-SIRST
 (Wang et al., ICCV 2019) in the official division and in one like pixelGame's,
 `synthetic` needs no file, `nudt` and `irstd1k` are read in their published folders by
-their published lists, and `folder:PATH` is any folder of images and masks.
+their published lists, and `folder:PATH` is any folder of images and masks. Which layouts of
+folders, files and lists are read stands in docs/inputs.md.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,11 +25,13 @@ from typing import Self
 import numpy as np
 
 from istsbench.arrays import grey_image, target_mask
-from istsbench.data.images import pixel_hash, read_grey
-from istsbench.data.layouts import list_files, nust_training, pair, picture_folders, read_list
+from istsbench.data.depth import OWN, Depth
+from istsbench.data.images import pixel_hash, read_file
+from istsbench.data.layouts import Found, find, nust_training, pair
+from istsbench.data.names import FOLDER, quoted
+from istsbench.data.truth import target
 from istsbench.errors import DataError, DataGone, UnknownName, WrongUse
 
-HALF = 127  # a mask pixel is foreground above half of full scale
 VALIDATION = 200  # images set aside for tuning where a data set has no validation list
 NUAA_LISTS = ("idx_427", "idx_320", "50_50")  # the first that is there is the default
 NUAA_RESIZED = {"Misc_111": "the published mask is 592x400 for an image of 325x220"}
@@ -42,6 +45,8 @@ class Sample:
     image: np.ndarray  # float64 (H, W), 0..255
     mask: np.ndarray  # bool (H, W)
     notes: tuple[str, ...] = ()
+    depth: str = ""  # how a picture deeper than 8 bit was brought to 0..255
+    cut: int = 0  # pixels beyond the levels of such a depth
 
     def __post_init__(self) -> None:
         """Make plain what a data set hands in; `DataError` for what is no image and its mask."""
@@ -77,6 +82,13 @@ class Dataset(ABC):
     name: str
     title: str
     splits: Mapping[str, tuple[str, ...]]
+    depth: Depth = field(default=Depth(), kw_only=True)  # of pictures deeper than 8 bit
+    notes: tuple[str, ...] = field(default=(), kw_only=True)  # what tables have to say of it
+
+    @property
+    def address(self) -> str:
+        """How a command line names it, as `run --dataset` takes it."""
+        return self.name
 
     @abstractmethod
     def load(self, name: str) -> Sample:
@@ -146,6 +158,10 @@ class FolderDataset(Dataset):
     pairs: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
     fixes: Mapping[str, str] = field(default_factory=dict)  # name -> why its mask is resized
 
+    @property
+    def address(self) -> str:
+        return quoted(f"{FOLDER}{self.root}") if self.name.startswith("folder-") else self.name
+
     def subset(self, names: Iterable[str]) -> Self:
         kept = {name: self.pairs[name] for name in names}
         return replace(super().subset(kept), pairs=kept)
@@ -155,18 +171,20 @@ class FolderDataset(Dataset):
             raise DataError(f"{self.root}: no image and mask called {name!r}")
         image_path, mask_path = self.pairs[name]
         try:
-            image, mask = read_grey(image_path), read_grey(mask_path)
+            picture, truth = read_file(image_path), read_file(mask_path)
         except DataError as error:
             for folder in (image_path.parent, mask_path.parent):
                 if not os.path.isdir(folder):  # False also where the disk does not answer
                     raise DataGone(f"{folder}: the folder is gone, {name} was asked for") from error
             raise
-        if mask.any() and mask.max() <= HALF:
+        image, cut = self.depth.scaled(picture, image_path)
+        if picture.alpha is not None and image.min() == image.max():
             raise DataError(
-                f"{mask_path}: no mask pixel is above half of full scale, the largest value is "
-                f"{mask.max()}; expected 0 and 255"
+                f"{image_path}: every pixel is {picture.pixels[0, 0]:g} and only the alpha channel "
+                f"varies (mode {picture.mode}); expected an image of grey levels"
             )
-        notes: tuple[str, ...] = ()
+        mask, left_out = target(truth, mask_path)
+        notes = [f"{name}: {left_out}"] if left_out else []
         if image.shape != mask.shape:
             if name not in self.fixes:
                 raise DataError(
@@ -174,9 +192,9 @@ class FolderDataset(Dataset):
                     f"({image_path.name}); expected the same size"
                 )
             sizes = f"{size_text(mask)} resized to {size_text(image)}"
-            notes = (f"{name}: mask {sizes} by nearest neighbour",)
+            notes.append(f"{name}: mask {sizes} by nearest neighbour")
             mask = _nearest(mask, image.shape)
-        return Sample(name, image.astype(np.float64), mask > HALF, notes)
+        return Sample(name, image, mask, tuple(notes), str(self.depth) if picture.deep else "", cut)
 
 
 def size_text(pixels: np.ndarray) -> str:
@@ -213,58 +231,69 @@ def _with_validation(splits: dict[str, tuple[str, ...]]) -> dict[str, tuple[str,
     return splits
 
 
-def _read(
+def _of(
     name: str,
     title: str,
     root: Path,
-    images: str,
-    masks: str,
-    lists: tuple[str, ...],
-    called: Collection[str] = (),
-    fixes: Mapping[str, str] | None = None,
+    found: Found,
+    shipped: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None,
 ) -> FolderDataset:
-    pairs = pair(root, images, masks)
+    """A data set of what was found in its folder, with the lists that are `shipped` for it.
+
+    The first lists are the default ones; those of the folder come before the shipped.
+    """
+    every = {**found.lists, **{k: v for k, v in (shipped or {}).items() if k not in found.lists}}
+    divided = {folder: _with_validation(dict(named)) for folder, named in every.items()}
     splits: dict[str, tuple[str, ...]] = {}
-    for folder in lists:
-        files = list_files(root, folder, called)
-        named = _with_validation({kind: read_list(path, pairs) for kind, path in files.items()})
-        if named and not splits:
-            splits.update(named)
-        splits.update({f"{folder}/{split}": names for split, names in named.items()})
-    return FolderDataset(name, title, splits, root, pairs, fixes or {})
+    for folder, named in divided.items():
+        splits = splits or dict(named)
+        splits |= {f"{folder}/{split}": names for split, names in named.items()}
+    notes = found.notes
+    if every and not found.lists:
+        default = next(iter(every))
+        notes = (*notes, f"{title}: no list in the folder; divided by the published {default}")
+    return FolderDataset(name, title, splits, root, found.pairs, notes=notes)
 
 
 def _folder(root: Path) -> FolderDataset:
     """Any folder: without a list every image is a test image."""
     title = root.resolve().name
-    found = _read(f"folder-{title}", title, root, *picture_folders(root))
+    found = _of(f"folder-{title}", title, root, find(root))
     return found if found.splits else replace(found, splits={"test": tuple(sorted(found.pairs))})
 
 
 def _published(name: str, root: Path) -> FolderDataset:
     """A folder of a published division: without its lists, training images would be tested."""
     source = SOURCES[name]
-    folders = picture_folders(root, source.folders)
-    found = _read(name, source.title, root, *folders, called=source.folders)
+    found = _of(name, source.title, root, find(root, source.folders))
     if not found.splits.get("test"):
-        raise DataError(
-            f"{root}: no list of the test images of {source.title}; expected train.txt (or "
-            f"trainval.txt) and test.txt, or train_{source.title}.txt and "
-            f"test_{source.title}.txt, in this folder or one below it, as 50_50/test.txt"
-        )
+        raise DataError(_no_list(root, source))
     return found
+
+
+def _no_list(root: Path, source: Source) -> str:
+    return (
+        f"{root}: no list of the test images of {source.title}; expected train.txt (or "
+        f"trainval.txt) and test.txt, or train_{source.title}.txt and "
+        f"test_{source.title}.txt, in this folder or one below it, as 50_50/test.txt"
+    )
 
 
 def _nuaa(root: Path) -> FolderDataset:
-    lists = tuple(n for n in NUAA_LISTS if (root / n).is_dir())
-    if not lists:
-        raise DataError(
-            f"{root}: no folder of split lists; expected one of {', '.join(NUAA_LISTS)}"
-        )
-    found = _read("nuaa", "NUAA-SIRST", root, "images", "masks", lists, fixes=NUAA_RESIZED)
-    if not found.splits.get("test"):
-        raise DataError(f"{root}: no list of the test images; expected {lists[0]}/test.txt")
-    return found
+    """Any of its copies; lists that are published for it are there where all its images are."""
+    from istsbench.data.manifest import published_lists
+
+    source = SOURCES["nuaa"]
+    found = find(root, source.folders, first=NUAA_LISTS)
+    shipped = {
+        folder: named
+        for folder, named in published_lists("nuaa").items()
+        if all(name in found.pairs for names in named.values() for name in names)
+    }
+    opened = replace(_of("nuaa", source.title, root, found, shipped), fixes=NUAA_RESIZED)
+    if not opened.splits.get("test"):
+        raise DataError(_no_list(root, source))
+    return opened
 
 
 def _nust_pairs(root: Path) -> tuple[dict[str, tuple[Path, Path]], dict[str, tuple[Path, Path]]]:
@@ -353,10 +382,13 @@ def roots(data_root: Path | None = None) -> list[Path]:
 
 def locate(name: str, data_root: Path | None = None) -> Path:
     """The folder of a data set on disk; raises `UnknownName`, or `DataError` if there is none."""
-    if name.startswith("folder:"):
-        root = Path(name.removeprefix("folder:")).expanduser()
+    if name.startswith(FOLDER):
+        root = Path(name.removeprefix(FOLDER)).expanduser()
         if not root.is_dir():
-            raise DataError(f"{root}: no such folder; expected one with images/ and masks/")
+            raise DataError(
+                f"{root}: no such folder; expected one with images/ and masks/ (a path with a "
+                "comma stands in double quotes)"
+            )
         return root
     if name not in SOURCES:
         raise UnknownName("data set", name, [*NAMES, "folder:PATH"])
@@ -372,9 +404,10 @@ def locate(name: str, data_root: Path | None = None) -> Path:
     )
 
 
-def open_dataset(name: str, data_root: Path | None = None) -> Dataset:
+def open_dataset(name: str, data_root: Path | None = None, depth: str = OWN) -> Dataset:
     """The data set of that name, or of the folder in `folder:PATH`.
 
+    `depth` says how pictures deeper than 8 bit come to 0..255, as `Depth.read` takes it.
     Raises `UnknownName`, or `DataError` if its files are missing or do not fit together.
     """
     if name == "synthetic":
@@ -382,6 +415,5 @@ def open_dataset(name: str, data_root: Path | None = None) -> Dataset:
 
         return synthetic()
     root = locate(name, data_root)
-    if name.startswith("folder:"):
-        return _folder(root)
-    return SOURCES[name].read(root)
+    found = _folder(root) if name.startswith(FOLDER) else SOURCES[name].read(root)
+    return replace(found, depth=Depth.read(depth))

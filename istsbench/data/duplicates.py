@@ -16,8 +16,12 @@ BLOCK = 1024  # thumbnails compared at once; bounds the memory to BLOCK x BLOCK 
 
 
 def thumbnail(grey: np.ndarray) -> np.ndarray:
-    """float32 (256,) of uint8 (H, W); all zero if it shows nothing."""
-    small = Image.fromarray(grey).convert("F").resize((SIDE, SIDE), Image.Resampling.BOX)
+    """float32 (256,) of grey levels (H, W) of any type; all zero if it shows nothing."""
+    if grey.dtype != np.uint8:  # as deep levels may be a small part of a large scale
+        low, high = float(grey.min()), float(grey.max())
+        grey = (grey - low) / (high - low) * 255 if high > low else np.zeros(grey.shape)
+    picture = Image.fromarray(np.asarray(grey, dtype=np.float32))
+    small = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float64).ravel()
     pixels = pixels - pixels.mean()
     length = np.linalg.norm(pixels)

@@ -8,19 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from istsbench.data.datasets import HALF, size_text
+from istsbench.data.datasets import size_text
 from istsbench.data.duplicates import thumbnail
 from istsbench.data.findings import Finding
-from istsbench.data.images import decode, picture_mode, pixel_hash
+from istsbench.data.images import Picture, pixel_hash, read_file
 from istsbench.data.manifest import Entry
+from istsbench.data.truth import target
 from istsbench.errors import DataError
-
-DARK = 32  # a 16-bit image without a brighter pixel was hardly stored at full scale
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a pair shows; the last four are None if a file cannot be read."""
+    """What a pair shows; all but the first two are None if a file cannot be read."""
 
     name: str
     findings: tuple[Finding, ...]
@@ -28,6 +27,7 @@ class Look:
     mask_mode: str | None = None
     pixels: str | None = None  # hash of the image's grey pixels
     thumbnail: np.ndarray | None = None  # float32 (256,)
+    levels: tuple[float, float, int] | None = None  # of a deep image: lowest, highest, how many
 
 
 def inspect(
@@ -35,18 +35,17 @@ def inspect(
 ) -> Look:
     """Look at one pair; `entry` is what was published, `resized` whether a mask of another
     size is known and mended on loading."""
-    damaged, pictures, modes = [], [], []
+    damaged, pictures = [], []
     for path in (image_path, mask_path):
         try:
-            data = path.read_bytes()
-            pictures.append(decode(data, path))
-            modes.append(picture_mode(data))
-        except (DataError, OSError) as error:
+            pictures.append(read_file(path))
+        except DataError as error:
             damaged.append(Finding("error", "damaged", name, str(error)))
     if damaged:
         return Look(name, tuple(damaged))
-    image, mask = pictures
-    found = [*_image(image, modes[0]), *_mask(mask)]
+    picture, truth = pictures
+    image, mask = picture.pixels, truth.pixels
+    found = [*_image(image), *_mask(truth, mask_path)]
     if image.shape != mask.shape:
         text = f"mask of {size_text(mask)} for an image of {size_text(image)}"
         if resized:
@@ -56,30 +55,39 @@ def inspect(
     if entry is not None:
         found += _published(image, mask, entry)
     findings = tuple(Finding(level, check, name, text) for level, check, text in found)
-    return Look(name, findings, modes[0], modes[1], pixel_hash(image), thumbnail(image))
+    levels = None
+    if picture.deep:
+        levels = float(image.min()), float(image.max()), len(np.unique(image))
+    modes = picture.mode, truth.mode
+    return Look(name, findings, *modes, pixel_hash(image), thumbnail(image), levels)
 
 
-def _image(image: np.ndarray, mode: str) -> Iterator[tuple[str, str, str]]:
+def _image(image: np.ndarray) -> Iterator[tuple[str, str, str]]:
     if image.min() == image.max():
-        yield "warning", "constant", f"every pixel of the image is {image[0, 0]}"
-    elif mode.startswith("I") and image.max() < DARK:
-        text = f"16-bit image with nothing above {image.max()} of 255: kept at fewer bits?"
-        yield "warning", "mode", text
+        yield "warning", "constant", f"every pixel of the image is {image[0, 0]:g}"
 
 
-def _mask(mask: np.ndarray) -> Iterator[tuple[str, str, str]]:
-    share = np.count_nonzero(mask > HALF) / mask.size
-    if mask.max() == 0:
+def _mask(truth: Picture, path: Path) -> Iterator[tuple[str, str, str]]:
+    try:
+        mask, _ = target(truth, path)
+    except DataError as error:
+        yield "error", "mask", str(error)
+        return
+    if not mask.any():
         yield "warning", "empty", "mask without a target"
-    elif share == 0:
-        text = f"no mask pixel is above half of full scale, the largest value is {mask.max()}"
-        yield "error", "empty", f"{text}; expected 0 and 255"
-    elif share > 0.5:
+        return
+    share = np.count_nonzero(mask) / mask.size
+    if share > 0.5:
         yield "warning", "values", f"the mask covers {share:.0%} of the image: inverted?"
-    stray = mask[(mask != 0) & (mask != 255)]
-    if stray.size and share:
-        text = f"{stray.size} mask pixels are neither 0 nor 255 but {stray.min()}..{stray.max()}"
-        above = np.count_nonzero(stray > HALF)
+    white = truth.pixels.max() if truth.full is None else truth.full[1]
+    between = (truth.pixels != 0) & (truth.pixels != white)
+    if between.any():
+        stray = truth.pixels[between]
+        text = (
+            f"{stray.size} mask pixels are neither 0 nor {white:g} but "
+            f"{stray.min():g}..{stray.max():g}"
+        )
+        above = np.count_nonzero(mask & between)
         yield "warning", "values", f"{text}; {above} of them count as target"
 
 

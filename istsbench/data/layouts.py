@@ -6,10 +6,19 @@ Pairs are found by name, never by listing order. Nothing is decoded here.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Container, Mapping
+import re
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from istsbench.errors import DataError
+
+Lists = dict[str, dict[str, tuple[str, ...]]]  # folder of lists -> split -> names
+Pairs = dict[str, tuple[Path, Path]]  # name -> image, mask
+KINDS = ("train", "val", "test", "trainval", "trainvaltest")
+IMAGES = ("images", "image", "irstd1k_img")
+MASKS = ("masks", "mask", "irstd1k_label")
+_LIST = re.compile(r"(trainvaltest|trainval|train|val|test)(?:[_-](.+))?")
 
 SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
 NUST_DAMAGED = (
@@ -74,16 +83,31 @@ def pair(root: Path, images: str, masks: str) -> dict[str, tuple[Path, Path]]:
 def list_files(root: Path, folder: str, called: Collection[str] = ()) -> dict[str, Path]:
     """The files of one folder that list the names of a split.
 
-    A file may carry the name of the data set, as train_NUDT-SIRST.txt: that of its folder
-    or, in letters of any case, one of those that it is `called`.
+    Letters are of any case. A file may carry a name, as train_NUDT-SIRST.txt: that of its
+    folder or one of those that the data set is `called`. Of a folder that nobody publishes
+    (`called` is empty) it may be any other name, if all lists carry it; lists of several
+    names are refused by `DataError`, since one of them would have to be guessed.
     """
-    ends = {"", f"_{root.name}".lower(), *(f"_{name}".lower() for name in called)}
-    found = {}
-    for path in sorted((root / folder).glob("*.txt")):
-        for kind in ("train", "val", "test", "trainval", "trainvaltest"):
-            if path.stem.startswith(kind) and path.stem.removeprefix(kind).lower() in ends:
-                found[kind] = path
-    return found
+    named: dict[str, dict[str, Path]] = {}
+    for path in sorted((root / folder).iterdir()):
+        found = _LIST.fullmatch(path.stem.lower()) if path.suffix.lower() == ".txt" else None
+        if found and not path.name.startswith("."):
+            same = named.setdefault(found[2] or "", {})
+            if found[1] in same:
+                raise DataError(f"{path}: a second list of {found[1]} ({same[found[1]].name})")
+            same[found[1]] = path
+    known: dict[str, Path] = {}
+    for name in ("", root.name.lower(), *(name.lower() for name in called)):
+        known |= named.pop(name, {})
+    if known or called or not named:
+        return known
+    if len(named) > 1:
+        files = ", ".join(path.name for same in named.values() for path in same.values())
+        raise DataError(
+            f"{root / folder}: lists of {len(named)} names ({files}); which of them divides this "
+            "folder? keep one train_X.txt and test_X.txt, or call them train.txt and test.txt"
+        )
+    return next(iter(named.values()))
 
 
 def read_list(path: Path, known: Container[str]) -> tuple[str, ...]:
@@ -107,28 +131,136 @@ def read_list(path: Path, known: Container[str]) -> tuple[str, ...]:
     return names
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a folder holds: pairs, and the lists that divide them, the default ones first."""
+
+    pairs: Pairs
+    lists: Lists
+    notes: tuple[str, ...] = ()
+
+
+def find(root: Path, called: Collection[str] = (), first: Sequence[str] = ()) -> Found:
+    """Pairs and lists of a folder, laid out in one of the ways that docs/inputs.md names.
+
+    `called` are the names of a published data set; `first` are folders of lists that come
+    before all others. Raises `DataError` for what cannot be joined, and for lists that are
+    there but divide nothing that is known.
+    """
+    parts = parted(root)
+    if parts:
+        return _parted(root, parts)
+    images, masks, folders = picture_folders(root, called)
+    pairs = pair(root, images, masks)
+    lists: Lists = {}
+    notes = []
+    for folder in sorted(folders, key=lambda one: first.index(one) if one in first else len(first)):
+        files = list_files(root, folder, called)
+        if files:
+            lists[folder] = {kind: read_list(path, pairs) for kind, path in files.items()}
+        strange = [path for path in files.values() if not _is_own(path, root, called)]
+        if strange:
+            where = "" if folder == "." else f"{folder}/"
+            notes.append(
+                f"{root.name}: divided by {where}{', '.join(path.name for path in strange)}"
+            )
+    if not lists and not called:  # who opens a published set says which lists it needs
+        _refuse_unread(root, folders, pairs)
+    return Found(pairs, lists, tuple(notes))
+
+
+def _is_own(path: Path, root: Path, called: Collection[str]) -> bool:
+    found = _LIST.fullmatch(path.stem.lower())
+    names = ("", root.name.lower(), *(name.lower() for name in called))
+    return found is not None and (found[2] or "") in names
+
+
+def _refuse_unread(root: Path, folders: Sequence[str], pairs: Container[str]) -> None:
+    """Raise `DataError` if a file lists images and is none of the lists that are read."""
+    unread = []
+    for folder in folders:
+        for path in sorted((root / folder).iterdir()):
+            if path.suffix.lower() in (".txt", ".lst", ".csv", ".json") and _lists(path, pairs):
+                unread.append(path)
+    if unread:
+        files = ", ".join(str(path.relative_to(root)) for path in unread)
+        raise DataError(
+            f"{root}: {files}: names of images, but not a division that is known; expected "
+            "train.txt and test.txt, or train_X.txt and test_X.txt. Without one every image would "
+            "be tested, those for training too; remove the lists if that is meant"
+        )
+
+
+def _lists(path: Path, pairs: Container[str]) -> bool:
+    """Whether half of the words in a text file are names of images."""
+    try:
+        words = re.findall(r"[^\s,:;\"'\[\]{}]+", path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        return False
+    found = sum(Path(word).stem in pairs or Path(word).name in pairs for word in words)
+    return 0 < found >= len(words) / 2
+
+
+def parted(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Split -> folders of its images and masks, where each split has folders of its own."""
+    below = sorted(path for path in root.iterdir() if path.is_dir())
+    if any(path.name.lower() in IMAGES for path in below):
+        return {}
+    found = {}
+    for path in below:
+        inside = {one.name.lower(): one for one in path.iterdir() if one.is_dir()}
+        images, masks = (
+            next((inside[name] for name in names if name in inside), None)
+            for names in (IMAGES, MASKS)
+        )
+        if path.name.lower() in KINDS and images and masks:
+            found[path.name.lower()] = (images, masks)
+    return found
+
+
+def _parted(root: Path, parts: Mapping[str, tuple[Path, Path]]) -> Found:
+    pairs: Pairs = {}
+    named: dict[str, tuple[str, ...]] = {}
+    for kind, (images, masks) in parts.items():
+        mine = pair(root, *(str(folder.relative_to(root)) for folder in (images, masks)))
+        if both := pairs.keys() & mine.keys():
+            raise DataError(
+                f"{images.parent}: {len(both)} images are called as images of another part, the "
+                f"first is {min(both)}; expected each image in one part"
+            )
+        pairs |= mine
+        named[kind] = tuple(sorted(mine))
+    return Found(pairs, {".": named})
+
+
 def picture_folders(root: Path, called: Collection[str] = ()) -> tuple[str, str, tuple[str, ...]]:
     """The names of the image folder, the mask folder, and the folders that may hold lists.
 
-    `called` are the names of a published data set, whose lists may lie deeper than one
-    folder below `root`: then the nearest folders that hold some are taken.
+    Lists may lie deeper than one folder below `root`: then the nearest folders that hold
+    some are taken.
     """
     below = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
-    images = next((n for n in below if n.lower() in ("images", "image", "irstd1k_img")), "images")
-    masks = next((n for n in below if n.lower() in ("masks", "mask", "irstd1k_label")), "masks")
+    images = next((n for n in below if n.lower() in IMAGES), "images")
+    masks = next((n for n in below if n.lower() in MASKS), "masks")
     for folder in (images, masks):
         if folder not in below:
             raise DataError(f"{root}: no folder {folder}/; found {', '.join(below) or 'nothing'}")
     near = [".", *(n for n in below if n not in (images, masks))]
-    if called and not any(list_files(root, folder, called) for folder in near):
-        near = _nearest_lists(root, called)
+    if not any(list_files(root, folder, called) for folder in near):
+        near = [*near, *_nearest_lists(root, called, (images, masks))]
     return images, masks, tuple(sorted(near, key=_rank))
 
 
-def _nearest_lists(root: Path, called: Collection[str]) -> list[str]:
+def _nearest_lists(root: Path, called: Collection[str], pictured: Collection[str]) -> list[str]:
     below = (Path(place, name) for place, names, _ in os.walk(root) for name in names)
     folders = [path.relative_to(root).as_posix() for path in below]
-    found = [folder for folder in folders if list_files(root, folder, called)]
+    found = [
+        folder
+        for folder in folders
+        if "/" in folder
+        and folder.partition("/")[0] not in pictured
+        and list_files(root, folder, called)
+    ]
     least = min((folder.count("/") for folder in found), default=0)
     return [folder for folder in found if folder.count("/") == least]
 

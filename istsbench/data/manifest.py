@@ -20,12 +20,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from istsbench.data.datasets import FolderDataset, open_dataset
-from istsbench.data.images import pixel_hash, read_grey
+from istsbench.data.images import pixel_hash, read_file
 from istsbench.files import write_atomic
 
 FILES = {"nuaa": "nuaa.csv", "nust": "nust.csv.gz", "nust-paper": "nust.csv.gz"}
 COLUMNS = ("name", "width", "height", "image", "mask")
 OFFICIAL = ("train", "val", "test")
+FOREIGN = "50_50"  # lists of NUAA-SIRST that its home does not publish; shipped beside these
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,34 @@ def read_manifest(name: str) -> dict[str, Entry]:
     }
 
 
+def published_lists(name: str) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The divisions that are published for a data set: folder of lists -> split -> names.
+
+    Of NUAA-SIRST the official ones, the default first, and 50_50: 213 training and 214 test
+    images, which most papers since 2021 use. Its lists lie beside the manifests.
+    """
+    manifest = read_manifest(name)
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for folder in sorted(next(iter(manifest.values())).splits, reverse=True) if manifest else ():
+        found[folder] = {
+            split: tuple(s for s, entry in manifest.items() if entry.splits[folder] == split)
+            for split in OFFICIAL
+        }
+    for split in ("train", "test"):
+        path = files(__package__) / "manifests" / f"{name}-{FOREIGN}-{split}.txt"
+        if path.is_file():
+            found.setdefault(FOREIGN, {})[split] = tuple(path.read_text("utf-8").split())
+    return found
+
+
 def write_manifest(dataset: FolderDataset, path: Path) -> None:
     """Write the manifest of a copy that is known to be sound; compressed if `path` says so."""
-    lists = sorted({split.split("/")[0] for split in dataset.splits if "/" in split})
+    lists = sorted({split.split("/")[0] for split in dataset.splits if "/" in split} - {FOREIGN})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*COLUMNS, *lists))
     for name in sorted(dataset.names("all")):
-        image, mask = (read_grey(file) for file in dataset.pairs[name])
+        image, mask = (read_file(file).pixels for file in dataset.pairs[name])
         height, width = image.shape
         places = [_official(dataset, folder, name) for folder in lists]
         writer.writerow((name, width, height, pixel_hash(image), pixel_hash(mask), *places))

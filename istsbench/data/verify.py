@@ -15,16 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
-from istsbench.data.datasets import NUAA_LISTS, NUAA_RESIZED, SOURCES, Dataset, locate, open_dataset
+from istsbench.data.datasets import NUAA_RESIZED, SOURCES, Dataset, locate, open_dataset
 from istsbench.data.duplicates import ALIKE, nearest, thumbnail
 from istsbench.data.findings import Finding, Report
 from istsbench.data.images import pixel_hash
 from istsbench.data.inspection import Look, inspect
 from istsbench.data.layouts import (
     NUST_DAMAGED,
+    Lists,
+    Pairs,
+    find,
     list_files,
     match,
     nust_training,
+    parted,
     picture_folders,
     pictures,
     read_list,
@@ -33,8 +37,6 @@ from istsbench.data.manifest import OFFICIAL, Entry, read_manifest
 from istsbench.errors import DataError
 
 PARTS = ("test", "val", "train")  # of the default division
-Pairs = dict[str, tuple[Path, Path]]
-Lists = dict[str, dict[str, tuple[str, ...]]]  # folder of lists -> split -> names
 NUST_SOURCE = (
     "a few test images are slightly coloured: luma is used here, the red channel by the "
     "official code",
@@ -75,7 +77,7 @@ def verify(
         findings += looks[-1].findings
         if progress:
             progress(len(looks), len(pairs))
-    findings += _modes(looks)
+    findings += [*_modes(looks), *_depths(looks)]
     try:
         dataset = open_dataset(name, data_root)
     except DataError as error:
@@ -114,22 +116,28 @@ def _source(name: str, root: Path) -> Iterator[Finding]:
 def _pairs(name: str, root: Path, findings: list[Finding]) -> Pairs:
     """The files that can be joined; what cannot goes to the findings."""
     found: Pairs = {}
-    folders, prefix = ("images", "masks"), ""
+    prefix = ""
     try:
         if name in SOURCE_NOTES:
             found, missing = nust_training(root)
             for file in missing:
                 findings.append(Finding("error", "pair", file, "missing from its pair in training"))
-            folders, prefix = ("test_org", "test_gt"), "test_"
-        elif name != "nuaa":
-            folders = picture_folders(root)[:2]
-        joined, alone, left = match(*(pictures(root / folder) for folder in folders))
+            folders, prefix = [("test_org", "test_gt")], "test_"
+        elif parts := parted(root):
+            folders = [(str(images), str(masks)) for images, masks in parts.values()]
+        else:
+            folders = [picture_folders(root)[:2]]
+        for both in folders:
+            joined, alone, left = match(*(pictures(root / folder) for folder in both))
+            for paths, text in (
+                (alone, "image without a mask"),
+                (left, "mask without an image"),
+            ):
+                findings += [Finding("error", "pair", str(path), text) for path in paths]
+            found |= {prefix + sample: files for sample, files in joined.items()}
     except DataError as error:
         findings.append(Finding("error", "folder", "", str(error)))
         return found
-    for paths, text in ((alone, "image without a mask"), (left, "mask without an image")):
-        findings += [Finding("error", "pair", str(path), text) for path in paths]
-    found |= {prefix + sample: files for sample, files in joined.items()}
     if not found:
         findings.append(Finding("error", "folder", str(root), "no pair of image and mask"))
     return found
@@ -141,12 +149,19 @@ def _lists(name: str, root: Path, pairs: Pairs, findings: list[Finding]) -> List
         return {}
     called = SOURCES[name].folders if name in SOURCES else ()
     try:
-        folders = NUAA_LISTS if name == "nuaa" else picture_folders(root, called)[2]
+        if parted(root):
+            return find(root).lists
+        folders = picture_folders(root, called)[2]
     except DataError:  # already among the findings
         return {}
     found: Lists = {}
     for folder in folders:
-        for split, path in list_files(root, folder, called).items():
+        try:
+            files = list_files(root, folder, called)
+        except DataError as error:
+            findings.append(Finding("error", "list", "", str(error)))
+            continue
+        for split, path in files.items():
             try:
                 found.setdefault(folder, {})[split] = read_list(path, pairs)
             except DataError as error:
@@ -189,7 +204,8 @@ def _official(manifest: Mapping[str, Entry], pairs: Pairs, lists: Lists) -> Iter
         yield Finding("warning", "extra", sample, "not among the published samples")
     for folder in next(iter(manifest.values())).splits:
         if folder not in lists:
-            yield Finding("warning", "list", folder, "the official lists are not here")
+            text = "the official lists are not here; they are shipped, as splits of this name"
+            yield Finding("warning", "list", folder, text)
         for split, names in lists.get(folder, {}).items():
             official = {s for s, entry in manifest.items() if entry.splits[folder] == split}
             wrong = official ^ set(names)
@@ -207,6 +223,21 @@ def _modes(looks: list[Look]) -> Iterator[Finding]:
     ):
         text = ", ".join(f"{mode} {count}" for mode, count in modes.most_common())
         yield Finding("note", "mode", "", f"{what}: {text or 'none is readable'}")
+
+
+def _depths(looks: list[Look]) -> Iterator[Finding]:
+    """Range and number of levels of the images that are deeper than 8 bit."""
+    deep = [(look.image_mode, *look.levels) for look in looks if look.levels is not None]
+    if not deep:
+        return
+    modes, lows, highs, numbers = zip(*deep, strict=True)
+    kinds = ", ".join(sorted({str(mode) for mode in modes}))
+    text = (
+        f"{len(deep)} of {len(looks)} images are deeper than 8 bit ({kinds}): levels "
+        f"{min(lows):.12g} to {max(highs):.12g}, {min(numbers)} to {max(numbers)} distinct ones "
+        "an image; --depth of a run says how they come to 0..255"
+    )
+    yield Finding("note", "depth", "", text)
 
 
 # ------------------------------------------------------------------ images among each other

@@ -40,7 +40,7 @@ def _valued(results: Results, rule: str, reduction: str, score: str) -> pd.DataF
     for spec, rows in paired_rows(results, rule).items():
         record = results.records[spec]
         line = {"method": spec, "label": label_of(record), "group": record.group}
-        value = summarise(rows, reduction)[score]
+        value = summarise(rows, reduction, empty=results.empty)[score]
         lines.append(line | {"seconds": results.seconds(spec), "value": value})
     return pd.DataFrame(lines, columns=["method", "label", "group", "seconds", "value"])
 

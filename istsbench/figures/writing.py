@@ -87,7 +87,10 @@ def source_hash(results: Results, name: str) -> str:
         for spec in results.counts
     }
     printed = paper_scores(results.any_record.dataset).to_csv()
-    text = json.dumps([FORMAT, base_name(name), counted, printed], sort_keys=True)
+    parts = [FORMAT, base_name(name), counted, printed]
+    if results.without_target and results.empty != "zero":
+        parts.append(results.empty)  # how they count changes every mean over images
+    text = json.dumps(parts, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

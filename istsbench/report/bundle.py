@@ -32,7 +32,7 @@ from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
 from istsbench.tables.markup import latex as escape_latex
 from istsbench.tables.references import Reference, bibliography, of_dataset, of_method
 from istsbench.tables.table import Table
-from istsbench.tables.table_vi import noted, table_vi
+from istsbench.tables.table_vi import noted, stated, table_vi
 
 FORMATS = ("csv", "md", "tex", "html")
 CANDIDATES = (
@@ -275,11 +275,16 @@ def _datasets(
             escape(record.title) + (cite(reference.key) if reference else "")
             + f" (split {escape(record.split)}, {images} images, "
             "first 16 digits of the SHA-256 of names and pixels "
-            f"{record.data_hash})"
+            f"{record.data_hash}{escape(_also(results))})"
         )  # fmt: skip
         mended += noted(results)
     also = f" Notes: {escape('; '.join(dict.fromkeys(mended)))}." if mended else ""
     return f"Data: {'; '.join(texts)}.{also}"
+
+
+def _also(results: Results) -> str:
+    told = stated(results).removesuffix(", ")
+    return f"; {told}" if told else ""
 
 
 def _scores(reduction: str) -> str:

@@ -81,6 +81,7 @@ def write_report(
     reduction: str = "image",
     *,
     dataset: Dataset | None = None,
+    empty: str = "zero",
 ) -> Path:
     """Write FOLDER/report.html from a results folder OUT/TAG; returns its path.
 
@@ -88,14 +89,15 @@ def write_report(
     names it. `dataset` is looked for by its name if it is not given. Without it, or
     with other images than those counted, the page has no pictures, and says so. `rule` and
     `reduction` are shown first, and are those of the figures; the pictures are of `rule`.
+    `empty` says how images without a target count, as in `Results.load`.
     Raises `ProtocolMix` if the rows do not belong together.
     """
-    results = Results.load(folder)
+    results = Results.load(folder, empty=empty)
     dataset, problem = _open(results, data_root, dataset)
     if dataset is not None:
         refresh(Request(results, dataset, rule, reduction), FIGURES)
     path = folder / "report.html"
-    write_atomic(path, render(folder, dataset, problem, rule, reduction).encode())
+    write_atomic(path, render(results, dataset, problem, rule, reduction).encode())
     return path
 
 
@@ -105,7 +107,7 @@ def _open(
     """The data set of the results, or None and why its pictures cannot be shown."""
     record = results.any_record
     try:
-        dataset = dataset or open_dataset(record.dataset, data_root)
+        dataset = results.scored(dataset or open_dataset(record.dataset, data_root))
         limit = record.images if record.images < record.of else None
         images = Images.load(dataset, record.split, limit, ())
     except (DataError, UnknownName) as error:
@@ -115,9 +117,11 @@ def _open(
     return dataset, ""
 
 
-def render(folder: Path, dataset: Dataset | None, problem: str, rule: str, reduction: str) -> str:
+def render(
+    results: Results, dataset: Dataset | None, problem: str, rule: str, reduction: str
+) -> str:
     """The page as text; `problem` says why there is no `dataset`."""
-    results = Results.load(folder)
+    folder = results.folder
     if rule not in results.rules:
         has = ", ".join(results.rules) or "none"
         raise DataError(f"{folder}: not every method was counted under {rule!r} (all have: {has})")
@@ -259,6 +263,7 @@ def _figure(path: Path) -> dict[str, Any]:
     data, form = (few, "png") if drawn else (many, "jpeg")
     source = f"data:image/{form};base64," + base64.b64encode(data.getvalue()).decode()
     name = kind(path.stem)
+    name = name if name in FIGURES else ""  # `sensitivity` is no figure of `plot`
     choices = path.stem.removeprefix(name).strip("-").replace("-", ", ")
     text = ": ".join(part for part in (FIGURES[name].text if name else "", choices) if part)
     size = {"width": picture.width, "height": picture.height}

@@ -106,7 +106,11 @@ def _by_rule(results: Results, spec: str) -> list[dict[str, str]]:
         line = {"rule": name, "value": record.rules[name]}
         rows = results.counts[spec].query("rule == @name") if spec in results.counts else ()
         for reduction in REDUCTIONS:
-            found = summarise(rows, reduction) if len(rows) else {}  # type: ignore[arg-type]
+            found = (
+                summarise(rows, reduction, empty=results.empty)  # type: ignore[arg-type]
+                if len(rows)
+                else {}
+            )
             for score in ("f1", "iou"):
                 line[f"{score}_{reduction}"] = f"{found[score]:.3f}" if found else ""
         lines.append(line)

@@ -16,6 +16,7 @@ the intervals of the two overlap.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ import pandas as pd
 from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from istsbench.errors import DataError
-from istsbench.metrics import REDUCTIONS, ratios
+from istsbench.metrics import REDUCTIONS, image_ratios
 from istsbench.results.results import Results
 from istsbench.results.rows import row_order
 
@@ -71,7 +72,9 @@ def complete_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
 def per_image(results: Results, rule: str, score: str = "f1") -> pd.DataFrame:
     """Scores of `RATIOS` as images x methods; raises `DataError` if no method is complete."""
     rows = complete_rows(results, rule)
-    return pd.DataFrame({spec: ratios(frame)[score] for spec, frame in rows.items()})
+    return pd.DataFrame(
+        {spec: image_ratios(frame, results.empty)[score] for spec, frame in rows.items()}
+    )
 
 
 def intervals(
@@ -95,7 +98,11 @@ def intervals(
     rows = paired_rows(results, rule)
     if not rows:
         return pd.DataFrame(columns=["value", "low", "high"])
-    over, under = _terms(rows.values(), score, reduction)
+    over, under = _terms(rows.values(), score, reduction, results.empty)
+    if not len(over):  # none of the images has a target, and those are left out
+        return pd.DataFrame(
+            {"value": math.nan, "low": math.nan, "high": math.nan}, index=list(rows)
+        )
     value = _ratio(over.sum(axis=0), under.sum(axis=0))
     drawn = _resampled(over, under, resamples, seed)
     low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
@@ -103,17 +110,19 @@ def intervals(
 
 
 def _terms(
-    rows: Iterable[pd.DataFrame], score: str, reduction: str
+    rows: Iterable[pd.DataFrame], score: str, reduction: str, empty: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Numerators and denominators, (images, methods), whose sums' ratio is the score."""
     name = "iou" if score == "niou" else score
+    rows = list(rows)
+    if score == "niou" or (reduction == "image" and score not in ("pd", "fa")):
+        means = np.stack([image_ratios(frame, empty)[name] for frame in rows], axis=1)
+        return means, np.ones_like(means)
     pairs = []
     for frame in rows:
         over, under = (sum(frame[c].to_numpy(float) for c in columns) for columns in _PARTS[name])
         pairs.append((over, under))
     over, under = (np.stack(terms, axis=1) for terms in zip(*pairs, strict=True))
-    if score == "niou" or (reduction == "image" and score not in ("pd", "fa")):
-        return _ratio(over, under), np.ones_like(under)
     return over, under
 
 

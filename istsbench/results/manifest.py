@@ -65,6 +65,7 @@ class Recipe:
     data_hash: str
     format: int  # of the counts
     entries: tuple[Entry, ...]
+    depth: str = ""  # how images deeper than 8 bit came to 0..255; empty if none is
 
     @property
     def limit(self) -> int | None:
@@ -92,7 +93,7 @@ def gather(results: Results) -> Recipe | None:
     first = results.any_record
     return Recipe(
         first.dataset, first.title, first.split, first.images, first.of, first.data_hash,
-        first.format, tuple(_made(results, spec) for spec in ran),
+        first.format, tuple(_made(results, spec) for spec in ran), first.depth,
     )  # fmt: skip
 
 
@@ -170,6 +171,7 @@ def as_text(recipe: Recipe) -> str:
             "images": recipe.images,
             "of": recipe.of,
             "hash": recipe.data_hash,
+            **({"depth": recipe.depth} if recipe.depth else {}),
         },
         "counts": {
             "format": recipe.format,
@@ -195,11 +197,11 @@ def read_recipe(path: Path) -> Recipe:
             )
         data = document["data"]
         numbers = (data["images"], data["of"], document["counts"]["format"])
-        texts = (data["name"], data["title"], data["split"], data["hash"])
+        texts = (data["name"], data["title"], data["split"], data["hash"], data.get("depth", ""))
         if not all(isinstance(number, int) and number > 0 for number in numbers):
             raise ValueError(f"images, of and format are {numbers}, expected numbers")
         if not all(isinstance(text, str) for text in texts):
-            raise ValueError("name, title, split and hash of the data are not all texts")
+            raise ValueError("name, title, split, hash and depth of the data are not all texts")
         entries = tuple(_entry(method, document["machine"]) for method in document["method"])
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -210,7 +212,7 @@ def read_recipe(path: Path) -> Recipe:
         raise DataError(
             f"{path}: not a protocol file ({what}); expected one that `istsbench run` wrote"
         ) from error
-    return Recipe(*texts[:3], *numbers[:2], texts[3], numbers[2], entries)
+    return Recipe(*texts[:3], *numbers[:2], texts[3], numbers[2], entries, texts[4])
 
 
 def _entry(method: dict[str, Any], machines: list[dict[str, str]]) -> Entry:

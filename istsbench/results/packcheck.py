@@ -38,9 +38,10 @@ MAX_TEXT = 5000  # characters of a note, a parameter, a reason
 MAX_COUNT = 2**40  # no column of counts comes near
 
 _FILE = re.compile(r"[\w=-][\w.=-]{0,149}")  # what `Choice.file` makes of a spec
-_FOLDER = re.compile(r"[\w-][\w.-]{0,99}")
+_FOLDER = re.compile(r"[\w-](?:[\w.,()+&'=@~ -]{0,98}[\w.,()+&'=@~-])?")  # as people call folders
 _SPLIT = re.compile(r"[\w-][\w.-]{0,99}(/[\w-][\w.-]{0,99})?")
 _IMAGE = re.compile(r"""[^./\\:*?"<>|\x00-\x1f][^/\\:*?"<>|\x00-\x1f]{0,199}""")
+_DEPTH = re.compile(r"image|full|-?[\d.e+]+:-?[\d.e+-]+")
 _HEX = re.compile(r"[0-9a-f]{6,64}")
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # no file on Windows
 INTEGERS = tuple(c for c in COLUMNS if c not in ("image", "rule", "level", "seconds"))
@@ -145,6 +146,8 @@ def _protocol(found: dict[str, Any], what: str) -> None:
     _text(found, "title", what)
     _text(found, "split", what, _SPLIT)
     _text(found, "data_hash", what, _HEX)
+    if "depth" in found:
+        _text(found, "depth", what, _DEPTH)
     images = _whole(found, "images", what, 1, 1_000_000)
     _whole(found, "of", what, images, 1_000_000)
 

@@ -29,6 +29,7 @@ import numpy as np
 
 from istsbench import __version__
 from istsbench.data.datasets import Dataset, Sample, open_dataset
+from istsbench.data.depth import OWN, Depth
 from istsbench.errors import DataError, PackError, UnknownName
 from istsbench.files import write_atomic, write_together
 from istsbench.results.archive import Archive
@@ -77,6 +78,8 @@ def export_pack(folder: Path, pack: Path, specs: Sequence[str] | None = None) ->
         )
     first = results.records[chosen[0]]
     protocol = {key: getattr(first, key) for key in (*PROTOCOL, "title", "images", "of")}
+    if not first.depth:  # as in packs from before there was a choice
+        del protocol["depth"]
     members: dict[str, dict] = {}
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
@@ -174,7 +177,8 @@ def import_pack(
     """
     with Archive(pack) as opened:
         protocol = opened.manifest["protocol"]
-        folder = out / folder_name(*(protocol[key] for key in ("dataset", "split", "images", "of")))
+        named = {key: protocol[key] for key in ("dataset", "split", "images", "of")}
+        folder = out / folder_name(**named, depth=protocol.get("depth", ""))
         there = _there(folder, protocol)
         truth, why = _truth(protocol, data_root, dataset)
         fresh: dict[str, Record] = {}  # by file
@@ -222,10 +226,11 @@ def _there(folder: Path, protocol: dict[str, Any]) -> dict[str, Record]:
             continue
         found[record.method] = record
         for key in PROTOCOL:
-            if getattr(record, key) != protocol[key]:
+            stated, packed = getattr(record, key), protocol.get(key, "")
+            if stated != packed:
                 raise PackError(
-                    f"{folder}: {record.method} there has {key} {getattr(record, key)!r}, the pack "
-                    f"has {protocol[key]!r}; they cannot share a table (choose another --out)"
+                    f"{folder}: {record.method} there has {key} {stated!r}, the pack has "
+                    f"{packed!r}; they cannot share a table (choose another --out)"
                 )
     return found
 
@@ -254,6 +259,7 @@ def _truth(
     split, limit = protocol["split"], protocol["images"]
     try:
         dataset = given or open_dataset(protocol["dataset"], data_root)
+        dataset = replace(dataset, depth=Depth.read(protocol.get("depth", OWN)))
         images = Images.load(dataset, split, limit if limit < protocol["of"] else None, ())
     except (DataError, UnknownName) as error:
         if given is not None:

@@ -30,6 +30,8 @@ class Protocol:
     size: str = "native"  # one of `SIZES`
     tuning_hash: str | None = None  # of the images that `tuned` looked at
     format: int = 1  # of the counts
+    depth: str = ""  # how images deeper than 8 bit came to 0..255; empty if none is
+    empty: str = ""  # one of `EMPTY`: how images without a target count; empty if none is
 
     @classmethod
     def of(
@@ -58,10 +60,20 @@ class Protocol:
                         "before it; rerun it with --rules tuned"
                     )
         record = results.any_record
-        return cls(record.data_hash, rule, reduction, match, size, tuned_on, record.format)
+        empty = results.empty if results.without_target else ""
+        return cls(
+            record.data_hash, rule, reduction, match, size, tuned_on, record.format, record.depth,
+            empty,
+        )  # fmt: skip
 
     @property
     def id(self) -> str:
         """Eight hex digits, equal exactly where the protocols are."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        told = dataclasses.asdict(self)
+        # What changes nothing is left out, so that ids are those of versions that lack it.
+        if not self.depth:
+            del told["depth"]
+        if self.empty in ("", "zero"):
+            del told["empty"]
+        text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from istsbench.data.datasets import Dataset, open_dataset
+from istsbench.data.depth import OWN
+from istsbench.data.names import one_name
 from istsbench.errors import BrokenMethod, RunError, WrongUse
 from istsbench.provenance import VERSIONS, environment, run_hash
 from istsbench.registry import Choice, choose
@@ -123,7 +125,9 @@ def _open(recipe: Recipe, dataset: str | None, data_root: Path | None) -> Datase
             f"the protocol is of the folder {recipe.title!r}; say where it lies by "
             "--dataset folder:PATH"
         )
-    opened = open_dataset(dataset or recipe.dataset, data_root)
+    opened = open_dataset(
+        one_name(dataset) if dataset else recipe.dataset, data_root, recipe.depth or OWN
+    )
     if opened.name != recipe.dataset:
         raise WrongUse(f"--dataset {dataset!r} is {opened.name}, the protocol {recipe.dataset}")
     return opened

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from istsbench.data.datasets import Dataset
+from istsbench.data.depth import OWN, Depth
 from istsbench.errors import DataError, ProtocolMix
-from istsbench.metrics import summarise
+from istsbench.metrics import summarise, without_target
 from istsbench.results.rows import in_row_order
 from istsbench.runs.record import Record, by_reason, read_counts, read_record
 from istsbench.threshold import RULES
 
 BUSY = 0.8  # of a second: a process that the processor worked on for less had to wait for others
-PROTOCOL = ("format", "dataset", "split", "data_hash")
+PROTOCOL = ("format", "dataset", "split", "depth", "data_hash")
 """What the records of one table must agree in, besides the rule and the reduction."""
 
 
@@ -29,11 +31,15 @@ class Results:
     folder: Path
     records: dict[str, Record]  # by method spec
     counts: dict[str, pd.DataFrame]  # method spec -> rows as `counting.COLUMNS`
+    empty: str = "zero"  # one of `metrics.EMPTY`: how images without a target count
 
     @classmethod
-    def load(cls, folder: Path, methods: Iterable[str] | None = None) -> Results:
+    def load(
+        cls, folder: Path, methods: Iterable[str] | None = None, empty: str = "zero"
+    ) -> Results:
         """Read a results folder; `methods` are specs, None means all that are there.
 
+        `empty` says how images without a target count, in all that is made of the results.
         Raises `DataError` if there is none or a file is damaged, `ProtocolMix` if they do
         not belong together.
         """
@@ -65,11 +71,21 @@ class Results:
                         f"{folder}: {spec} has {key} {one!r} and {first.method} has {other!r}; "
                         "rerun the older one before they share a table"
                     )
-        return cls(folder, records, counts)
+        return cls(folder, records, counts, empty)
+
+    def scored(self, dataset: Dataset) -> Dataset:
+        """The data set with its images as they were scored here: of the same depth."""
+        return replace(dataset, depth=Depth.read(self.any_record.depth or OWN))
 
     @property
     def any_record(self) -> Record:
         return next(iter(self.records.values()))
+
+    @property
+    def without_target(self) -> int:
+        """How many of the images have no target."""
+        images = (frame.drop_duplicates("image") for frame in self.counts.values())
+        return max((int(without_target(frame).sum()) for frame in images), default=0)
 
     @property
     def rules(self) -> list[str]:
@@ -120,7 +136,7 @@ class Results:
             line = {key: getattr(record, key) for key in shared}
             if self.complete(spec, rule):
                 rows = self.counts[spec].query("rule == @rule")
-                line |= summarise(rows, reduction)
+                line |= summarise(rows, reduction, empty=self.empty)
                 line |= {"seconds": self.seconds(spec)}
                 line |= {"auc": _number(record.auc)}
                 line |= {"average_precision": _number(record.average_precision)}

@@ -264,7 +264,9 @@ def sensitivity(
         )
     if len(specs) < 2 or not wanted:
         raise DataError(f"{results.folder}: nothing to rank: {'; '.join(notes) or 'one method'}")
-    kept = Results(results.folder, {spec: ranked[spec] for spec in specs}, results.counts)
+    kept = Results(
+        results.folder, {spec: ranked[spec] for spec in specs}, results.counts, results.empty
+    )
     counts = {"native": kept.counts}
     if "512" in sizes:
         counts["512"] = _resized(kept, dataset, out, wanted, tuning, jobs, show)
@@ -276,7 +278,9 @@ def sensitivity(
                 for spec in kept.summary(rule, reduction)["method"]:
                     rows = counts[size][spec].query("rule == @rule")
                     record = ranked[spec]
-                    value = summarise(_complete_columns(rows), reduction)[score]
+                    value = summarise(_complete_columns(rows), reduction, empty=results.empty)[
+                        score
+                    ]
                     lines.append((spec, record.label, record.group, rule, reduction, size,
                                   protocol, value))  # fmt: skip
     columns = ["method", "label", "group", *AXES, "protocol", "value"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from istsbench.data.datasets import Dataset, FolderDataset, fingerprint
+from istsbench.data.depth import folder_ending
 from istsbench.errors import DataError
 from istsbench.runs.shards import Named, Shard
 
@@ -23,6 +24,7 @@ class Images:
     pixels: dict[str, str]
     notes: tuple[str, ...]
     bytes: int  # of one float32 map of each image
+    depth: str = ""  # how images deeper than 8 bit came to 0..255; empty if none is
 
     @classmethod
     def load(
@@ -47,20 +49,26 @@ class Images:
         tuning = dataset.tuning_names(split)[:limit] if "tuned" in wanted else ()
         needed = tuple(dict.fromkeys((*names, *tuning)))
         pixels: dict[str, str] = {}
-        notes: list[str] = []
-        size = 0
+        notes = list(dataset.notes)
+        size = cut = 0
+        depth = ""
         for name in shard.of(needed) if shard else needed:
             sample = dataset.load(name)
             pixels[name] = sample.pixels
             notes += sample.notes
             size += 4 * sample.image.size
+            cut += sample.cut > 0
+            depth = depth or sample.depth
+        if cut:
+            beyond = f"{cut} of {len(pixels)} images have levels beyond {depth}, which are cut off"
+            notes.append(f"{dataset.title}: {beyond}")
         names, tuning = (tuple(n for n in part if n in pixels) for part in (names, tuning))
-        return cls(dataset, split, names, tuning, pixels, tuple(notes), size)
+        return cls(dataset, split, names, tuning, pixels, tuple(notes), size, depth)
 
     @property
     def tag(self) -> str:
         of = len(self.dataset.names(self.split))
-        return folder_name(self.dataset.name, self.split, len(self.names), of)
+        return folder_name(self.dataset.name, self.split, len(self.names), of, self.depth)
 
     def hash(self, names: Sequence[str]) -> str:
         return fingerprint((name, self.pixels[name]) for name in names)
@@ -78,15 +86,19 @@ class Images:
             "split": self.split,
             "images": len(self.names),
             "of": len(data.names(self.split)),
+            "depth": self.depth,
             "data_hash": self.hash(self.names),
         }
 
 
-def folder_name(dataset: str, split: str, images: int, of: int) -> str:
-    """The name of a results folder, TAG, for `images` out of `of`."""
+def folder_name(dataset: str, split: str, images: int, of: int, depth: str = "") -> str:
+    """The name of a results folder, TAG, for `images` out of `of`.
+
+    Another `depth` than the default one has a folder of its own.
+    """
     parts = [dataset]
     if split != "test":
         parts.append(split.replace("/", "-"))
     if images < of:
         parts.append(f"first{images}")
-    return "-".join(parts)
+    return "-".join(parts) + folder_ending(depth)

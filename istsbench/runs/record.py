@@ -18,6 +18,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Never
 
+from istsbench.data.depth import folder_ending
 from istsbench.files import write_atomic
 from istsbench.runs.maps import MapStore
 
@@ -74,6 +75,7 @@ class Record:
     split: str
     images: int
     of: int  # images in the split
+    depth: str = ""  # how images deeper than 8 bit came to 0..255; empty if none is
     data_hash: str  # of the names and pixels of the images
     tuning_hash: str | None = None  # of the images that `tuned` looked at
     wanted: tuple[str, ...] = ()  # rules
@@ -101,10 +103,12 @@ class Record:
 
 _IDENTITY = (
     "format", "method", "label", "group", "venue", "year", "status", "parameters", "own", "file",
-    "method_hash", "dataset", "title", "split", "images", "of", "data_hash", "trained",
+    "method_hash", "dataset", "title", "split", "images", "of", "depth", "data_hash",
+    "trained",
 )  # fmt: skip
 _OPTIONAL = (
     "folder",
+    "depth",
     "trained",
     "busy",
     "imported",
@@ -117,7 +121,8 @@ _COUNTED = (
 
 def map_store(out: Path, record: Record) -> MapStore:
     """Where the maps behind a record lie in the results folder `out`."""
-    return MapStore.of(out, record.dataset, record.file, record.method_hash)
+    images = record.dataset + folder_ending(record.depth)
+    return MapStore.of(out, images, record.file, record.method_hash)
 
 
 # ------------------------------------------------------------------ on disk

@@ -15,6 +15,7 @@ touched again.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -231,7 +232,8 @@ def _ready(method: Segmenter, dataset: Dataset) -> Segmenter:
         name = method.registered_name()
         raise MissingWeights(
             f"no weights for {dataset.name}; train them with `istsbench train {name} "
-            f"--dataset {dataset.name}`, or name a file by --set {name}.weights=FILE"
+            f"--dataset {shlex.quote(dataset.address)}`, or name a file by "
+            f"--set {name}.weights=FILE"
         )
     return trained
 

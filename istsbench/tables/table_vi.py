@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from istsbench import __version__
+from istsbench.data.depth import sentence
 from istsbench.errors import DataError, ProtocolMix, WrongUse
-from istsbench.metrics import HEADS, RATIOS
+from istsbench.metrics import EMPTY, HEADS, RATIOS
 from istsbench.results import intervals as uncertainty
 from istsbench.results import seeds
 from istsbench.results.protocol import REDUCED, Protocol
@@ -176,9 +177,20 @@ def _protocol(results: Results, rule: str, reduction: str) -> str:
     return (
         f"{record.title}: split {record.split} ({limited} images, hash "
         f"{record.data_hash}), rule {rule}, {REDUCED[reduction]}, native size, "
-        f"targets matched in raster order, 0/0 = 0, istsbench {__version__}, "
+        f"{stated(results)}targets matched in raster order, 0/0 = 0, istsbench {__version__}, "
         f"protocol {Protocol.of(results, rule, reduction).id}"
     )
+
+
+def stated(results: Results) -> str:
+    """What only some images make a question: their depth, and how those without target count."""
+    record, parts = results.any_record, []
+    if record.depth:
+        parts.append(sentence(record.depth))
+    if number := results.without_target:
+        many = f"{number} of {record.images} images have no target"
+        parts.append(f"{many}: they {EMPTY[results.empty]}")
+    return "".join(f"{part}, " for part in parts)
 
 
 def noted(results: Results) -> list[str]:

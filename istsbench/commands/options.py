@@ -1,0 +1,42 @@
+"""Options that several commands share: how data sets are named, and what decides their scores."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+KNOWN = "nuaa, nust, nust-paper, synthetic, nudt, irstd1k or folder:PATH"
+SEVERAL = f'{KNOWN}; several by comma, a path with a comma in double quotes: nuaa,"folder:A, B".'
+
+OneDataset = Annotated[str, typer.Option("--dataset", help=f"{KNOWN}.")]
+Datasets = Annotated[str, typer.Option("--dataset", help=SEVERAL)]
+Tags = Annotated[
+    str, typer.Option("--dataset", help=f"Results to show: {SEVERAL[:-1]}; or folders below OUT.")
+]
+Depth = Annotated[
+    str,
+    typer.Option(
+        help="Of images deeper than 8 bit: `image` (minimum and maximum of each to 0..255), `full` "
+        "(scale of the file's type) or two levels, LO:HI."
+    ),
+]
+
+
+class Empty(StrEnum):
+    """As `metrics.EMPTY`."""
+
+    zero = "zero"
+    one = "one"
+    exclude = "exclude"
+
+
+EmptyOption = Annotated[
+    Empty,
+    typer.Option(
+        "--empty",
+        help="How images without a target count in means over images: zero, one where nothing is "
+        "predicted, or exclude.",
+    ),
+]
