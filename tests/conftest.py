@@ -2,12 +2,12 @@ import os
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from toys import ENTRIES, make_folder
+from toys import install, make_folder
 
 from istsbench import registry
 
@@ -31,12 +31,31 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_folder(tmp_path_factory.mktemp("data") / "toyset")
 
 
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the toys are installed."""
+    folder = tmp_path_factory.mktemp("site")
+    install(folder)
+    return folder
+
+
 @pytest.fixture
-def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Adds a folder to those that Python imports from, where the registry looks anew."""
+
+    def add(folder: Path) -> None:
+        monkeypatch.syspath_prepend(folder)
+        registry._entries.cache_clear()
+
+    yield add
+    monkeypatch.undo()
+    registry._entries.cache_clear()
+
+
+@pytest.fixture
+def toys(
+    on_path: Callable[[Path], None], site: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Toy methods beside the installed ones, and an empty log of their calls."""
-    real = registry.entry_points
-    monkeypatch.setattr(registry, "entry_points", lambda group: [*real(group=group), *ENTRIES])
+    on_path(site)
     monkeypatch.setenv("TOY_LOG", str(tmp_path / "toy.log"))
-    registry._entries.cache_clear()
-    yield
-    registry._entries.cache_clear()

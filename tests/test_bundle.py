@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 from test_latex import check_balance, made
-from toys import ENTRIES
 from typer.testing import CliRunner
 
 from istsbench import registry
@@ -29,11 +28,12 @@ METHODS = "tophat,aagd,nwie,toy,toy(gain=2),bad"
 
 
 @pytest.fixture(scope="module")
-def results(toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Results]:
+def results(
+    toy_folder: Path, site: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Results]:
     """Results of real and of toy methods, which stay registered."""
     with pytest.MonkeyPatch.context() as patch:
-        real = registry.entry_points
-        patch.setattr(registry, "entry_points", lambda group: [*real(group=group), *ENTRIES])
+        patch.syspath_prepend(site)
         registry._entries.cache_clear()
         data, out = open_dataset(f"folder:{toy_folder}"), tmp_path_factory.mktemp("bundle")
         outcome = run(choose(METHODS), data, out / "out", wanted=("own", "half"), show=False)

@@ -133,19 +133,24 @@ def test_info_shows_citation_parameters_rule_and_the_papers_row(cli):
     assert "factor of the map" in cli("info", "toy").output
 
 
-def test_labels_and_reasons_are_printed_as_they_are(cli, monkeypatch):
-    from istsbench import registry
-    from istsbench.segmenter import Card
+ODD = """
+from istsbench import Card, Segmenter
 
-    cards = {
-        "odd": Card("[bold]x[/bold] [/]", "[red]", "[b]", 2000, "[i]", "paper"),
-        "bad": registry.BrokenMethod("[/] [Errno 2]"),
-    }
-    monkeypatch.setattr(registry, "cards", lambda: cards)
+class Odd(Segmenter):
+    card = Card("[bold]x[/bold] [/]", "[red]", "[b]", 2000, "[i]", "paper")
+    def score(self, image): return image
+"""
+
+
+def test_labels_and_reasons_are_printed_as_they_are(cli, tmp_path, on_path):
+    (tmp_path / "odd.py").write_text(ODD)
+    install(tmp_path / "site", {"odd": "odd:Odd", "a[/i]": "absent:Bad"}, "odd")
+    for folder in (tmp_path, tmp_path / "site"):
+        on_path(folder)
     done = cli("list")
     assert done.exit_code == 0
-    for words in ("[bold]x[/bold] [/]", "[red]", "[b]", "broken: [/] [Errno 2]"):
-        assert words in done.output
+    for words in ("[bold]x[/bold] [/]", "[red]", "[b]", "broken: method 'a[/i]'"):
+        assert words in done.output, words
 
 
 # ---- wrong use: exit code 2, with close matches

@@ -1,13 +1,12 @@
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from toys import Toy
+from toys import Toy, install
 
 from istsbench import registry
 from istsbench.errors import BrokenMethod, UnknownName, WrongUse
@@ -108,27 +107,14 @@ def test_a_broken_plug_in_is_named_and_harms_no_other(toys, name, cause):
     ]
 
 
-def test_two_packages_with_one_name_break_that_name_only(monkeypatch):
-    entries = [
-        EntryPoint(name, value, "istsbench.segmenters")
-        for name, value in (
-            ("one", "toys:Toy"),
-            ("one", "toys:Bad"),
-            ("two", "toys:Toy"),
-            ("two", "toys:Toy"),
-        )  # fmt: skip
-    ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: entries)
-    registry._entries.cache_clear()
-    try:
-        with pytest.raises(
-            BrokenMethod, match="two methods are called 'one': toys:Toy and toys:Bad"
-        ):
-            registry.create("one")
-        assert isinstance(registry.cards()["one"], BrokenMethod)
-        assert registry.create("two") == Toy()
-    finally:
-        registry._entries.cache_clear()
+def test_two_packages_with_one_name_break_that_name_only(on_path, tmp_path):
+    for package, first in (("a", "toys:Toy"), ("b", "toys:Bad")):
+        install(tmp_path / package, {"one": first, "two": "toys:Toy"}, package)
+        on_path(tmp_path / package)
+    with pytest.raises(BrokenMethod, match="two methods are called 'one': toys:.* and toys:"):
+        registry.create("one")
+    assert isinstance(registry.cards()["one"], BrokenMethod)
+    assert registry.create("two") == Toy()
 
 
 @pytest.mark.parametrize(
@@ -141,22 +127,19 @@ def test_two_packages_with_one_name_break_that_name_only(monkeypatch):
         ("import sys; sys.exit(1)", "SystemExit"),
     ],
 )
-def test_a_listing_has_the_card_or_what_is_wrong(tmp_path, monkeypatch, body, card):
+def test_a_listing_has_the_card_or_what_is_wrong(tmp_path, on_path, body, card):
     (tmp_path / "plugged.py").write_text(
         "from dataclasses import dataclass\nfrom istsbench import Card, Segmenter\n\n"
         "@dataclass(frozen=True)\nclass M(Segmenter):\n"
         f"    {body}\n    def score(self, image): return image\n"
     )
-    monkeypatch.syspath_prepend(tmp_path)
-    entry = EntryPoint("m", "plugged:M", "istsbench.segmenters")
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
-    registry._entries.cache_clear()
+    install(tmp_path, {"m": "plugged:M"}, "plugged")
+    on_path(tmp_path)
     try:
         found = registry.cards()["m"]
-        assert card in (found.label if isinstance(found, Card) else str(found))
     finally:
-        registry._entries.cache_clear()
         sys.modules.pop("plugged", None)
+    assert card in (found.label if isinstance(found, Card) else str(found))
 
 
 def test_groups_are_those_of_the_cards():

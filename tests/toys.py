@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import cv2
@@ -170,14 +169,13 @@ LINES = {
     "absent": "no_such_package:Method",
     "notclass": "toys:SHAPE",
 }
-ENTRIES = [EntryPoint(name, value, "istsbench.segmenters") for name, value in LINES.items()]
 
 
-def install(folder: Path, lines: dict[str, str] = LINES) -> dict[str, str]:
+def install(folder: Path, lines: dict[str, str] = LINES, package: str = "toys") -> dict[str, str]:
     """Lay the toys out as an installed package; the environment for a process that sees them."""
-    metadata = folder / "toys-1.0.dist-info"
+    metadata = folder / f"{package}-1.0.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
     entries = "".join(f"{name} = {value}\n" for name, value in lines.items())
     (metadata / "entry_points.txt").write_text(f"[istsbench.segmenters]\n{entries}")
     path = os.pathsep.join([str(folder), str(HERE), os.environ.get("PYTHONPATH", "")])
