@@ -35,7 +35,10 @@ def out(tmp_path_factory):
 
 @pytest.fixture
 def results(out):
-    return Results.load(out / "synthetic-first8")
+    found = Results.load(out / "synthetic-first8")
+    for spec, record in found.records.items():
+        found.records[spec] = replace(record, busy=None)  # the machine may do other work
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -171,16 +174,44 @@ def test_pareto_front_by_hand(results):
         dict.fromkeys(seconds, record),
         {spec: row.assign(tp=hits[spec], fp=1, fn=0, seconds=seconds[spec]) for spec in seconds},
     )
-    data, packed = tradeoff.seconds_data(made, "own", "image")
+    data, notes = tradeoff.seconds_data(made, "own", "image")
     front = data.set_index("method")["front"].to_dict()
-    assert front == {"quick": True, "waste": False, "slow": True, "equal": False} and not packed
+    assert front == {"quick": True, "waste": False, "slow": True, "equal": False} and not notes
+    made.records["quick"] = replace(record, busy=0.5)  # timed beside other work
+    data, notes = tradeoff.seconds_data(made, "own", "image")
+    front = data.set_index("method")["front"].to_dict()
+    assert front == {"quick": False, "waste": True, "slow": True, "equal": False}
+    assert list(data["label"]) == ["Top-Hat*", *["Top-Hat"] * 3]
+    made.records.update(dict.fromkeys(seconds, made.records["quick"]))  # a figure without a front
+    assert len(tradeoff.seconds(made, "own", "image").axes[0].texts) == 4
+    made.records.update(dict.fromkeys(seconds, record))
+    made.records["quick"] = replace(record, busy=0.5, environment={"device": "cuda", "gpu": "G"})
+    _, notes = tradeoff.seconds_data(made, "own", "image")
+    (note,) = notes  # a processor may wait for a GPU
+    assert note.startswith("timed on different machines: ") and "G" in note
+
+
+def test_one_slow_image_does_not_make_a_method_slow(results):
+    rows = results.counts["tophat"]
+    first = rows["image"] == rows["image"].iloc[0]
+    usual = rows[~first]["seconds"].max()
+    results.counts["tophat"] = rows.assign(seconds=rows["seconds"].mask(first, 1e3))
+    data, _ = tradeoff.seconds_data(results, "own", "image")
+    assert data.set_index("method")["seconds"]["tophat"] <= usual
+
+
+def test_rows_without_times_are_named(results):
+    results.counts["maxmean"] = results.counts["maxmean"].assign(seconds=np.nan)
+    data, notes = tradeoff.seconds_data(results, "own", "image")
+    assert list(data["method"]) == ["tophat"] and "left out, as never timed: Max-Mean" in notes
 
 
 def test_times_from_packs_are_not_compared(results):
     origin = Origin(pack="0" * 64, verified=True)
     results.records["maxmean"] = replace(results.records["maxmean"], imported=origin)
-    data, packed = tradeoff.seconds_data(results, "own", "image")
-    assert list(data["method"]) == ["tophat"] and packed == ["Max-Mean"]
+    data, notes = tradeoff.seconds_data(results, "own", "image")
+    assert list(data["method"]) == ["tophat"]
+    assert notes == ["left out, as timed elsewhere (packs): Max-Mean"]
     figure = tradeoff.seconds(results, "own", "image")
     assert "timed elsewhere (packs): Max-Mean" in figure.get_supxlabel()
     assert [text.get_text() for text in figure.axes[0].texts] == ["Top-Hat"]

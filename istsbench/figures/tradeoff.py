@@ -29,6 +29,7 @@ from istsbench.registry import TRADITIONAL, choose, group_named, group_order
 from istsbench.results.intervals import paired_rows
 from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
+from istsbench.runs.record import Record
 from istsbench.segmenter import Segmenter, Trainable
 
 HEIGHT = 4.2  # inches
@@ -89,46 +90,65 @@ def _top(data: pd.DataFrame) -> float:
 def seconds_data(
     results: Results, rule: str, reduction: str, score: str = "f1"
 ) -> tuple[pd.DataFrame, list[str]]:
-    """A row a method timed here, fastest first: seconds, value, `front`; then the labels of
-    complete methods from packs, whose times are those of other machines.
+    """A row a method timed here, fastest first: seconds, value, `front`; then what there is to
+    say of times, and of the complete methods that have none.
 
-    On the front are the methods that no other beats in one and equals in the other. Raises
-    `DataError` if no complete method was timed here.
+    On the front are the methods that no other beats in one and equals in the other. Those that
+    were timed while the machine did other work (* behind their labels) are never on it, and beat
+    nobody. Times in packs are of other machines. Raises `DataError` if no complete method was
+    timed here.
     """
     frame = _valued(results, rule, reduction, score)
     packed = frame["method"].map(lambda spec: results.records[spec].imported is not None)
-    timed = frame[~packed.astype(bool)].dropna(subset=["seconds"])
+    packed, never = packed.astype(bool), frame["seconds"].isna()
+    timed = frame[~packed & ~never]
     if timed.empty:
         raise DataError(
             f"{results.folder}: no method with every image counted under {rule!r} was timed here; "
             "times in packs are taken on trust and not compared"
         )
-    return _with_front(timed, "seconds"), list(frame["label"][packed.astype(bool)])
+    machines = sorted({_machine(results.records[spec]) for spec in timed["method"]})
+    said = {
+        "left out, as timed elsewhere (packs)": frame["label"][packed],
+        "left out, as never timed": frame["label"][never & ~packed],
+        "timed on different machines": machines if len(machines) > 1 else [],
+    }
+    notes = [f"{what}: {', '.join(which)}" for what, which in said.items() if len(which)]
+    waited = timed["method"].map(results.waited).astype(bool)
+    if waited.any():
+        notes.append("* timed while the machine did other work")
+    starred = timed[waited].assign(front=False, label=timed["label"][waited] + "*")
+    found = pd.concat([part for part in (_with_front(timed[~waited], "seconds"), starred)
+                       if len(part)])  # fmt: skip
+    return found.sort_values("seconds", kind="stable", ignore_index=True), notes
+
+
+def _machine(record: Record) -> str:
+    """What a method was timed on."""
+    known = record.environment
+    return str(known.get("gpu" if "device" in known else "cpu", "an unknown machine"))
 
 
 @house_style()
 def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
     """Score against the seconds of a median image; a line joins the methods that none surpasses
     in both."""
-    data, packed = seconds_data(results, rule, reduction, score)
+    data, notes = seconds_data(results, rule, reduction, score)
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
     x = data["seconds"].clip(lower=1e-7).to_numpy()
-    front = data["front"].to_numpy()
+    front = data["front"].to_numpy(bool)
     _logarithmic(axes, x)
     axes.set_ylim(0, _top(data))
-    path = _staircase(x[front], data["value"][front], axes.get_xlim()[1])
-    axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
+    path = None
+    if front.any():
+        path = _staircase(x[front], data["value"][front], axes.get_xlim()[1])
+        axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
     _scatter(axes, x, data)
     axes.set(xlabel="Seconds of a median image", ylabel=SHORT.get(score, score))
     figure.legend(loc="outside upper center", ncols=6)
-    note = [f"left out, as timed elsewhere (packs): {', '.join(packed)}"] if packed else []
-    waited = data["method"].map(results.waited).astype(bool)
-    if waited.any():
-        note.append("* timed while the machine did other work")
-    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction], *note))
-    labels = data["label"].where(~waited, data["label"] + "*")
-    write_labels(axes, np.column_stack([x, data["value"]]), list(labels), path)
+    foot(figure, "\n".join([stamp(results, f"rule {rule}", REDUCED[reduction]), *notes]))
+    write_labels(axes, np.column_stack([x, data["value"]]), list(data["label"]), path)
     return figure
 
 
@@ -213,7 +233,7 @@ def parameters(results: Results, rule: str, reduction: str, score: str = "f1") -
         left.plot(*level.T, color=GREY, linewidth=0.8, zorder=1)
     figure.legend(loc="outside upper center", ncols=6)
     note = [f"parameters not known: {', '.join(unknown)}"] if unknown else []
-    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction], *note))
+    foot(figure, "\n".join([stamp(results, f"rule {rule}", REDUCED[reduction]), *note]))
     write_labels(left, np.column_stack([places, plain["value"]]), list(plain["label"]), level)
     write_labels(right, np.column_stack([x, network["value"]]), list(network["label"]), steps)
     return figure
