@@ -96,8 +96,8 @@ class IPI(OnDevice):
     def split(self, patches: np.ndarray, weight: float) -> tuple[np.ndarray, int]:
         """The sparse part of a patch matrix (m, n) and the number of passes it took.
 
-        The step length of 1/2 makes both gradient steps depend on B - T alone: with `ahead`
-        the extrapolated B - T they are (D + ahead) / 2 for B and what that leaves of D for T.
+        The step length of 1/2 makes both gradient steps depend on B - T alone: with its
+        extrapolation A they are (D + A) / 2 for B and what that leaves of D for T.
         """
         patches = np.ascontiguousarray(patches)
         values, vectors = spectrum(patches, self.device)

@@ -26,6 +26,7 @@ from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import nonnegative_soft_threshold, svt
 from baselines.lowrank.structure import scale_to_unit, structure_eigenvalues
+from baselines.lowrank.tensors import fold, unfold
 from istsbench.segmenter import Card, Image, Map, parameter
 from istsbench.threshold import MeanStd
 
@@ -87,9 +88,5 @@ class RIPT(OnDevice):
 
 def _svt_along(tensor: np.ndarray, threshold: float, axis: int, device: str) -> np.ndarray:
     """Singular value thresholding of one unfolding of a tensor, as a tensor."""
-    if axis == 2:  # the transpose of the unfolding, which needs no copy
-        flat = tensor.reshape(-1, tensor.shape[2])
-        return svt(flat, threshold, device=device)[0].reshape(tensor.shape)
-    moved = tensor.swapaxes(0, axis)
-    shrunk, _ = svt(moved.reshape(len(moved), -1), threshold, device=device)
-    return shrunk.reshape(moved.shape).swapaxes(0, axis)
+    shrunk, _ = svt(unfold(tensor, axis), threshold, device=device)
+    return fold(shrunk, axis, tensor.shape)

@@ -33,6 +33,7 @@ import numpy as np
 from baselines.lowrank.device import OnDevice
 from baselines.lowrank.patches import Grid
 from baselines.lowrank.proximal import svt
+from baselines.lowrank.tensors import fold, unfold
 from istsbench.compiled import njit
 from istsbench.segmenter import Card, Image, Map, parameter
 from istsbench.threshold import MeanStd
@@ -129,14 +130,13 @@ class TVPCP(OnDevice):
         side, _, windows = patches.shape
         data = patches.astype(np.float32)
         size = np.linalg.norm(data)
-        matrix = (side * side, windows)
-        cuts = np.array([1, self.smoothness, self.weight / np.sqrt(max(matrix))]) / self.penalty
-        cuts = cuts.astype(np.float32)
+        weight = self.weight / np.sqrt(max(side * side, windows))
+        cuts = (np.array([1, self.smoothness, weight]) / self.penalty).astype(np.float32)
         smooth, goal = data, data.copy()
         pull = np.zeros((2, *data.shape), np.float32)
         for passes in count(1):
-            mixed = (2 * smooth - goal).reshape(matrix)
-            gap = svt(mixed, cuts[0], device=self.device)[0].reshape(data.shape) - smooth
+            low, _ = svt(unfold(2 * smooth - goal, 2), cuts[0], device=self.device)
+            gap = fold(low, 2, data.shape) - smooth
             goal += np.float32(self.relaxation) * gap
             before, smooth = smooth, np.empty_like(data)
             fit(data, goal, pull, cuts[1], cuts[2], self.steps, smooth)
