@@ -108,12 +108,12 @@ def seconds_data(
             "times in packs are taken on trust and not compared"
         )
     machines = sorted({_machine(results.records[spec]) for spec in timed["method"]})
-    said = {
-        "left out, as timed elsewhere (packs)": frame["label"][packed],
-        "left out, as never timed": frame["label"][never & ~packed],
+    said: dict[str, list[str]] = {
+        "left out, as timed elsewhere (packs)": [*frame["label"][packed]],
+        "left out, as never timed": [*frame["label"][never & ~packed]],
         "timed on different machines": machines if len(machines) > 1 else [],
     }
-    notes = [f"{what}: {', '.join(which)}" for what, which in said.items() if len(which)]
+    notes = [f"{what}: {', '.join(which)}" for what, which in said.items() if which]
     waited = timed["method"].map(results.waited).astype(bool)
     if waited.any():
         notes.append("* timed while the machine did other work")
