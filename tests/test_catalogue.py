@@ -179,12 +179,8 @@ def test_pareto_front_by_hand(results):
     assert front == {"quick": True, "waste": False, "slow": True, "equal": False} and not notes
     made.records["quick"] = replace(record, busy=0.5)  # timed beside other work
     data, notes = tradeoff.seconds_data(made, "own", "image")
-    front = data.set_index("method")["front"].to_dict()
-    assert front == {"quick": False, "waste": True, "slow": True, "equal": False}
     assert list(data["label"]) == ["Top-Hat*", *["Top-Hat"] * 3]
-    made.records.update(dict.fromkeys(seconds, made.records["quick"]))  # a figure without a front
-    assert len(tradeoff.seconds(made, "own", "image").axes[0].texts) == 4
-    made.records.update(dict.fromkeys(seconds, record))
+    assert notes == ["* timed while the machine did other work: faster in truth"]
     made.records["quick"] = replace(record, busy=0.5, environment={"device": "cuda", "gpu": "G"})
     _, notes = tradeoff.seconds_data(made, "own", "image")
     (note,) = notes  # a processor may wait for a GPU

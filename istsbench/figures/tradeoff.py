@@ -93,10 +93,10 @@ def seconds_data(
     """A row a method timed here, fastest first: seconds, value, `front`; then what there is to
     say of times, and of the complete methods that have none.
 
-    On the front are the methods that no other beats in one and equals in the other. Those that
-    were timed while the machine did other work (* behind their labels) are never on it, and beat
-    nobody. Times in packs are of other machines. Raises `DataError` if no complete method was
-    timed here.
+    On the front are the methods that no other beats in one and equals in the other. A * follows
+    the label of those timed while the machine did other work: with their true time they would be
+    on the front as well. Times in packs are of other machines. Raises `DataError` if no complete
+    method was timed here.
     """
     frame = _valued(results, rule, reduction, score)
     packed = frame["method"].map(lambda spec: results.records[spec].imported is not None)
@@ -116,11 +116,9 @@ def seconds_data(
     notes = [f"{what}: {', '.join(which)}" for what, which in said.items() if which]
     waited = timed["method"].map(results.waited).astype(bool)
     if waited.any():
-        notes.append("* timed while the machine did other work")
-    starred = timed[waited].assign(front=False, label=timed["label"][waited] + "*")
-    found = pd.concat([part for part in (_with_front(timed[~waited], "seconds"), starred)
-                       if len(part)])  # fmt: skip
-    return found.sort_values("seconds", kind="stable", ignore_index=True), notes
+        notes.append("* timed while the machine did other work: faster in truth")
+    labels = timed["label"].where(~waited, timed["label"] + "*")
+    return _with_front(timed.assign(label=labels), "seconds"), notes
 
 
 def _machine(record: Record) -> str:
@@ -137,13 +135,11 @@ def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> F
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
     x = data["seconds"].clip(lower=1e-7).to_numpy()
-    front = data["front"].to_numpy(bool)
+    front = data["front"].to_numpy()
     _logarithmic(axes, x)
     axes.set_ylim(0, _top(data))
-    path = None
-    if front.any():
-        path = _staircase(x[front], data["value"][front], axes.get_xlim()[1])
-        axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
+    path = _staircase(x[front], data["value"][front], axes.get_xlim()[1])
+    axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
     _scatter(axes, x, data)
     axes.set(xlabel="Seconds of a median image", ylabel=SHORT.get(score, score))
     figure.legend(loc="outside upper center", ncols=6)
