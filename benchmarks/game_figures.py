@@ -37,7 +37,7 @@ def method_of(weights: Path) -> PixelGame:
 
 
 @house_style()
-def draw_evolution(log: pd.DataFrame) -> Figure:
+def evolution_figure(log: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH, WIDTH / 4), layout="constrained")
     axes = figure.subplots(1, 4)
     known = log[log["val_fusion_f1_image"].notna()]
@@ -53,7 +53,7 @@ def draw_evolution(log: pd.DataFrame) -> Figure:
 
 
 @house_style()
-def draw_maps(sample: Sample, rows: dict[str, dict[str, np.ndarray]]) -> Figure:
+def maps_figure(sample: Sample, rows: dict[str, dict[str, np.ndarray]]) -> Figure:
     columns = 1 + max(len(maps) for maps in rows.values())
     high, wide = sample.image.shape
     size = (WIDTH, WIDTH / columns * high / wide * len(rows) + 0.2)
@@ -77,7 +77,7 @@ def evolution(log: Path, out: Out = Path("results/figures")) -> None:
         raise typer.BadParameter(
             f"{log} is no log of pixelGame: it has no column val_fusion_f1_image"
         )
-    write_figure(draw_evolution(frame), out, "evolution")
+    write_figure(evolution_figure(frame), out, "evolution")
 
 
 @app.command()
@@ -91,7 +91,7 @@ def layers(
     sample = open_dataset(dataset).load(image)
     found = feature_maps(method_of(weights), sample.image, player)
     shown = {name: pixels for name, pixels in found.items() if name.startswith("x")}
-    write_figure(draw_maps(sample, {image: shown}), out, f"layers-{player}-{image}")
+    write_figure(maps_figure(sample, {image: shown}), out, f"layers-{player}-{image}")
 
 
 @app.command()
@@ -109,7 +109,7 @@ def attentions(
         found = feature_maps(method, sample.image, player)
         label = f"{method.attention}, {path}" if method.attention in rows else method.attention
         rows[label] = {k: pixels for k, pixels in found.items() if k.startswith("m")}
-    write_figure(draw_maps(sample, rows), out, f"attentions-{player}-{image}")
+    write_figure(maps_figure(sample, rows), out, f"attentions-{player}-{image}")
 
 
 if __name__ == "__main__":

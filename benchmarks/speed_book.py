@@ -66,7 +66,7 @@ def exponent(cost: plan.Cost | None) -> str:
 
 
 @house_style()
-def draw(
+def sizes_figure(
     sizes: pd.DataFrame, costs: dict[str, plan.Cost], reference: dict[str, tuple[int, float]]
 ) -> Figure:
     """Seconds above, memory below, against the side; a column a group of methods."""
@@ -133,7 +133,7 @@ def main(
     text = table(measured, known)
     write_atomic(out / "sizes.md", text.encode())
     print(text)
-    paths = write_figure(draw(measured, known, references(speed)), out / "figures", "sizes")
+    paths = write_figure(sizes_figure(measured, known, references(speed)), out / "figures", "sizes")
     print("written: " + ", ".join(map(str, [costs, out / "sizes.md", *paths])))
 
 

@@ -11,8 +11,8 @@ from istsbench import registry
 from istsbench.data.datasets import open_dataset
 from istsbench.data.difficulty import BINS, classes, describe
 from istsbench.errors import DataError, UnknownName, WrongUse
+from istsbench.figures import boxes, charts, pictures, tradeoff
 from istsbench.figures import catalogue as plots
-from istsbench.figures import charts, pictures, tradeoff
 from istsbench.figures.labels import distances, place_labels, write_labels
 from istsbench.figures.panels import fitted
 from istsbench.figures.style import WIDTH, looks
@@ -301,38 +301,38 @@ def test_difficulty_of_a_scene(dataset):
 def test_boxes_tell_what_the_metrics_count(seed):
     truth = scattered((40, 50), 4, seed)
     mask = np.roll(truth, seed % 4, axis=1) | scattered((40, 50), 3, 100 + seed)
-    seen, counted = pictures.outcome(mask, truth), target_counts(mask, truth)
+    seen, counted = boxes.outcome(mask, truth), target_counts(mask, truth)
     assert len(seen.found) == counted.detected
     assert len(seen.found) + len(seen.missed) == counted.targets
     assert bool(seen.false) == bool(counted.false_pixels)
-    assert len(seen.false) == len(pictures.boxes(mask)) - counted.detected
+    assert len(seen.false) == len(boxes.boxes(mask)) - counted.detected
 
 
 def test_boxes_that_touch_become_one():
     chain = [(0, 0, 3, 3), (10, 10, 12, 12), (2, 2, 5, 5), (4, 4, 7, 7)]
-    assert pictures.joined(chain) == [(0, 0, 7, 7), (10, 10, 12, 12)]
+    assert boxes.joined(chain) == [(0, 0, 7, 7), (10, 10, 12, 12)]
     # The box around an L reaches into a third box, which it did not touch before.
-    assert pictures.joined([(0, 0, 2, 9), (0, 0, 9, 2), (5, 5, 6, 6)]) == [(0, 0, 9, 9)]
-    assert pictures.joined([]) == []
+    assert boxes.joined([(0, 0, 2, 9), (0, 0, 9, 2), (5, 5, 6, 6)]) == [(0, 0, 9, 9)]
+    assert boxes.joined([]) == []
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_inset_shows_the_first_target_from_inside_the_image(seed):
     mask = scattered((30, 22), 3, seed)
-    top, left, bottom, right = pictures.zoomed(mask)
-    first = pictures.boxes(mask)[0]
+    top, left, bottom, right = boxes.zoomed(mask)
+    first = boxes.boxes(mask)[0]
     assert bottom - top == right - left
     assert 0 <= top <= first[0] and first[2] <= bottom <= 30
     assert 0 <= left <= first[1] and first[3] <= right <= 22
-    assert pictures.zoomed(np.zeros((5, 5), bool)) is None
+    assert boxes.zoomed(np.zeros((5, 5), bool)) is None
 
 
 def test_the_inset_avoids_targets():
     mask = np.zeros((100, 100), bool)
     mask[5, 5] = True
-    assert pictures.free_corner(mask) == (1, 1)
+    assert boxes.free_corner(mask) == (1, 1)
     mask[95, 95] = True
-    assert pictures.free_corner(mask) in ((0, 1), (1, 0))
+    assert boxes.free_corner(mask) in ((0, 1), (1, 0))
 
 
 def test_representatives_depend_on_the_truth_alone(results):

@@ -169,7 +169,7 @@ def test_figures_of_another_choice_or_other_results_are_left_out(out, page, tmp_
 
 
 def test_no_difference_is_minus_nothing():
-    column = report.Column("f1_diff", "", "", 3)
+    column = report.PageColumn("f1_diff", "", "", 3)
     assert report._cell(pd.Series({"f1_diff": -0.0004}), column, None)["text"] == "+0.000"
 
 

@@ -13,14 +13,14 @@ STUDIES = ("sensitivity",)  # figures that commands of their own draw
 
 
 @dataclass(frozen=True)
-class Drawn:
+class FigureFiles:
     """Figures in the order of `FIGURES`, those of other kinds first."""
 
     current: tuple[Path, ...]
     old: tuple[Path, ...]  # of other results, or of nobody knows which
 
 
-def drawn(results: Results, rule: str, reduction: str, ending: str) -> Drawn:
+def drawn(results: Results, rule: str, reduction: str, ending: str) -> FigureFiles:
     """The files *.ENDING in the folder of figures that show the rule and the reduction, or neither.
 
     Figures of chosen methods are left to those who asked for them; a picture that is no figure of
@@ -37,7 +37,7 @@ def drawn(results: Results, rule: str, reduction: str, ending: str) -> Drawn:
         (current if fresh or not name else old).append(path)
     for found in (current, old):
         found.sort(key=lambda path: (order.index(kind(path.stem)), path.name))
-    return Drawn(tuple(current), tuple(old))
+    return FigureFiles(tuple(current), tuple(old))
 
 
 def kind(stem: str) -> str:

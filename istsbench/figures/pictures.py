@@ -5,7 +5,7 @@ Targets are boxed red and errors yellow, as in the paper's Figs. 11 and 12.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from scipy.spatial.distance import cdist
-from skimage.measure import block_reduce, label, regionprops
+from skimage.measure import block_reduce
 
 from istsbench.data.datasets import Dataset, Sample
 from istsbench.errors import DataError, UnknownName
-from istsbench.figures.panels import GAP, INSET, Box, Sheet, fit, fitted
+from istsbench.figures.boxes import boxes, free_corner, marks, outcome, zoomed
+from istsbench.figures.panels import GAP, Sheet, fit, fitted
 from istsbench.figures.style import (
     GREY,
     RED,
@@ -28,7 +28,7 @@ from istsbench.figures.style import (
     label_of,
     stamp,
 )
-from istsbench.metrics import REACH, Regions, ratios
+from istsbench.metrics import ratios
 from istsbench.registry import group_order
 from istsbench.results.intervals import complete_rows, paired_rows
 from istsbench.results.masks import Masks
@@ -40,8 +40,6 @@ ACROSS = 8  # panels in a row of the grid at most, the image first
 SIDE = 0.22  # inches, for the names of images at the left of the grid
 PANEL = (WIDTH - SIDE) / ACROSS - GAP  # inches, width of a panel in the grid
 PAGE = 9.6  # inches, height of a page
-MARGIN = 3  # pixels between a region and its box
-LEAST = 15  # pixels, least side of what the inset shows
 PEAKS = 48  # cells along the longer side of a surface
 T = TypeVar("T")
 
@@ -65,77 +63,7 @@ def representatives(results: Results, rule: str, number: int = 4) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Boxes around what a mask found, missed and invented."""
-
-    found: list[Box]
-    missed: list[Box]
-    false: list[Box]
-
-
-def boxes(mask: np.ndarray) -> list[Box]:
-    """The bounding boxes of the 8-connected regions, in raster order."""
-    return [region.bbox for region in regionprops(label(mask, connectivity=2))]
-
-
-def outcome(mask: np.ndarray, truth: np.ndarray) -> Outcome:
-    """Targets found and missed, and false regions, by the rule "first" of `metrics`."""
-    predicted, true = boxes(mask), boxes(truth)
-    found: list[Box] = []
-    missed: list[Box] = []
-    free = np.ones(len(predicted), dtype=bool)
-    near = np.zeros((len(true), len(predicted)), dtype=bool)
-    if predicted and true:
-        near = cdist(Regions.of(truth).centroids, Regions.of(mask).centroids) < REACH
-    for box, row in zip(true, near, strict=True):
-        first = np.flatnonzero(row & free)[:1]
-        free[first] = False
-        (found if len(first) else missed).append(box)
-    return Outcome(found, missed, [box for box, left in zip(predicted, free, strict=True) if left])
-
-
-def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
-    top, left, bottom, right = box
-    return (
-        max(top - margin, 0),
-        max(left - margin, 0),
-        min(bottom + margin, shape[0]),
-        min(right + margin, shape[1]),
-    )
-
-
-def joined(found: Iterable[Box]) -> list[Box]:
-    """One box in place of several that overlap or touch, until none do."""
-    merged = list(found)
-    while merged:
-        covered = np.zeros(np.max([box[2:] for box in merged], axis=0), dtype=bool)
-        for top, left, bottom, right in merged:
-            covered[top:bottom, left:right] = True
-        before, merged = len(merged), boxes(covered)
-        if len(merged) == before:
-            break
-    return merged
-
-
-def marks(found: Iterable[Box], shape: tuple[int, ...]) -> list[Box]:
-    """The boxes to draw around regions, clear of each other."""
-    return joined(widened(box, MARGIN, shape) for box in found)
-
-
-def zoomed(mask: np.ndarray) -> Box | None:
-    """A square around the first target (twice its longer side), within the image."""
-    first = next(iter(boxes(mask)), None)
-    if first is None:
-        return None
-    top, left, bottom, right = first
-    side = min(max(2 * max(bottom - top, right - left), LEAST), *mask.shape)
-    start = [(low + high - side) // 2 for low, high in ((top, bottom), (left, right))]
-    start = [min(max(low, 0), size - side) for low, size in zip(start, mask.shape, strict=True)]
-    return start[0], start[1], start[0] + side, start[1] + side
-
-
-@dataclass(frozen=True)
-class Shown:
+class Answer:
     """What one method answered to one image."""
 
     score: np.ndarray | None  # the map (H, W); None for a row of a pack, which has none
@@ -144,7 +72,7 @@ class Shown:
 
 def load(
     results: Results, dataset: Dataset, rule: str, names: Sequence[str]
-) -> tuple[list[Sample], dict[str, list[Shown]], str]:
+) -> tuple[list[Sample], dict[str, list[Answer]], str]:
     """Samples, spec -> its maps and masks group by group, and a note on what is missing.
 
     Rows from a pack have masks of their own rule alone. Methods with neither all these maps
@@ -156,7 +84,7 @@ def load(
         if name not in next(iter(rows.values())).index:
             raise UnknownName("image", name, list(next(iter(rows.values())).index))
     samples = [dataset.load(name) for name in names]
-    found: dict[str, list[Shown]] = {}
+    found: dict[str, list[Answer]] = {}
     gone: list[str] = []
     packed: list[str] = []
     for spec in sorted(rows, key=lambda spec: group_order(results.records[spec].group)):
@@ -194,7 +122,7 @@ def missing(
 
 def _maps(
     results: Results, spec: str, samples: Sequence[Sample], rows: pd.DataFrame
-) -> list[Shown] | None:
+) -> list[Answer] | None:
     """From stored maps, all or none."""
     store = map_store(results.folder.parent, results.records[spec])
     shown = []
@@ -203,16 +131,18 @@ def _maps(
         if stored is None or stored.pixels != sample.pixels:
             return None
         level = float(rows["level"][sample.name])
-        shown.append(Shown(stored.score, stored.score.astype(np.float64) > level))
+        shown.append(Answer(stored.score, stored.score.astype(np.float64) > level))
     return shown
 
 
-def _masks(results: Results, spec: str, samples: Sequence[Sample], rule: str) -> list[Shown] | None:
+def _masks(
+    results: Results, spec: str, samples: Sequence[Sample], rule: str
+) -> list[Answer] | None:
     """From the run lengths of a pack, all or none."""
     stored = Masks.of(results.folder.parent, results, spec, rule)
     found = [stored(sample.name) for sample in samples]
     shown = [
-        Shown(None, mask)
+        Answer(None, mask)
         for mask, sample in zip(found, samples, strict=True)
         if mask is not None and mask.shape == sample.mask.shape
     ]
@@ -223,22 +153,6 @@ def scaled(score: np.ndarray) -> np.ndarray:
     """A map or image from its minimum to its maximum as 0..1; zeros if flat."""
     low, high = float(score.min()), float(score.max())
     return (score - low) / (high - low) if high > low else np.zeros(score.shape)
-
-
-def free_corner(mask: np.ndarray) -> tuple[int, int]:
-    """The corner whose inset would hide the fewest targets, then farthest from the first.
-
-    (0, 0) is the upper left, (1, 1) the lower right.
-    """
-    centres = Regions.of(mask).centroids / mask.shape
-    if not len(centres):
-        return (0, 0)
-
-    def hidden(corner: tuple[int, int]) -> tuple[int, float]:
-        away = np.abs(centres - corner)
-        return int((away < INSET).all(axis=1).sum()), -float(np.hypot(*away[0]))
-
-    return min(((0, 0), (0, 1), (1, 0), (1, 1)), key=hidden)
 
 
 # ------------------------------------------------------------------ figures

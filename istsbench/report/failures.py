@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from istsbench.data.datasets import Dataset, Sample
+from istsbench.figures.boxes import MARGIN, boxes, outcome
 from istsbench.figures.panels import Box
-from istsbench.figures.pictures import MARGIN, boxes, outcome
 from istsbench.metrics import ratios
 from istsbench.results.masks import Masks
 from istsbench.results.results import Results

@@ -45,7 +45,7 @@ FIGURE_WIDTH = 1500  # pixels of an embedded figure at most
 
 
 @dataclasses.dataclass(frozen=True)
-class Column:
+class PageColumn:
     key: str
     head: str
     title: str
@@ -56,21 +56,21 @@ class Column:
 
 
 COLUMNS = (
-    Column("precision", "P", "precision", 3),
-    Column("recall", "R", "recall", 3),
-    Column("f1", "F1", "harmonic mean of precision and recall", 3),
-    Column("iou", "IoU", "intersection over union", 3),
-    Column("niou", "nIoU", "mean of the images' IoU, whatever the reduction", 3),
-    Column("pd", "Pd", "share of targets detected", 3),
-    Column("fa", "Fa 1e-6", "pixels of false regions per million pixels", 1, -1, factor=1e6),
-    Column("auc", "AUC", "area under the ROC over all pixels", 4),
-    Column("seconds", "s/image", "seconds of a median image, score alone, one thread", 4, -1),
-    Column("precision_paper", "P", "precision that the paper prints", 2, 0, "paper"),
-    Column("recall_paper", "R", "recall that the paper prints", 2, 0, "paper"),
-    Column("f1_paper", "F1", "F1 that the paper prints", 2, 0, "paper"),
-    Column("iou_paper", "IoU", "IoU that the paper prints", 2, 0, "paper"),
-    Column("f1_diff", "ΔF1", "our F1 less the paper's", 3, 0, "paper"),
-    Column("iou_diff", "ΔIoU", "our IoU less the paper's", 3, 0, "paper"),
+    PageColumn("precision", "P", "precision", 3),
+    PageColumn("recall", "R", "recall", 3),
+    PageColumn("f1", "F1", "harmonic mean of precision and recall", 3),
+    PageColumn("iou", "IoU", "intersection over union", 3),
+    PageColumn("niou", "nIoU", "mean of the images' IoU, whatever the reduction", 3),
+    PageColumn("pd", "Pd", "share of targets detected", 3),
+    PageColumn("fa", "Fa 1e-6", "pixels of false regions per million pixels", 1, -1, factor=1e6),
+    PageColumn("auc", "AUC", "area under the ROC over all pixels", 4),
+    PageColumn("seconds", "s/image", "seconds of a median image, score alone, one thread", 4, -1),
+    PageColumn("precision_paper", "P", "precision that the paper prints", 2, 0, "paper"),
+    PageColumn("recall_paper", "R", "recall that the paper prints", 2, 0, "paper"),
+    PageColumn("f1_paper", "F1", "F1 that the paper prints", 2, 0, "paper"),
+    PageColumn("iou_paper", "IoU", "IoU that the paper prints", 2, 0, "paper"),
+    PageColumn("f1_diff", "ΔF1", "our F1 less the paper's", 3, 0, "paper"),
+    PageColumn("iou_diff", "ΔIoU", "our IoU less the paper's", 3, 0, "paper"),
 )
 
 
@@ -223,7 +223,7 @@ def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str
     }
 
 
-def _places(values: pd.Series, column: Column) -> dict[object, str]:
+def _places(values: pd.Series, column: PageColumn) -> dict[object, str]:
     """Row -> best, second or third, on the numbers as printed."""
     if not column.better:
         return {}
@@ -231,7 +231,7 @@ def _places(values: pd.Series, column: Column) -> dict[object, str]:
     return {row: PLACES[place] for row, place in three_best(rounded, column.better < 0).items()}
 
 
-def _cell(line: pd.Series, column: Column, place: str | None) -> dict[str, Any]:
+def _cell(line: pd.Series, column: PageColumn, place: str | None) -> dict[str, Any]:
     value = line[column.key]
     cell = {"text": "", "value": "", "under": "", "place": place or "", "kind": column.kind}
     if pd.isna(value):
