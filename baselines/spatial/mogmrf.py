@@ -139,6 +139,8 @@ class Factor:
 
     def keep(self, alive: np.ndarray) -> None:
         """Drop the rows that are not alive, bool (r,)."""
+        if alive.all():
+            return
         self.second = self.second[alive[self.row] & alive[self.column]]
         self.mean = self.mean[alive]
         self.row, self.column = np.tril_indices(len(self.mean))
@@ -228,6 +230,7 @@ class MoGMRF(Segmenter):
         v = Factor.around(v, scale)
         gamma = np.full(size, scale)
         low = u.T @ v.mean
+        length = np.linalg.norm(low)
         noise = data - low
         labels = in_blocks(first_labels(noise))
         gaussians = Gaussians(moments(labels, noise, noise**2))
@@ -243,9 +246,14 @@ class MoGMRF(Segmenter):
             before, low = low, u.mean.T @ v.mean
             noise = data - low
             double = np.where(u.row == u.column, 1.0, 2.0)[:, None]
-            square = data * (noise - low) + u.second.T @ (double * v.second)
+            square = u.second.T @ (double * v.second)  # and data^2 - 2 data low:
+            rest = noise - low
+            rest *= data
+            square += rest
             gaussians = Gaussians(moments(labels, noise, square))
             smooth(labels, noise, square, gaussians.terms(), self.weight, self.sweeps)
-            if np.linalg.norm(low - before) < self.tolerance * np.linalg.norm(before):
+            before -= low
+            if np.linalg.norm(before) < self.tolerance * length:
                 break
+            length = np.linalg.norm(low)
         return noise, in_patches(labels, data.shape[1])
