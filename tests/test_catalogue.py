@@ -499,3 +499,17 @@ def test_errors_name_what_was_asked_for(results, dataset):
     assert plots.refresh(plots.Request(results, dataset, "tuned"), ["grid"]).paths == []
     with pytest.raises(WrongUse, match="one figure, not of all"):
         plots.draw_asked("all", request, to=results.folder / "x.png")
+
+
+def test_a_curve_of_some_images_does_not_stand_beside_those_of_all(results):
+    half = results.counts["tophat"].iloc[:6]
+    record = replace(results.records["tophat"], failed={"x": "out of luck"})
+    broken = Results(
+        results.folder,
+        {**results.records, "tophat": record},
+        {**results.counts, "tophat": half},
+    )
+    figure = charts.roc(broken)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(texts) == 1 and texts[0].startswith("Max-Mean")
+    assert "not counted on every image: Top-Hat" in figure._supxlabel.get_text()

@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 from toys import make_record
 
-from istsbench.errors import DataError
+from istsbench.errors import DataError, ProtocolMix
 from istsbench.metrics import REDUCTIONS, ratios, summarise
 from istsbench.results.intervals import (
     BOOTSTRAPPED,
@@ -149,3 +151,10 @@ def test_complete_rows_are_at_least_one(tmp_path):
     assert list(complete_rows(results, "own")) == ["a"]
     with pytest.raises(DataError, match="no method with every image counted under 'half'"):
         complete_rows(results, "half")
+
+
+def test_a_method_that_lacks_the_rule_is_not_left_out_in_silence(tmp_path):
+    results = made(tmp_path, {"a": drawn(5, 4), "b": drawn(5, 5)})
+    results.records["b"] = dataclasses.replace(results.records["b"], wanted=("half",))
+    with pytest.raises(ProtocolMix, match="b was counted under half, not under 'own'"):
+        paired_rows(results, "own")

@@ -37,7 +37,9 @@ def files(folder):
             found[name] = path.read_bytes().rpartition(b"\n")[0]
         elif path.suffix == ".json":
             record = json.loads(path.read_bytes())
-            found[name] = {k: v for k, v in record.items() if k not in ("csv", "seal")}  # times
+            found[name] = {
+                k: v for k, v in record.items() if k not in ("csv", "busy", "seal")
+            }  # times
         elif path.parent.name == "curves":
             found[name] = path.read_bytes()
         else:

@@ -144,7 +144,11 @@ def roc_data(results: Results, spec: str, start: float = 0.0) -> pd.DataFrame:
 
 def _ranked(results: Results, score: str) -> list[str]:
     """Methods with a curve, the best first."""
-    area = {spec: getattr(record, score) for spec, record in results.records.items()}
+    area = {
+        spec: getattr(record, score)
+        for spec, record in results.records.items()
+        if results.complete(spec, "own")
+    }
     known = [spec for spec, value in area.items() if value is not None and np.isfinite(value)]
     if not known:
         raise DataError(f"{results.folder}: no method with a curve")

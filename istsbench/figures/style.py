@@ -183,7 +183,9 @@ def stamp(results: Results, *parts: str) -> str:
     if record.images < record.of:
         images = f"first {record.images} of {record.of} images"
     head = f"{record.title}, split {record.split} ({images}, {record.data_hash})"
-    return " · ".join([head, *parts, f"istsbench {__version__}"])
+    failed = [record.label for spec, record in results.records.items() if results.failure(spec)]
+    gone = [f"not counted on every image: {', '.join(failed)}"] if failed else []
+    return " · ".join([head, *parts, *gone, f"istsbench {__version__}"])
 
 
 def foot(figure: Figure, text: str) -> None:

@@ -26,6 +26,7 @@ from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from istsbench.errors import DataError
 from istsbench.metrics import REDUCTIONS, image_ratios
+from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
 from istsbench.results.rows import row_order
 
@@ -49,7 +50,10 @@ def paired_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
     """Spec -> rows of the rule, indexed by image, the same images in the same order.
 
     Only methods of which every image was counted, in the order of tables; may be empty.
+    Raises `ProtocolMix` if the rule is one of some methods only, as tables do.
     """
+    if any(rule in record.wanted for record in results.records.values()):
+        Protocol.of(results, rule)
     found: dict[str, pd.DataFrame] = {}
     records = results.records.items()
     order = {spec: row_order(one.group, one.year, one.label) for spec, one in records}
