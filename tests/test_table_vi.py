@@ -392,3 +392,18 @@ def test_one_row_is_not_marked_as_the_best(tmp_path):
     write(tmp_path, "alone")
     made = table_vi([Results.load(tmp_path)])
     assert not made.marks() and "Best" not in made.markdown()
+
+
+def test_a_table_of_some_rows_says_how_many_it_leaves_out(tmp_path):
+    for name in "abc":
+        write(tmp_path / "mine", name)
+    told = "NUAA-SIRST: 1 more rows are in mine; marks and tests are among those shown."
+    assert told in table_vi([Results.load(tmp_path / "mine", ["a", "c"])]).notes
+    assert not [n for n in table_vi([Results.load(tmp_path / "mine")]).notes if "more rows" in n]
+
+
+def test_the_sign_of_equals_is_explained_where_it_stands(tmp_path):
+    write(tmp_path, "a")
+    assert not [n for n in table_vi([Results.load(tmp_path)], intervals=True).notes if "≈" in n]
+    write(tmp_path, "b")
+    assert [n for n in table_vi([Results.load(tmp_path)], intervals=True).notes if "≈" in n]

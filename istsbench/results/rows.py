@@ -28,6 +28,14 @@ def in_row_order(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[places].reset_index(drop=True)
 
 
+def rows_there(folder: Path) -> int:
+    """How many rows a results folder has, 0 if it is not there."""
+    try:
+        return len(_labels(folder))
+    except DataError:
+        return 0
+
+
 def rows_named(folder: Path, text: str) -> list[str]:
     """The specs of the rows that `text` names, in its order and without repetition.
 

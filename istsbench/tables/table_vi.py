@@ -20,7 +20,7 @@ from istsbench.results import intervals as uncertainty
 from istsbench.results import seeds
 from istsbench.results.protocol import REDUCED, Protocol
 from istsbench.results.results import Results
-from istsbench.results.rows import in_row_order
+from istsbench.results.rows import in_row_order, rows_there
 from istsbench.results.trained import FOREIGN, is_foreign, weights_told
 from istsbench.runs.record import Record
 from istsbench.tables.columns import KEYS, Column, named
@@ -102,11 +102,13 @@ def table_vi(
     if (frame["status"] == "reconstruction").any():
         notes.append(f"{RECONSTRUCTION} reconstructed: the source was not reachable.")
     if intervals:
-        notes.append(
-            "In brackets: 95 % bootstrap intervals of our number, over images. "
-            f"{NOT_APART} not distinguishable from the method with the best mean over images "
-            "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
-        )
+        notes.append("In brackets: 95 % bootstrap intervals of our number, over images.")
+        alike = [name for name, column in columns.items() if column.kind == "alike"]
+        if frame[alike].eq(True).any(axis=None):
+            notes.append(
+                f"{NOT_APART} not distinguishable from the method with the best mean over images "
+                "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
+            )
     if elsewhere != "none":
         frame, sources = with_published(frame, datasets, reduction, elsewhere == "same")
         notes += sources
@@ -224,6 +226,12 @@ def _notes(results: Results, rule: str) -> list[str]:
             "The paper's 80/20 division is not published; ours is drawn with a seed of its own."
         )
     notes += weights_told(results)
+    hidden = rows_there(results.folder) - len(results.records)
+    if hidden > 0:
+        notes.append(
+            f"{record.title}: {hidden} more rows are in {results.folder.name}; marks and tests are "
+            "among those shown."
+        )
     waited = [one.label for spec, one in results.records.items() if results.waited(spec)]
     if waited:
         notes.append(
