@@ -210,6 +210,7 @@ def _present(
     Rows that cannot stand together are printed without those of earlier runs; what is
     written is left as it was, and None is returned.
     """
+    from istsbench.data.depth import OWN
     from istsbench.errors import DataError, ProtocolMix
     from istsbench.results.manifest import write_recipe
     from istsbench.results.results import Results
@@ -223,6 +224,8 @@ def _present(
         say(f"note: {error}; shown are the methods of this run only, nothing is written")
         console(Results.load(folder, specs, empty), rule, reduction)
         return None
+    if str(dataset.depth) != OWN and not results.any_record.depth:
+        say(f"note: no image of {dataset.name} is deeper than 8 bit: --depth changes nothing")
     paths = table.write(folder)
     write_recipe(results)
     from istsbench.figures.catalogue import Request, refresh
@@ -290,12 +293,13 @@ def plot(
     from istsbench.data.datasets import open_dataset
     from istsbench.data.names import one_name
     from istsbench.figures.catalogue import Request, draw_asked
+    from istsbench.results.folders import results_folder
     from istsbench.results.results import Results
     from istsbench.results.rows import rows_named
     from istsbench.runs.shards import Named
 
     opened = open_dataset(one_name(dataset), data_root)
-    folder = out / (tag or opened.name)
+    folder = out / tag if tag else results_folder(out, one_name(dataset))
     specs = rows_named(folder, methods) if methods else None
     results = Results.load(folder, specs, empty.value)
     shown = Named.read(images).names if images else ()

@@ -206,6 +206,26 @@ def test_the_doctor_tells_range_and_number_of_levels(tmp_path):
     )
 
 
+def test_the_doctor_warns_where_one_pixel_sets_the_scale(tmp_path):
+    def hot(pixels):
+        levels = (7400 + pixels).astype(np.uint16)
+        levels[3, 3] = 65535
+        return levels
+
+    report = verify(f"folder:{put(tmp_path, hot)}")
+    found = [finding for finding in report.findings if finding.level == "warning"]
+    assert [finding.check for finding in found] == ["depth"] * 3
+    assert "to 65535, but all except 0.1% of the pixels lie in" in found[0].text
+
+
+def test_colours_of_another_meaning_are_refused(tmp_path):
+    root = put(tmp_path)
+    (root / "images" / "a0.png").unlink()
+    Image.new("LAB", (128, 96), (100, 0, 0)).save(root / "images" / "a0.tif")
+    with pytest.raises(DataError, match="a0.tif: mode LAB; expected one of 1, L, LA"):
+        opened(root).load("a0")
+
+
 # ------------------------------------------------------------------ masks
 
 
@@ -294,6 +314,44 @@ def test_masks_of_floats(tmp_path, white):
     tifffile.imwrite(root / "masks" / "a0.tif", (scene(0)[1] * 0.3).astype(np.float32))
     with pytest.raises(DataError, match=r"a mask of TIFF float32 with 2 levels \(0, 0.3\)"):
         opened(root).load("a0")
+
+
+def test_a_label_of_one_beside_an_ignored_region_is_refused(tmp_path):
+    def classes(mask):
+        labels = byte(mask)
+        labels[20:24, 20:24] = 255
+        return labels
+
+    with pytest.raises(DataError, match=r"2 of 3 regions .* no more than 1 of 255 .*level 1, 255"):
+        opened(put(tmp_path, mask=classes)).load("a0")
+
+
+def test_a_region_of_another_bright_level_is_said(tmp_path):
+    def ignored(mask):
+        labels = byte(mask * 255)
+        labels[20:24, 20:24] = 128
+        return labels
+
+    sample = opened(put(tmp_path, mask=ignored)).load("a0")
+    assert np.count_nonzero(sample.mask) == 18 + 16
+    assert sample.notes == ("a0: regions of the mask at level 128 of 255 count as targets",)
+
+
+def test_black_targets_on_white_are_refused(tmp_path):
+    data = opened(put(tmp_path, mask=lambda m: byte(255 - m * 255)))
+    with pytest.raises(DataError, match="a0.png: the mask covers 100% of the image: inverted"):
+        data.load("a0")
+
+
+def test_notes_of_many_images_are_one(tmp_path):
+    def lossy(mask):
+        levels = byte(mask * 255)
+        levels[5, 5:8] = 3, 9, 4
+        return levels
+
+    images = Images.load(opened(put(tmp_path, mask=lossy)), "test", None, ("own",))
+    text = "a0: 1 specks of the mask, none above 9 of 255, are background (and 2 images more)"
+    assert images.notes == (text,)
 
 
 # ------------------------------------------------------------------ several frames
@@ -387,6 +445,20 @@ def test_lists_that_divide_nothing_are_refused_by_name(tmp_path, name, text):
 def test_other_texts_are_no_lists(tmp_path):
     data = opened(listed(put(tmp_path / "MyCopy"), {"README.txt": "Taken in May; a0 is noisy.\n"}))
     assert data.names() == ("a0", "a1", "a2")
+
+
+def test_lists_made_on_windows(tmp_path):
+    root = listed(put(tmp_path / "MyCopy"), {"test.txt": "images\\a0.png\r\nimages\\a2.png\r\n"})
+    assert opened(root).names() == ("a0", "a2")
+
+
+@pytest.mark.parametrize("folder", ["images", "masks"])
+def test_pictures_in_a_folder_below_are_not_left_out_in_silence(tmp_path, folder):
+    root = put(tmp_path / "MyCopy")
+    (root / folder / "seq1").mkdir()
+    (root / folder / "a2.png").rename(root / folder / "seq1" / "a2.png")
+    with pytest.raises(DataError, match=f"{folder}/seq1: pictures in a folder below {folder}/"):
+        opened(root)
 
 
 def test_two_lists_that_differ_by_capitals_are_refused(tmp_path):

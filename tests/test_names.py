@@ -109,6 +109,28 @@ def test_a_name_that_is_nearly_right_is_answered_by_every_command(command, name,
     assert code == 2 and "did you mean nuaa" in text, text
 
 
+def test_results_of_another_folder_that_is_called_alike_are_not_shown(ran, tmp_path):
+    root, out, _ = ran
+    other = shutil.copytree(root, tmp_path / root.name)
+    name = quoted(f"folder:{other}")
+    for words in (["table", "VI"], ["plot", "bars"], ["report"], ["bundle", "--to", tmp_path]):
+        code, text = call(*words, "--dataset", name, "--out", out)
+        assert code == 1 and "results of another folder called toys, of mine" in text, text
+
+
+@pytest.mark.parametrize("name", ["folder:", "folder:  "])
+def test_a_folder_without_a_path_is_not_the_working_folder(name):
+    code, text = call("data", "verify", name)
+    assert code == 2 and "names no folder; expected folder:PATH" in text
+
+
+def test_a_depth_that_changes_nothing_is_said(toy_folder, tmp_path):
+    words = ["--dataset", f"folder:{toy_folder}", "--methods", "tophat", "--out", tmp_path]
+    code, text = call("run", *words, "--depth", "full")
+    assert code == 0 and "is deeper than 8 bit: --depth changes nothing" in text
+    assert [path.name for path in tmp_path.iterdir() if path.name != "maps"] == ["folder-toyset"]
+
+
 def test_hints_name_a_folder_as_run_takes_it(tmp_path, toy_folder):
     root = shutil.copytree(toy_folder, tmp_path / "a, b")
     code, text = call(

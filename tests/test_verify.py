@@ -126,9 +126,9 @@ def test_masks_with_stray_values_and_inverted_masks(folder):
     save(folder / "masks" / "Misc_1.png", mask)
     save(folder / "masks" / "Misc_2.png", 255 - dot())
     report = verify(f"folder:{folder}")
-    assert serious(report) == [("warning", "values", "Misc_1"), ("warning", "values", "Misc_2")]
+    assert serious(report) == [("error", "mask", "Misc_2"), ("warning", "values", "Misc_1")]
     assert "3 mask pixels are neither 0 nor 255 but 7..128; 1 of them" in said(report, "values")
-    assert "the mask covers 99% of the image: inverted?" in said(report, "values")
+    assert "the mask covers 99% of the image: inverted?" in said(report, "mask")
 
 
 def test_modes_are_counted_and_twelve_bit_images_are_seen(folder):

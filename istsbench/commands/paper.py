@@ -197,6 +197,7 @@ def sensitivity(
     from istsbench.figures.sensitivity import ranks
     from istsbench.figures.writing import DrawnFrom, write_figure
     from istsbench.registry import by_comma
+    from istsbench.results.folders import results_folder
     from istsbench.results.protocol import SIZES
     from istsbench.results.results import Results
     from istsbench.results.sensitivity import sensitivity as examine
@@ -206,7 +207,7 @@ def sensitivity(
         if size not in SIZES:
             raise UnknownName("size", size, list(SIZES))
     opened = open_dataset(one_name(dataset), data_root)
-    folder = out / (tag or opened.name)
+    folder = out / tag if tag else results_folder(out, one_name(dataset))
     results = Results.load(folder, empty=empty.value)
     scored = results.scored(opened)
     found = examine(results, scored, out, score=score.value, sizes=wanted, jobs=jobs)

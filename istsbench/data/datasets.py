@@ -383,7 +383,10 @@ def roots(data_root: Path | None = None) -> list[Path]:
 def locate(name: str, data_root: Path | None = None) -> Path:
     """The folder of a data set on disk; raises `UnknownName`, or `DataError` if there is none."""
     if name.startswith(FOLDER):
-        root = Path(name.removeprefix(FOLDER)).expanduser()
+        given = name.removeprefix(FOLDER).strip()
+        root = Path(given).expanduser()
+        if not given:  # a path without letters would be the working folder
+            raise WrongUse(f"{name!r} names no folder; expected {FOLDER}PATH")
         if not root.is_dir():
             raise DataError(
                 f"{root}: no such folder; expected one with images/ and masks/ (a path with a "

@@ -25,6 +25,8 @@ MAX_PIXELS = 64_000_000  # a larger picture is refused: no sensor of this field 
 FORMATS = ("PNG", "BMP", "DIB", "JPEG", "TIFF")  # others may start programs: EPS does
 LUMA = (0.299, 0.587, 0.114)
 ORIENTATION = 274  # EXIF and TIFF: how the picture is to be turned before it is shown
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I", "I;16B")
+"""Ways to keep pixels, as Pillow names them, that are read; LAB, say, is not."""
 _ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
 
 
@@ -125,6 +127,8 @@ def _plain(data: bytes, what: str | Path) -> Picture:
         turned = picture.getexif().get(ORIENTATION)
         _checked(what, picture.width, picture.height, frames, turned)
         mode, stored = picture.mode, None
+        if mode not in MODES:
+            raise DataError(f"{what}: mode {mode}; expected one of {', '.join(MODES)}")
         if mode.startswith("I"):
             return Picture(np.array(picture).astype(np.uint16), "uint16", (0, 65535))
         if mode == "P":  # Pillow warns of a direct way when there is transparency

@@ -16,6 +16,8 @@ from istsbench.data.manifest import Entry
 from istsbench.data.truth import target
 from istsbench.errors import DataError
 
+MOST = 0.0005  # share of an image's pixels at either end that may be broken ones
+
 
 @dataclass(frozen=True)
 class Look:
@@ -63,8 +65,18 @@ def inspect(
 
 
 def _image(image: np.ndarray) -> Iterator[tuple[str, str, str]]:
-    if image.min() == image.max():
-        yield "warning", "constant", f"every pixel of the image is {image[0, 0]:g}"
+    low, high = float(image.min()), float(image.max())
+    if low == high:
+        yield "warning", "constant", f"every pixel of the image is {low:g}"
+    elif image.dtype != np.uint8:
+        most = np.quantile(image, (MOST, 1 - MOST))
+        if most[1] - most[0] < (high - low) / 8:
+            text = (
+                f"levels {low:.12g} to {high:.12g}, but all except {2 * MOST:.1%} of the pixels "
+                f"lie in {most[0]:.12g} to {most[1]:.12g}: few pixels set the scale of --depth "
+                "image; give --depth LO:HI"
+            )
+            yield "warning", "depth", text
 
 
 def _mask(truth: Picture, path: Path) -> Iterator[tuple[str, str, str]]:
@@ -76,9 +88,6 @@ def _mask(truth: Picture, path: Path) -> Iterator[tuple[str, str, str]]:
     if not mask.any():
         yield "warning", "empty", "mask without a target"
         return
-    share = np.count_nonzero(mask) / mask.size
-    if share > 0.5:
-        yield "warning", "values", f"the mask covers {share:.0%} of the image: inverted?"
     white = truth.pixels.max() if truth.full is None else truth.full[1]
     between = (truth.pixels != 0) & (truth.pixels != white)
     if between.any():

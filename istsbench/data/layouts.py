@@ -34,6 +34,12 @@ def pictures(folder: Path) -> dict[str, Path]:
         raise DataError(f"{folder}: no such folder")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
+        if path.is_dir() and any(one.suffix.lower() in SUFFIXES for one in path.iterdir()):
+            raise DataError(
+                f"{path}: pictures in a folder below {folder.name}/ are not read; expected all of "
+                f"them in {folder.name}/ itself, or {folder.parent.name}/train/{folder.name}/ and "
+                f"{folder.parent.name}/test/{folder.name}/"
+            )
         # A name with a leading dot is a trace of a file manager, not a picture.
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
@@ -116,7 +122,8 @@ def read_list(path: Path, known: Container[str]) -> tuple[str, ...]:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable list of names ({error})") from error
-    lines = (Path(line.strip()) for line in text.splitlines())
+    # A list made on Windows may hold paths with its sign between folders.
+    lines = (Path(line.strip().replace("\\", "/")) for line in text.splitlines())
     names = tuple(
         line.stem if line.suffix.lower() in SUFFIXES else line.name for line in lines if line.name
     )

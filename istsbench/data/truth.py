@@ -2,7 +2,7 @@
 
 A mask pixel is a target above half of full scale. A threshold is no guess only where the
 levels leave no doubt, so what tools write in other ways is refused with what was found: 0 and
-1, one level an instance, the target in the alpha channel.
+1, one level an instance, the target in the alpha channel, black targets on white.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import label, maximum
+from scipy.ndimage import label, maximum, minimum
 
 from istsbench.data.images import Picture
 from istsbench.errors import DataError
 
-HALF = 127  # of 8 bit: a mask pixel is foreground above half of full scale
-FAINT = 1 / 8  # of full scale: a region that stays below is the noise of a lossy file
+FAINT = 1 / 8  # of full scale: an uneven region that stays below is the noise of a lossy file
+EVEN = 4  # pixels of one level that are a label and no noise
+SMALL = 64  # pixels of a picture in which a target may fill more than half
 _EIGHT = np.ones((3, 3), int)
 
 
@@ -36,7 +37,13 @@ def target(picture: Picture, path: Path) -> tuple[np.ndarray, str]:
         )
     if not mask.any():
         return mask, ""
-    return mask, _faint(levels, full, path)
+    share = np.count_nonzero(mask) / mask.size
+    if share > 0.5 and mask.size >= SMALL:
+        raise DataError(
+            f"{path}: the mask covers {share:.0%} of the image: inverted? expected {full:g} on "
+            "targets and 0 elsewhere"
+        )
+    return mask, _unsure(levels, full, path)
 
 
 def _full(picture: Picture, path: Path) -> float:
@@ -73,18 +80,27 @@ def _check_alpha(picture: Picture, mask: np.ndarray, path: Path) -> None:
         )
 
 
-def _faint(levels: np.ndarray, full: float, path: Path) -> str:
-    """What the regions hold that reach half of full scale nowhere."""
-    labels, count = label(levels > 0, structure=_EIGHT)
-    peaks = np.asarray(maximum(levels, labels, range(1, count + 1)))
-    low = peaks[peaks <= full / 2]
-    if not low.size:
+def _unsure(levels: np.ndarray, full: float, path: Path) -> str:
+    """What has to be said of the regions, each of pixels above 0, that are not plainly white."""
+    if levels.dtype == np.uint8 and not ((levels > 0) & (levels < full)).any():
         return ""
-    if low.max() > full * FAINT:
+    labels, count = label(levels > 0, structure=_EIGHT)
+    numbers = range(1, count + 1)
+    peaks = np.asarray(maximum(levels, labels, numbers))
+    even = (peaks == minimum(levels, labels, numbers)) & (np.bincount(labels.flat)[1:] >= EVEN)
+    low = peaks <= full / 2
+    if (low & (even | (peaks > full * FAINT))).any():
         named = ", ".join(f"{level:g}" for level in np.unique(peaks)[:4])
         raise DataError(
-            f"{path}: {low.size} of {count} regions of the mask reach no more than {low.max():g} "
-            f"of {full:g} (regions of level {named}): one level an instance? expected 0 and "
-            f"{full:g}, targets being what is above half"
+            f"{path}: {np.count_nonzero(low)} of {count} regions of the mask reach no more than "
+            f"{peaks[low].max():g} of {full:g} (regions of level {named}): one level an instance "
+            f"or class? expected 0 and {full:g}, targets being what is above half"
         )
-    return f"{low.size} specks of the mask, none above {low.max():g} of {full:g}, are background"
+    told = []
+    if low.any():
+        many, most = np.count_nonzero(low), peaks[low].max()
+        told.append(f"{many} specks of the mask, none above {most:g} of {full:g}, are background")
+    if len(grey := np.unique(peaks[even & ~low & (peaks < full)])):
+        named = ", ".join(f"{level:g}" for level in grey[:4])
+        told.append(f"regions of the mask at level {named} of {full:g} count as targets")
+    return "; ".join(told)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from istsbench.data.datasets import NAMES
 from istsbench.data.names import FOLDER, split_names
-from istsbench.errors import UnknownName
-from istsbench.runs.record import read_record
+from istsbench.errors import DataError, UnknownName
+from istsbench.runs.images import path_hash
+from istsbench.runs.record import Record, sound
 
 
 def results_folder(out: Path, name: str) -> Path:
@@ -17,11 +19,24 @@ def results_folder(out: Path, name: str) -> Path:
     `UnknownName` with close matches.
     """
     if name.startswith(FOLDER):
-        return out / f"folder-{Path(name.removeprefix(FOLDER)).expanduser().resolve().name}"
+        path = Path(name.removeprefix(FOLDER)).expanduser().resolve()
+        folder = out / f"folder-{path.name}"
+        _check_place(folder, path)
+        return folder
     tags = _tags(out)
     if name in NAMES or name in tags:
         return out / name
     raise UnknownName("data set or results folder", name, [*NAMES, *tags, f"{FOLDER}PATH"])
+
+
+def _check_place(folder: Path, path: Path) -> None:
+    """Raise `DataError` if results are of another folder of images that is called alike."""
+    places = {record.folder for record in _records(folder) if record.folder}
+    if places and path_hash(path) not in places:
+        raise DataError(
+            f"{folder}: results of another folder called {path.name}, not of {path}; name the "
+            "place of the right ones by --out"
+        )
 
 
 def results_folders(out: Path, text: str) -> list[Path]:
@@ -32,14 +47,16 @@ def results_folders(out: Path, text: str) -> list[Path]:
 def _tags(out: Path) -> list[str]:
     if not out.is_dir():
         return []
-    return sorted(path.name for path in out.iterdir() if path.is_dir() and _has_record(path))
+    return sorted(path.name for path in out.iterdir() if path.is_dir() and _holds_results(path))
 
 
-def _has_record(folder: Path) -> bool:
-    for path in folder.glob("*.json"):
-        try:
-            if read_record(path):
-                return True
-        except (OSError, ValueError):
-            return True  # damaged; who reads it says so
-    return False
+def _records(folder: Path) -> Iterator[Record]:
+    for path in sorted(folder.glob("*.json")):
+        record = sound(folder, path.stem)
+        if record is not None:
+            yield record
+
+
+def _holds_results(folder: Path) -> bool:
+    """Whether there are records, damaged ones included: who reads them says so."""
+    return (folder / "curves").is_dir() or any(_records(folder))

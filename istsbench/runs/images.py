@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from istsbench.data.datasets import Dataset, FolderDataset, fingerprint
@@ -59,6 +61,7 @@ class Images:
             size += 4 * sample.image.size
             cut += sample.cut > 0
             depth = depth or sample.depth
+        notes = collapsed(notes)
         if cut:
             beyond = f"{cut} of {len(pixels)} images have levels beyond {depth}, which are cut off"
             notes.append(f"{dataset.title}: {beyond}")
@@ -78,7 +81,7 @@ class Images:
         data = self.dataset
         place = None  # folders may be called alike; of the path a hash is enough
         if isinstance(data, FolderDataset) and data.name.startswith("folder-"):
-            place = hashlib.sha256(str(data.root.resolve()).encode()).hexdigest()[:8]
+            place = path_hash(data.root)
         return {
             "folder": place,
             "dataset": data.name,
@@ -89,6 +92,25 @@ class Images:
             "depth": self.depth,
             "data_hash": self.hash(self.names),
         }
+
+
+def path_hash(path: Path) -> str:
+    """Eight digits of where a folder of images lies, for folders that are called alike."""
+    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+
+
+def collapsed(notes: Sequence[str]) -> list[str]:
+    """Notes of images, NAME: TEXT, of each kind the first and how many others there are.
+
+    Of one kind are texts that differ in numbers alone.
+    """
+    kinds: dict[str, list[str]] = {}
+    for note in notes:
+        kinds.setdefault(re.sub(r"\d+", "", note.partition(": ")[2] or note), []).append(note)
+    return [
+        first + (f" (and {len(others)} images more)" if others else "")
+        for first, *others in kinds.values()
+    ]
 
 
 def folder_name(dataset: str, split: str, images: int, of: int, depth: str = "") -> str:
