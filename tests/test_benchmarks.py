@@ -32,6 +32,18 @@ def test_scaling_compares_one_job_with_two():
         assert float(one) > 0 and float(two) > 0 and float(ratio) > 0
 
 
+def test_pairs_time_both_versions_on_every_image():
+    words = [sys.executable, "--methods", "tophat,pstnn", "--dataset", "synthetic", "--every", "8"]
+    printed = lines("pairs.py", *words)
+    timed = printed.index("")
+    assert printed[timed + 1] == f"{timed // 2} images of synthetic"
+    rows = [line.strip("| ").split(" | ") for line in printed[timed + 4 :]]
+    assert [row[0] for row in rows] == ["tophat", "pstnn", "all"]
+    for column in (1, 2):
+        each = [float(line.split()[1 + column]) for line in printed[:timed]]
+        assert abs(sum(each) - float(rows[-1][column])) < 0.01 and min(each) >= 0
+
+
 def test_the_cost_of_networks_is_written_where_table_viii_looks(tmp_path):
     words = ["--methods", "acm", "--size", "32", "--device", "cpu", "--seconds", "0"]
     printed = lines("cost.py", *words, "--out", str(tmp_path))
