@@ -1,13 +1,10 @@
 import json
 import math
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from toys import scored
 from typer.testing import CliRunner
 
@@ -18,7 +15,7 @@ from istsbench.provenance import environment
 from istsbench.registry import choose
 from istsbench.results import manifest as recipe
 from istsbench.results import rerun as again
-from istsbench.results.manifest import counts_hash, read_recipe, toml, write_recipe
+from istsbench.results.manifest import counts_hash, read_recipe, write_recipe
 from istsbench.results.predictions import submit
 from istsbench.results.rerun import TOLERANCE, rerun
 from istsbench.results.results import Results
@@ -29,23 +26,6 @@ TAG = "folder-toyset"
 
 
 # ---- the file
-
-
-scalars = st.text() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
-tables = st.dictionaries(st.text(), st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner,
-    max_size=3), max_leaves=6,
-), max_size=4)  # fmt: skip
-
-
-@given(st.dictionaries(st.text(), scalars | tables | st.lists(tables, min_size=1), max_size=4))
-def test_what_is_written_as_toml_is_read_again(document):
-    assert tomllib.loads(toml(document)) == document
-
-
-def test_what_toml_has_not_is_refused():
-    with pytest.raises(TypeError, match="TOML has no NoneType"):
-        toml({"a": None})
 
 
 @pytest.fixture
@@ -152,7 +132,7 @@ def test_what_is_no_protocol_file_is_said(tmp_path, text, what):
 @pytest.mark.parametrize(
     "old, new",
     [("machine = 1", "machine = 7"), ("images = 6", 'images = "six"'), ('spec = "toy"', "spec = 1"),
-     ("own = 1.0", 'own = "x"'), ("[data]", "[other]"), ('rules = ["', "rules = [1, \"")],
+     ("own = 1.0", 'own = "x"'), ("[data]", "[other]"), ("rules = [", "rules = [1, ")],
 )  # fmt: skip
 def test_a_file_with_a_wrong_value_is_refused(go, old, new):
     path = go("toy")

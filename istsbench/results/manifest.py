@@ -11,12 +11,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import tomli_w
 
 from istsbench.errors import DataError
 from istsbench.files import write_atomic
@@ -183,7 +184,7 @@ def as_text(recipe: Recipe) -> str:
         "machine": machines,
         "method": methods,
     }
-    return TITLE + toml(document)
+    return TITLE + tomli_w.dumps(document)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -231,42 +232,3 @@ def _entry(method: dict[str, Any], machines: list[dict[str, str]]) -> Entry:
         if not all(isinstance(score, float) for score in scores.values()):
             raise ValueError(f"an F1 of {found.spec} is not a number")
     return found
-
-
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def toml(document: Mapping[str, Any]) -> str:
-    """TOML of scalars, lists of scalars, tables and lists of tables of these."""
-    plain, tables = [], []
-    for key, value in document.items():
-        if isinstance(value, Mapping):
-            tables.append(f"\n[{_key(key)}]\n{_lines(value)}")
-        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
-            tables += [f"\n[[{_key(key)}]]\n{_lines(one)}" for one in value]
-        else:
-            plain.append(f"{_key(key)} = {_value(value)}\n")
-    return "".join(plain + tables)
-
-
-def _lines(table: Mapping[str, Any]) -> str:
-    return "".join(f"{_key(key)} = {_value(value)}\n" for key, value in table.items())
-
-
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _value(key)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, str):  # JSON's escapes are TOML's, but for one
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(key)} = {_value(one)}" for key, one in value.items())
-        return f"{{ {inside} }}" if inside else "{}"
-    raise TypeError(f"TOML has no {type(value).__name__}")
