@@ -7,11 +7,13 @@ from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+from toys import make_record
 
 from istsbench.errors import ProtocolMix
 from istsbench.metrics import RATIOS, REDUCTIONS
 from istsbench.report import page as report
 from istsbench.results.results import Results
+from istsbench.runs.record import write_record
 from istsbench.tables import latex
 from istsbench.tables.markup import PLAIN, Markup
 from istsbench.tables.published import paper_table
@@ -407,3 +409,32 @@ def test_the_sign_of_equals_is_explained_where_it_stands(tmp_path):
     assert not [n for n in table_vi([Results.load(tmp_path)], intervals=True).notes if "≈" in n]
     write(tmp_path, "b")
     assert [n for n in table_vi([Results.load(tmp_path)], intervals=True).notes if "≈" in n]
+
+
+def test_a_method_has_one_row_although_records_of_it_differ(tmp_path):
+    write(tmp_path / "nuaa", "a", label="A")
+    write(tmp_path / "nuaa", "b", label="B")
+    write(tmp_path / "nust", "a", label="A", status="reconstruction", dataset="nust", title="N")
+    sets = [Results.load(tmp_path / dataset) for dataset in ("nuaa", "nust")]
+    for order in (sets, sets[::-1]):
+        table = table_vi(order, beside="nothing")
+        assert [row[0] for row in table.cells(PLAIN)] == ["A†", "B"]
+        assert all(table.cells(PLAIN)[0])
+        (told,) = [note for note in table.notes if "differ" in note]
+        assert told.startswith("A: records of it differ, status is ")
+
+
+def test_a_method_that_never_ran_on_a_data_set_has_one_row(tmp_path):
+    write(tmp_path / "nuaa", "net", label="Net", group="cnn", year=2020)
+    write(tmp_path / "nuaa", "a", label="A")
+    write(tmp_path / "nust", "a", label="A", dataset="nust", title="N")
+    broken = make_record(
+        "net", label="net", dataset="nust", title="N", data_hash="abc", images=2, of=2, group="",
+        year=0, status="", wanted=(), failed={"": "no weights"},
+    )  # fmt: skip
+    write_record(tmp_path / "nust", broken)
+    sets = [Results.load(tmp_path / dataset) for dataset in ("nuaa", "nust")]
+    for order in (sets, sets[::-1]):
+        table = table_vi(order, beside="nothing")
+        assert [row[0] for row in table.cells(PLAIN)] == ["A", "Net"]
+        assert "net (N): no weights" in table.notes

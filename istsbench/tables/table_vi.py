@@ -9,6 +9,7 @@ where wanted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -91,7 +92,11 @@ def table_vi(
             mine = [c for c in held.values() if c.kind == kind and c.score in HEADS]
             if part[[c.name for c in mine]].notna().any(axis=None):
                 blocks.append((head, tuple((c.name, HEADS[c.score]) for c in mine)))
-        frame = part if frame is None else _beside(frame, part)
+        if frame is None:
+            frame = part
+        else:
+            frame, differing = _beside(frame, part)
+            notes += differing
         notes += _notes(results, rule)
     assert frame is not None, "at least one results folder"
     if over_seeds and not frame.filter(regex="^seeds_").notna().any(axis=None):
@@ -164,9 +169,35 @@ def _with_intervals(
     return part
 
 
-def _beside(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    joined = left.merge(right, on=list(KEYS), how="outer", sort=False)
-    return in_row_order(joined)
+def _beside(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of both, those of one method joined, and notes on methods told of in two ways.
+
+    A method that never ran on a data set has no label and status there, and takes the others.
+    """
+    about = [key for key in KEYS if key != "method"]
+    told: dict[str, dict[Any, Any]] = {}
+    notes = []
+    for record in [*left.to_dict("records"), *right.to_dict("records")]:
+        spec, here = str(record["method"]), {key: record[key] for key in about}
+        there = told.setdefault(spec, here)
+        if there == here or not here["status"]:
+            continue
+        if not there["status"]:
+            told[spec] = here
+            continue
+        which = next(key for key in about if there[key] != here[key])
+        notes.append(
+            f"{there['label']}: records of it differ, {which} is {there[which]!r} in one data set "
+            f"and {here[which]!r} in another."
+        )
+        if here["status"] == "reconstruction":
+            there["status"] = "reconstruction"
+    joined = left.drop(columns=about).merge(
+        right.drop(columns=about), on="method", how="outer", sort=False
+    )
+    keys = pd.DataFrame([told[spec] for spec in joined["method"]], columns=about)
+    joined = pd.concat([joined["method"], keys, joined.drop(columns="method")], axis=1)
+    return in_row_order(joined), notes
 
 
 def _protocol(results: Results, rule: str, reduction: str) -> str:
