@@ -229,8 +229,10 @@ def _present(
     paths = table.write(folder)
     write_recipe(results)
     from istsbench.figures.catalogue import Request, refresh
+    from istsbench.progress import busy
 
-    drawn = refresh(Request(results, dataset, rule, reduction))
+    with busy(f"drawing figures of {folder.name}"):
+        drawn = refresh(Request(results, dataset, rule, reduction))
     paths += drawn.paths
     for figure, reason in drawn.left_out.items():
         say(f"left out: {figure}: {reason}")

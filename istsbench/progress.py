@@ -1,14 +1,15 @@
-"""Progress on the terminal: a live bar, or a plain line now and then elsewhere."""
+"""Progress on the terminal: a live bar, or plain lines elsewhere; never silent for long."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Protocol
 
-INTERVAL = 10.0  # seconds between plain lines
+INTERVAL = 4.0  # seconds between plain lines, whether or not anything was done
 
 
 class Progress(Protocol):
@@ -17,66 +18,124 @@ class Progress(Protocol):
     def __call__(self, what: str) -> None: ...
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as 1:01 or 1:01:01."""
     minutes, rest = divmod(round(seconds), 60)
-    return (
-        f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
-        if minutes >= 60
-        else f"{minutes}:{rest:02d}"
-    )
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Remaining:
+    """Pieces of work of several kinds, and what is left of them.
+
+    `pieces` holds how many there are of each kind, `costs` the seconds that one is expected to
+    take. What counts is how the kinds compare: the speed is that of this machine.
+    """
+
+    def __init__(self, pieces: Mapping[str, int], costs: Mapping[str, float]) -> None:
+        known = sorted(costs[kind] for kind in pieces if kind in costs)
+        usual = known[len(known) // 2] if known else 1.0
+        self.costs = {kind: costs.get(kind, usual) for kind in pieces}
+        self.pieces, self.done, self.spent = sum(pieces.values()), 0, 0.0
+        self.total = sum(self.costs[kind] * number for kind, number in pieces.items())
+        self.last = ""
+
+    def add(self, kind: str) -> None:
+        """One piece of a kind is done."""
+        self.done, self.last = self.done + 1, kind
+        self.spent += self.costs.get(kind, 0.0)
+
+    def left(self, gone: float) -> float | None:
+        """Seconds that are left when so many are gone; None before anything is done."""
+        if not self.spent:
+            return None
+        return gone / self.spent * max(self.total - self.spent, 0.0)
+
+    def text(self, gone: float) -> str:
+        """`2/4, 0:10 gone, about 0:10 left (method)`."""
+        left = self.left(gone)
+        about = "" if left is None else f", about {clock(left)} left ({self.last})"
+        return f"{self.done}/{self.pieces}, {clock(gone)} gone{about}"
 
 
 @contextmanager
-def progress(title: str, total: int, show: bool = True) -> Iterator[Progress]:
-    """Yield a function to call once after each of `total` pieces, with what it was."""
-    if not show or not total:
+def progress(
+    title: str,
+    pieces: int | Mapping[str, int],
+    show: bool = True,
+    costs: Mapping[str, float] | None = None,
+) -> Iterator[Progress]:
+    """Yield a function to call once after each of some pieces, with what it was.
+
+    `pieces` is a number, or one for each of the names that the function is called with; then
+    `costs` may hold the seconds that a piece is expected to take, by name.
+    """
+    kinds = {"": pieces} if isinstance(pieces, int) else pieces
+    work = Remaining(kinds, costs or {})
+
+    def report(what: str) -> None:
+        work.add(what if what in work.costs else "")
+        work.last = what
+
+    if not show or not work.pieces:
         yield lambda what: None
     elif sys.stderr.isatty():
-        yield from _bar(title, total)
+        with _bar(title, work):
+            yield report
     else:
-        yield _Lines(title, total)
+        with _lines(lambda gone: f"{title}: {work.text(gone)}"):
+            yield report
 
 
-def _bar(title: str, total: int) -> Iterator[Progress]:
+@contextmanager
+def busy(title: str, show: bool = True) -> Iterator[None]:
+    """Say that work of unknown length goes on."""
+    if not show:
+        yield
+        return
+    with _lines(lambda gone: f"{title}: {clock(gone)} gone", last=False):
+        yield
+
+
+@contextmanager
+def _lines(text: Callable[[float], str], last: bool = True) -> Iterator[None]:
+    """Print a line now and then, of the seconds that are gone; `last`: one at the end too."""
+    start, ended = time.monotonic(), Event()
+
+    def say() -> None:
+        print(text(time.monotonic() - start), file=sys.stderr, flush=True)
+
+    def talk() -> None:
+        while not ended.wait(INTERVAL):
+            say()
+
+    thread = Thread(target=talk, daemon=True)
+    thread.start()
+    try:
+        yield
+        if last:
+            say()
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def _bar(title: str, work: Remaining) -> Iterator[None]:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[what]}"),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(title, total=total, what="")
-        yield lambda what: bar.update(task, advance=1, what=what)
+    class Told(ProgressColumn):
+        """What `Remaining` says, at each refresh."""
 
+        def render(self, task: Task) -> Text:
+            bar.update(task.id, completed=work.spent)
+            return Text(work.text(task.elapsed or 0.0))
 
-class _Lines:
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total, self.done = title, total, 0
-        self.start = self.said = time.monotonic()
-
-    def __call__(self, what: str) -> None:
-        self.done += 1
-        now = time.monotonic()
-        if now - self.said < INTERVAL and self.done < self.total:
-            return
-        self.said = now
-        left = (now - self.start) / self.done * (self.total - self.done)
-        print(
-            f"{self.title}: {self.done}/{self.total}, {_clock(now - self.start)} gone, "
-            f"about {_clock(left)} left ({what})",
-            file=sys.stderr,
-            flush=True,
-        )
+    with Bar(
+        TextColumn(title, markup=False), BarColumn(), Told(), console=Console(stderr=True)
+    ) as bar:
+        bar.add_task(title, total=work.total)
+        yield

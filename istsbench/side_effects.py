@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -44,6 +44,42 @@ def one_thread() -> Iterator[None]:
     finally:
         limits.restore_original_limits()
         cv2.setNumThreads(before)
+
+
+class _Kept:
+    """A stream that a method cannot close."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def close(self) -> None:
+        self.stream.flush()
+
+
+@contextmanager
+def contained() -> Iterator[None]:
+    """What a method sets inside ends with it, and both streams are still open.
+
+    That is the working folder, environment variables, filters of warnings, numpy's errors.
+    """
+    folder, before = os.getcwd(), dict(os.environ)
+    try:
+        with (
+            np.errstate(),
+            warnings.catch_warnings(),
+            redirect_stdout(_Kept(sys.stdout)),  # type: ignore[type-var]
+            redirect_stderr(_Kept(sys.stderr)),  # type: ignore[type-var]
+        ):
+            yield
+    finally:
+        if os.getcwd() != folder:
+            os.chdir(folder)
+        if dict(os.environ) != before:
+            os.environ.clear()
+            os.environ.update(before)
 
 
 def random_state() -> dict[str, object]:

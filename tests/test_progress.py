@@ -1,34 +1,65 @@
 import sys
+import time
 
 import pytest
 
 from istsbench import progress as module
-from istsbench.progress import progress
+from istsbench.progress import Remaining, busy, clock, progress
 
 
 @pytest.mark.parametrize(
     "seconds, text", [(0.4, "0:00"), (59.6, "1:00"), (61, "1:01"), (3661, "1:01:01")]
 )
 def test_clock(seconds, text):
-    assert module._clock(seconds) == text
+    assert clock(seconds) == text
 
 
-def test_without_a_terminal_it_says_plain_lines_now_and_then(capsys, monkeypatch):
-    now = iter([0.0, 4.0, 10.0, 12.0, 20.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(now))
+def test_what_is_left_follows_the_pieces_that_are_done():
+    work = Remaining({"": 4}, {})
+    assert work.left(3.0) is None and work.text(3.0) == "0/4, 0:03 gone"
+    work.add("")
+    work.add("")
+    assert work.left(10.0) == pytest.approx(10.0)
+
+
+def test_what_is_left_knows_that_some_pieces_are_dear():
+    """A hundred quick pieces and then ten of a hundred times the cost, on a slower machine."""
+    costs, slower = {"quick": 0.01, "dear": 1.0}, 3.0
+    work, gone = Remaining({"quick": 100, "dear": 10}, costs), 0.0
+    true = slower * (100 * 0.01 + 10 * 1.0)
+    for kind in ["quick"] * 100 + ["dear"] * 10:
+        work.add(kind)
+        gone += slower * costs[kind]
+        assert work.left(gone) == pytest.approx(true - gone, abs=1e-9)
+
+
+def test_a_kind_of_unknown_cost_counts_as_the_middle_one():
+    work = Remaining({"a": 1, "b": 1, "c": 1, "new": 1}, {"a": 1.0, "b": 2.0, "c": 30.0})
+    assert work.costs["new"] == 2.0
+    for kind in work.costs:
+        work.add(kind)
+    assert work.left(7.0) == 0.0
+
+
+def test_without_a_terminal_it_says_plain_lines(capsys):
     with progress("scoring x", 4) as report:
         for what in "abcd":
             report(what)
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
-        "scoring x: 2/4, 0:10 gone, about 0:10 left (b)",
-        "scoring x: 4/4, 0:20 gone, about 0:00 left (d)",
-    ]
+    assert capsys.readouterr().err == "scoring x: 4/4, 0:00 gone, about 0:00 left (d)\n"
 
 
-@pytest.mark.parametrize("options", [{"total": 0}, {"total": 2, "show": False}])
+def test_it_speaks_while_nothing_is_done(capsys, monkeypatch):
+    monkeypatch.setattr(module, "INTERVAL", 0.01)
+    shown = ""
+    with progress("scoring x", {"slow": 1}), busy("drawing"):
+        while not ("scoring x: 0/1" in shown and "drawing: 0:00 gone" in shown):
+            time.sleep(0.01)
+            shown += capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [{"pieces": 0}, {"pieces": 2, "show": False}])
 def test_it_is_silent_where_nothing_is_to_be_shown(capsys, options):
-    with progress("scoring x", **options) as report:
+    with progress("scoring x", **options) as report, busy("drawing", show=False):
         report("a")
     assert capsys.readouterr() == ("", "")
 

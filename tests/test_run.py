@@ -21,7 +21,7 @@ from istsbench.registry import choose
 from istsbench.results.results import Results
 from istsbench.runs import maps as stores
 from istsbench.runs import run as runner
-from istsbench.runs.counting import COLUMNS, count_image, resolve
+from istsbench.runs.counting import COLUMNS, Counting, count_image, resolve
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.record import LOST, map_store, read_record
 from istsbench.threshold import HALF, Fixed, candidates
@@ -122,7 +122,7 @@ def test_a_complete_run_calls_no_method_and_touches_no_file(go, monkeypatch):
     first = go("toy,batch")
     before = {path: path.stat().st_mtime_ns for path in first.folder.rglob("*")}
     calls = scored()
-    monkeypatch.setattr(runner, "count", None)
+    monkeypatch.setattr(runner, "score_all", None)
     again = go("toy,batch", jobs=2)
     assert (again.scored, again.counted, again.done) == (0, 0, ["toy", "batch"])
     assert scored() == calls
@@ -202,16 +202,16 @@ def test_what_is_damaged_is_made_again(go, tmp_path, file, scored_again, damage)
 def test_a_map_that_vanishes_between_scoring_and_counting_is_not_called_done(
     go, tmp_path, monkeypatch
 ):
-    score_all = runner.score_all
+    count = Counting.of
 
-    def lose(plan, *rest):
-        score_all(plan, *rest)
-        plan[0].store.forget("test_1")
+    def lose(self, own, store):
+        store.forget("test_1")
+        return count(self, own, store)
 
-    monkeypatch.setattr(runner, "score_all", lose)
+    monkeypatch.setattr(Counting, "of", lose)
     outcome = go()
     assert LOST in outcome.failed["toy"] and "test_1" in outcome.failed["toy"]
-    monkeypatch.setattr(runner, "score_all", score_all)
+    monkeypatch.setattr(Counting, "of", count)
     outcome = go()
     assert (outcome.scored, outcome.done) == (1, ["toy"])
 

@@ -16,6 +16,7 @@ from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataGone
 from istsbench.runs import pool as workers
 from istsbench.runs import scoring
+from istsbench.runs.counting import Counting
 from istsbench.runs.maps import MapStore
 from istsbench.runs.pool import DIED, STARTS, in_processes
 from istsbench.runs.scoring import LONGEST, LOSSES, Work, checked, score_all
@@ -432,3 +433,22 @@ def test_processes_are_gone_when_the_calls_are_given_up():
     assert len(set(multiprocessing.active_children()) - before) == 2
     answers.close()
     assert set(multiprocessing.active_children()) == before
+
+
+@pytest.mark.parametrize("timeout", [None, 60.0], ids=["here", "in a process"])
+def test_a_method_is_counted_as_soon_as_its_last_image_is_done(dataset, tmp_path, timeout):
+    names = tuple(dataset.names("test"))
+    counting = Counting(dataset.subset(dict.fromkeys(names)), names, (), ("own",))
+    plan = [work(Toy(gain=number), dataset, tmp_path / str(number)) for number in (1.0, 2.0)]
+    said = []
+
+    def finish(number, counted):
+        said.append((number, len(counted.rows)))
+
+    score_all(plan, dataset, 1, said.append, timeout, None, counting, finish)
+    titles = [one.title for one in plan]
+    assert said == [*[titles[0]] * 6, (0, 6), *[titles[1]] * 6, (1, 6)]
+    said.clear()
+    left = [replace(one, images={}) for one in plan]
+    score_all(left, dataset, 1, said.append, timeout, None, counting, finish)
+    assert sorted(said) == [(0, 6), (1, 6)]

@@ -152,6 +152,20 @@ def count(
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Counting:
+    """What the maps of every method of a run are counted on."""
+
+    dataset: Dataset
+    names: tuple[str, ...]
+    tuning: tuple[str, ...]
+    wanted: tuple[str, ...]
+
+    def of(self, own: Threshold, store: MapStore) -> Counted:
+        """The counts of one method."""
+        return count(own, store, self.dataset, self.names, self.tuning, self.wanted)
+
+
 def write_counts(
     folder: Path,
     record: Record,

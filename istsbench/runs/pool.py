@@ -25,7 +25,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from math import inf
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -44,7 +43,7 @@ TICK = 1.0  # seconds after which a silent process is looked at
 LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")
 ONE_THREAD = {**{f"{name}_NUM_THREADS": "1" for name in LIBRARIES}, "VECLIB_MAXIMUM_THREADS": "1"}
 
-Begin = Callable[[], object]  # to be called when what is limited in time begins
+Begin = Callable[..., object]  # to be called when what is limited in time begins; False: never
 Answers = Generator[tuple[Any, Any], None, None]  # of (call, what came of it)
 
 
@@ -80,8 +79,12 @@ def _serve(pipe: Connection, file: Path) -> None:
         use_one_thread()
         function, shared = pickle.loads(file.read_bytes())
         pipe.send(("ready", None))
+
+        def begin(limited: bool = True) -> None:
+            pipe.send(("began", limited))
+
         while True:
-            answer = function(shared, *calls.get(), partial(pipe.send, ("began", None)))
+            answer = function(shared, *calls.get(), begin)
             pipe.send(("answer", answer))
     except OSError as error:
         pipe.send(("error", OSError(*error.args)))
@@ -171,7 +174,7 @@ def each(
     calls = [(number,) for number in range(len(titles))]
     if min(jobs, len(calls)) < 2:
         for call in calls:
-            yield *call, function(shared, *call, lambda: None)
+            yield *call, function(shared, *call, lambda *_: None)
         return
     with closing(in_processes(function, shared, calls, min(jobs, len(calls)))) as answers:
         for (number,), answer in answers:
@@ -197,7 +200,7 @@ def _answers(
                 worker.ready, failed_starts = True, 0
                 worker.limit(None)
             elif event == "began":
-                worker.limit(timeout)
+                worker.limit(timeout if value else None)
             else:
                 call, worker.call = worker.call, None
                 worker.limit(None)

@@ -16,22 +16,23 @@ touched again.
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from istsbench.data.datasets import Dataset
 from istsbench.errors import DataError, MissingWeights, RunError, WrongUse
-from istsbench.progress import progress
+from istsbench.metrics import summarise
+from istsbench.progress import busy, progress
 from istsbench.provenance import method_hash, parameters
 from istsbench.registry import Choice
-from istsbench.runs.counting import Counted, count, write_counts
+from istsbench.runs.counting import Counted, Counting, write_counts
+from istsbench.runs.forecast import costs
 from istsbench.runs.images import Images
 from istsbench.runs.learnt import seen, trained
 from istsbench.runs.maps import check_folders, check_room
-from istsbench.runs.pool import Begin, each
 from istsbench.runs.record import (
     LOST,
     Record,
@@ -41,12 +42,14 @@ from istsbench.runs.record import (
     whole,
     write_record,
 )
-from istsbench.runs.scoring import Run, Work, contained, one_line, score_all
+from istsbench.runs.scoring import Run, Work, one_line, score_all
 from istsbench.runs.shards import Named, Shard
 from istsbench.segmenter import Segmenter, Trainable
+from istsbench.side_effects import contained
 from istsbench.threshold import check_rules
 
 DEFAULT_RULES = ("own", "half", "oracle")
+COUNTING, COUNTING_COST = "counting", 5e-7  # a piece of the progress; seconds a pixel
 
 
 @dataclass
@@ -104,7 +107,8 @@ def run(
     wanted = check_rules(list(wanted))
     if timeout is not None and not timeout > 0:  # nan is not greater either
         raise WrongUse(f"timeout is {timeout}, expected seconds above 0")
-    images = Images.load(dataset, split, limit, wanted, shard)
+    with busy(f"reading {dataset.name}", show):
+        images = Images.load(dataset, split, limit, wanted, shard)
     outcome = Outcome(out / "maps" / dataset.name if shard else out / images.tag)
     plan: list[tuple[Work, Record]] = []
     broken: list[Record] = []
@@ -137,6 +141,10 @@ def run(
     outcome.scored = sum(len(work.images) for work in todo)
     outcome.notes += _not_kept(todo, timeout, scheduler)
     check_room(out, outcome.scored * images.bytes // max(len(images.pixels), 1))
+    counting, records = None, dict[int, Record]()
+    if not shard:
+        every = dataset.subset(images.pixels)
+        counting = Counting(every, images.names, images.tuning, tuple(wanted))
     try:
         for one in broken:
             write_record(outcome.folder, one)
@@ -145,12 +153,29 @@ def run(
                 work.store.forget(*work.images)
             if work.images:
                 work.store.stamp(fresh, work.method.computes_on())
-        with progress(f"scoring {dataset.name}", outcome.scored, show) as report:
-            score_all(todo, dataset, jobs, report, timeout, _elsewhere(scheduler, out, timeout))
+        pieces = {work.title: len(work.images) for work in todo}
+        pieces[COUNTING] = 0 if shard else len(todo)
+        expected = _costs(images, list(pieces)) if show else {}
+        with progress(f"scoring {dataset.name}", pieces, show, expected) as report:
+
+            def finish(number: int, counted: Counted) -> None:
+                work, record = plan[number]
+                failed = _left_out(work, images, counted)
+                made = write_counts(outcome.folder, record, counted, work.store, failed)
+                records[number] = made
+                report(COUNTING)
+                if show:
+                    print(_row(made, counted), file=sys.stderr)
+
+            score_all(
+                todo, dataset, jobs, report, timeout, _elsewhere(scheduler, out, timeout),
+                counting, finish,
+            )  # fmt: skip
         if shard:
             _settle_shard(plan, outcome)
-        else:
-            _count_all(plan, images, wanted, jobs, outcome, show)
+        outcome.counted = len(records)
+        for number in sorted(records):
+            outcome.settle(records[number])
     except DataError as error:
         raise RunError(
             f"{error}; what is done is kept, the same command continues from there"
@@ -279,39 +304,31 @@ def _settle_shard(plan: Sequence[tuple[Work, Record]], outcome: Outcome) -> None
         outcome.settle(replace(record, images=len(work.images), failed=failed))
 
 
-def _count_all(
-    plan: Sequence[tuple[Work, Record]],
-    images: Images,
-    wanted: Sequence[str],
-    jobs: int,
-    outcome: Outcome,
-    show: bool,
-) -> None:
-    if not plan:
-        return
-    needed = images.dataset.subset(images.pixels)
-    methods = [(work.method.threshold, work.store) for work, _ in plan]
-    shared = methods, needed, images.names, images.tuning, wanted
-    counts = each(_count, shared, [work.title for work, _ in plan], jobs)
-    records: dict[int, Record] = {}
-    with closing(counts), progress(f"counting {images.dataset.name}", len(plan), show) as report:
-        for number, counted in counts:
-            work, record = plan[number]
-            there = set(counted.rows["image"])
-            there |= {name for name in images.tuning if work.store.has(name, images.pixels[name])}
-            failed = {
-                name: work.store.failure(name, pixels) or LOST
-                for name, pixels in images.pixels.items()
-                if name not in there
-            }
-            records[number] = write_counts(outcome.folder, record, counted, work.store, failed)
-            outcome.counted += 1
-            report(work.title)
-    for number in sorted(records):
-        outcome.settle(records[number])
+def _left_out(work: Work, images: Images, counted: Counted) -> dict[str, str]:
+    """The images without counts, and why."""
+    there = set(counted.rows["image"])
+    there |= {name for name in images.tuning if work.store.has(name, images.pixels[name])}
+    return {
+        name: work.store.failure(name, pixels) or LOST
+        for name, pixels in images.pixels.items()
+        if name not in there
+    }
 
 
-def _count(shared: tuple, number: int, begin: Begin) -> Counted:
-    methods, dataset, names, tuning, wanted = shared
-    own, store = methods[number]
-    return count(own, store, dataset, names, tuning, wanted)
+def _row(record: Record, counted: Counted) -> str:
+    """A row as it is said when it is ready; the table has the other scores."""
+    if record.failed:
+        return f"{record.label}: {len(record.failed)} of {record.images} images failed"
+    rule = next(iter(record.rules))
+    rows = counted.rows[counted.rows["rule"] == rule]
+    found, seconds = summarise(rows, "image"), rows["seconds"].mean()
+    scores = f"F1 {found['f1']:.3f}, IoU {found['iou']:.3f}"
+    return f"{record.label}: {scores} (rule {rule}, mean over images), {seconds:.4f} s an image"
+
+
+def _costs(images: Images, titles: Sequence[str]) -> dict[str, float]:
+    """Expected seconds of one image by method, and of counting one method."""
+    pixels, known = images.bytes / 4 / max(len(images.pixels), 1), costs()
+    names = {title: title.partition("(")[0] for title in titles}
+    found = {title: known[name].of(pixels) for title, name in names.items() if name in known}
+    return {**found, COUNTING: COUNTING_COST * images.bytes / 4}

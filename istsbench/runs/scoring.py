@@ -1,10 +1,13 @@
-"""Images to stored maps: the expensive half of a run.
+"""Images to stored maps, the expensive half of a run, and each method's maps to counts.
 
 Methods that score image by image run in `jobs` processes, one BLAS thread each, so that
 a parallel run gives the same bits as a serial one. Methods that batch (networks) run in
 this process. Only `score` is timed; a first call on a tiny image keeps compilation, weights
 and lazy imports out of the times. The seconds of a method that batches are the mean over its
 batch of up to 64 images; on a CPU torch has one thread for them, see `network`.
+
+A method is counted as soon as its last image is done, by the process that scored it or, where
+there are several, by the next that is free.
 
 Whatever goes wrong with one image is stored as its failure and the others go on, even if
 the process dies that scores it, or is ended because it takes too long. A method that loses
@@ -16,33 +19,35 @@ process: a method that kills it ends the run, and what is done is kept.
 
 from __future__ import annotations
 
-import os
 import pickle
-import sys
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Any, TextIO
+from typing import Any, Self
 
 import numpy as np
 
 from istsbench.data.datasets import Dataset
 from istsbench.data.synthetic import scene
-from istsbench.errors import DataGone
+from istsbench.errors import DataGone, RunError
 from istsbench.progress import Progress
+from istsbench.runs.counting import Counted, Counting
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.pool import Answers, Begin, Lost, in_processes
 from istsbench.segmenter import Segmenter
-from istsbench.side_effects import one_thread
+from istsbench.side_effects import contained, one_thread
+from istsbench.threshold import Threshold
 
 BATCH = 64  # images handed to `score_many` at a time
 LONGEST = 500  # characters kept of a reason
 LOSSES = 3  # images that a method may lose by death or delay before its others are left out
 
-Call = tuple[int, str, str]  # number of the method, name of the image, hash of its pixels
+# Number of the method, name of the image, hash of its pixels; to count the method, without them.
+Call = tuple[int, str | None, str | None]
+Finish = Callable[[int, Counted], None]
 Run = Callable[[Callable[..., Any], Any, Iterable[tuple]], Answers]
 
 
@@ -75,44 +80,6 @@ def checked(score: object, image: np.ndarray) -> np.ndarray:
     if low < 0:
         raise ValueError(f"score returned negative values, down to {low:.3g}")
     return stored
-
-
-@contextmanager
-def contained() -> Iterator[None]:
-    """What a method sets inside (working folder, warnings, numpy's errors) ends with it."""
-    folder = os.getcwd()
-    try:
-        with np.errstate(), warnings.catch_warnings():
-            yield
-    finally:
-        if os.getcwd() != folder:
-            os.chdir(folder)
-
-
-class _Kept:
-    """A stream that a method cannot close."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-    def close(self) -> None:
-        self.stream.flush()
-
-
-@contextmanager
-def same_environment() -> Iterator[None]:
-    """The environment variables afterwards are those of before, both streams still open."""
-    before = dict(os.environ)
-    try:
-        with redirect_stdout(_Kept(sys.stdout)), redirect_stderr(_Kept(sys.stderr)):  # type: ignore[type-var]
-            yield
-    finally:
-        if dict(os.environ) != before:
-            os.environ.clear()
-            os.environ.update(before)
 
 
 def _warm(method: Segmenter) -> None:
@@ -149,7 +116,7 @@ def _score_one(
     dataset: Dataset,
     name: str,
     pixels: str,
-    begin: Begin = lambda: None,
+    begin: Begin = lambda *_: None,
 ) -> None:
     """Score and store one sample, or store why that failed; raises `DataGone`."""
     try:
@@ -196,63 +163,125 @@ def score_all(
     report: Progress,
     timeout: float | None = None,
     elsewhere: Run | None = None,
+    counting: Counting | None = None,
+    finish: Finish = lambda number, counted: None,
 ) -> None:
     """Score everything in the plan; failures are kept in the stores.
 
     Raises `OSError` if a map cannot be written, `DataError` if the data are gone.
     `timeout` is in seconds an image, of methods that score image by image; `elsewhere` takes
-    the place of `in_processes`.
+    the place of `in_processes`. With `counting`, `finish` gets the number of each method in
+    the plan and what its maps come to, as soon as it is done.
     """
-    for work in plan:
-        if work.method.batched and work.images:
+
+    def count_here(number: int) -> None:
+        if counting is not None:
+            finish(number, counting.of(plan[number].method.threshold, plan[number].store))
+
+    for number, work in enumerate(plan):
+        if work.method.batched:
             names = list(work.images)
-            with same_environment():
+            if names:
                 _warm(work.method)
-                for first in range(0, len(names), BATCH):
-                    _score_batch(work, dataset, names[first : first + BATCH])
-                    for _ in names[first : first + BATCH]:
+            for first in range(0, len(names), BATCH):
+                _score_batch(work, dataset, names[first : first + BATCH])
+                for _ in names[first : first + BATCH]:
+                    report(work.title)
+            count_here(number)
+    single = {number: work for number, work in enumerate(plan) if not work.method.batched}
+    if elsewhere is not None:
+        _score_apart(single, dataset, elsewhere, report)
+        single = {number: replace(work, images={}) for number, work in single.items()}
+    if jobs > 1 or timeout is not None:
+        tasks = sum(len(work.images) + (counting is not None) for work in single.values())
+        run = partial(in_processes, jobs=min(jobs, tasks), timeout=timeout)
+        _score_apart(single, dataset, run, report, counting, finish)
+    else:
+        for number, work in single.items():
+            if work.images:
+                _warm(work.method)  # before the limit, which reaches loaded libraries only
+                with one_thread():
+                    for name, pixels in work.images.items():
+                        _score_one(work.method, work.store, dataset, name, pixels)
                         report(work.title)
-    single = [work for work in plan if not work.method.batched and work.images]
-    if jobs > 1 or timeout is not None or elsewhere is not None:
-        workers = min(jobs, sum(len(work.images) for work in single))
-        run = elsewhere or partial(in_processes, jobs=workers, timeout=timeout)
-        _score_apart(single, dataset, run, report)
+            count_here(number)
+
+
+class _Calls:
+    """Calls that processes take one by one; more may be put in front meanwhile."""
+
+    def __init__(self, wanted: Callable[[Call], bool]) -> None:
+        self.waiting: deque[Call] = deque()
+        self.wanted = wanted
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Call:
+        while self.waiting:
+            call = self.waiting.popleft()
+            if self.wanted(call):
+                return call
+        raise StopIteration
+
+
+def _score_apart(
+    plan: Mapping[int, Work],
+    dataset: Dataset,
+    run: Run,
+    report: Progress,
+    counting: Counting | None = None,
+    finish: Finish = lambda number, counted: None,
+) -> None:
+    """Score, and count where `counting` says on what, in other processes, which may die."""
+    packed = {number: _packed(work, report) for number, work in plan.items()}
+    left = {n: len(work.images) if packed[n] is not None else 0 for n, work in plan.items()}
+    lost = dict.fromkeys(plan, 0)
+
+    def wanted(call: Call) -> bool:
+        number, name, _ = call
+        if name is not None and lost[number] >= LOSSES:
+            done(number)
+            return False
+        return True
+
+    def done(number: int) -> None:
+        report(plan[number].title)
+        left[number] -= 1
+        if not left[number] and counting is not None:
+            calls.waiting.appendleft((number, None, None))
+
+    calls = _Calls(wanted)
+    for number, work in plan.items():
+        if left[number]:
+            calls.waiting.extend((number, *image) for image in work.images.items())
+        elif counting is not None:
+            calls.waiting.append((number, None, None))
+    if not calls.waiting:
         return
-    for work in single:
-        with same_environment():
-            _warm(work.method)  # before the limit, which reaches loaded libraries only
-            with one_thread():
-                for name, pixels in work.images.items():
-                    _score_one(work.method, work.store, dataset, name, pixels)
-                    report(work.title)
-
-
-def _score_apart(plan: Sequence[Work], dataset: Dataset, run: Run, report: Progress) -> None:
-    """Score in other processes, which may die."""
-    packed = [_packed(work, report) for work in plan]
-    lost = [0] * len(plan)
-
-    def calls() -> Iterator[Call]:
-        for number, work in enumerate(plan):
-            if packed[number] is None:
-                continue
-            for name, pixels in work.images.items():
-                if lost[number] < LOSSES:
-                    yield number, name, pixels
-                else:
-                    report(work.title)
-
-    needed = dataset.subset({name: pixels for work in plan for name, pixels in work.images.items()})
-    shared = _Shared(needed, tuple(packed), tuple(work.store for work in plan))
-    if not any(packed):
-        return
-    with closing(run(_in_worker, shared, calls())) as answers:
+    needed = {name: pixels for work in plan.values() for name, pixels in work.images.items()}
+    shared = _Shared(
+        dataset.subset(needed) if counting is None else counting.dataset,
+        packed,
+        {number: work.store for number, work in plan.items()},
+        {number: work.method.threshold for number, work in plan.items()},
+        counting,
+    )
+    with closing(run(_in_worker, shared, calls)) as answers:
         for (number, name, pixels), answer in answers:
             work = plan[number]
-            if isinstance(answer, Lost):
-                lost[number] += 1
-                work.store.fail(name, pixels, answer.reason)
-            report(work.title)
+            if name is not None:
+                if isinstance(answer, Lost):
+                    lost[number] += 1
+                    work.store.fail(name, pixels, answer.reason)
+                done(number)
+            elif isinstance(answer, Lost):
+                raise RunError(
+                    f"the process died that counted {work.title} (out of memory?); "
+                    "what is done is kept, try fewer --jobs"
+                )
+            else:
+                finish(number, answer)
 
 
 def _packed(work: Work, report: Progress) -> bytes | None:
@@ -274,8 +303,10 @@ class _Shared:
     """What each process needs of the plan."""
 
     dataset: Dataset
-    methods: tuple[bytes | None, ...]
-    stores: tuple[MapStore, ...]
+    methods: Mapping[int, bytes | None]
+    stores: Mapping[int, MapStore]
+    owns: Mapping[int, Threshold]
+    counting: Counting | None
 
     def look(self) -> None:
         """Raise `DataError` if the data cannot be read here."""
@@ -290,11 +321,20 @@ def _unpacked(packed: bytes) -> Segmenter:
     return method
 
 
-def _in_worker(shared: _Shared, number: int, name: str, pixels: str, begin: Begin) -> None:
+def _in_worker(
+    shared: _Shared, number: int, name: str | None, pixels: str, begin: Begin
+) -> Counted | None:
+    """Score and store one image; without a name, count the method."""
     packed, store = shared.methods[number], shared.stores[number]
+    if name is None:
+        begin(False)
+        assert shared.counting is not None
+        return shared.counting.of(shared.owns[number], store)
+    assert packed is not None
     try:
         method = _unpacked(packed)
     except Exception as error:
         store.fail(name, pixels, one_line(f"{type(error).__name__}: {error}"))
-        return
+        return None
     _score_one(method, store, shared.dataset, name, pixels, begin)
+    return None
