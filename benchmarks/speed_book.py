@@ -16,16 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from istsbench import registry
-from istsbench.figures.style import (
-    WIDTH,
-    foot,
-    group_order,
-    group_title,
-    house_style,
-    looks,
-)
+from istsbench.figures.style import WIDTH, foot, house_style, registered_looks
 from istsbench.figures.writing import write_figure
 from istsbench.files import write_atomic
+from istsbench.registry import group_named, group_order
 from istsbench.runs import forecast as plan
 from istsbench.segmenter import Card
 
@@ -74,11 +68,11 @@ def sizes_figure(
     drawn = sizes[sizes["cpu"].notna() & sizes["method"].isin(cards)]
     names = sorted(drawn["method"].unique())
     groups = sorted({cards[name].group for name in names}, key=group_order)
-    styles = looks({name: vars(cards[name]) for name in names})
+    styles = registered_looks()
     figure = Figure(figsize=(WIDTH, WIDTH * 0.9), layout="constrained")
     axes = figure.subplots(2, len(groups), sharex=True, sharey="row", squeeze=False)
     for (upper, lower), group in zip(axes.T, groups, strict=True):
-        upper.set_title(group_title(group))
+        upper.set_title(group_named(group).title)
         for name in [name for name in names if cards[name].group == group]:
             part, look = drawn[drawn["method"] == name].sort_values("side"), styles[name]
             fitted = [costs[name].of(side**2) for side in part["side"]]

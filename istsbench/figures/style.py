@@ -134,6 +134,17 @@ def looks(records: Mapping[str, Record]) -> dict[str, Look]:
     return found
 
 
+def registered_looks() -> dict[str, Look]:
+    """Name -> look of each method in the registry."""
+    known = registry.cards()
+    found = {}
+    for name, place in _places().items():
+        card = known[name]
+        assert isinstance(card, Card)
+        found[name] = Look(plain(card.label), *_drawn(card.group, place))
+    return found
+
+
 def label_of(record: Record) -> str:
     """The name of a method as figures print it."""
     return plain(record.label + row_signs(record))
