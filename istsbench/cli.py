@@ -234,8 +234,7 @@ def _present(
     with busy(f"drawing figures of {folder.name}"):
         drawn = refresh(Request(results, dataset, rule, reduction))
     paths += drawn.paths
-    for figure, reason in drawn.left_out.items():
-        say(f"left out: {figure}: {reason}")
+    _say_of_figures(drawn)
     console(results, rule, reduction)
     kinds = sorted({path.parent for path in paths})
     print("written: " + ", ".join(f"{kind}/" for kind in kinds))
@@ -309,10 +308,7 @@ def plot(
     request = Request(results, results.scored(opened), rule.value, reduction.value, shown, some)
     done = draw_asked(name, request, against.value, to)
     print("written: " + ", ".join(map(str, done.paths)))
-    for note in done.notes:
-        say(f"note: {note}")
-    for figure, reason in done.left_out.items():
-        say(f"left out: {figure}: {reason}")
+    _say_of_figures(done)
 
 
 @app.command(epilog="Example: `istsbench score --pred my_masks --dataset nuaa --label Mine`")
@@ -360,11 +356,20 @@ def report(
 
     for name in split_names(dataset):
         opened = open_dataset(name) if name.startswith(FOLDER) else None
-        path = write_report(
+        done = write_report(
             results_folder(out, name), data_root, rule.value, reduction.value, dataset=opened,
             empty=empty.value,
         )  # fmt: skip
-        print(f"written: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+        print(f"written: {done.paths[0]} ({done.paths[0].stat().st_size / 1e6:.1f} MB)")
+        _say_of_figures(done)
+
+
+def _say_of_figures(done: Any) -> None:
+    """What figures lack, and which were left out."""
+    for note in done.notes:
+        say(f"note: {note}")
+    for figure, reason in done.left_out.items():
+        say(f"left out: {figure}: {reason}")
 
 
 @app.command(epilog='Example: `istsbench export mine.zip --dataset nuaa --methods "mpcm,ipi"`')

@@ -185,3 +185,21 @@ def test_a_label_is_printed_letter_by_letter(made, tmp_path):
     (legend,) = figure.legends
     assert len(legend.get_texts()) == 2
     assert plain("a $x$") == r"a \$x\$" and label_of(results.records["maxmean"]) == "Max-Mean"
+
+
+def test_how_empty_images_count_has_its_own_name(out):
+    results = Results.load(out / TAG, empty="exclude")
+    data = open_dataset("synthetic")
+    assert Request(results, data).name("bars") == "bars-own-image"  # each image has a target
+    first = results.counts["tophat"]["image"].iloc[0]
+    for spec, counts in results.counts.items():
+        targets = counts["targets"].where(counts["image"] != first, 0)
+        results.counts[spec] = counts.assign(targets=targets, fn=0, tp=0)
+    request = Request(results, data)
+    assert request.name("bars") == "bars-own-image-empty-exclude" and request.name("roc") == "roc"
+    write_figure(Figure((1, 1)), out / TAG / "figures", request.name("bars"))
+    shown = drawn(results, "own", "image", "png")
+    stems = [path.stem for path in (*shown.current, *shown.old)]
+    assert "bars-own-image-empty-exclude" in stems and "bars-own-image" not in stems
+    usual, old = current(out)
+    assert "bars-own-image" in usual and "bars-own-image-empty-exclude" not in usual + old

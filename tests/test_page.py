@@ -25,6 +25,10 @@ METHODS = ["Top-Hat", "Max-Mean", "ADMD"]
 HOSTILE = '</script><script>window.hacked=1</script><img src=x onerror="window.hacked=2">{{ 7*7 }}'
 
 
+def page_of(*given):
+    return write_report(*given).paths[0]
+
+
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
@@ -45,7 +49,7 @@ def figures():
 
 @pytest.fixture(scope="module")
 def page(out, figures):
-    return write_report(out / TAG).read_text("utf-8")
+    return page_of(out / TAG).read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +143,7 @@ def test_the_page_loads_nothing_and_is_the_same_each_time(page, out):
     outside = {s for s in sources if not s.startswith(("#", "data:image/"))}
     assert outside and all(s.startswith("https://doi.org/10.") for s in outside)
     assert not re.findall(r"url\(|@import|\bstyle=|\son\w+=", page)
-    assert write_report(out / TAG).read_text("utf-8") == page
+    assert page_of(out / TAG).read_text("utf-8") == page
 
 
 def test_figures_are_drawn_and_embedded_once(page, figures):
@@ -162,7 +166,7 @@ def test_figures_of_another_choice_or_other_results_are_left_out(out, page, tmp_
     figures = tmp_path / TAG / "figures"
     for name in ("bars-half-pooled", "grid-half", "grid-own-test_9", "mine"):
         shutil.copy(figures / "grid-own.png", figures / f"{name}.png")
-    text = write_report(tmp_path / TAG).read_text("utf-8")
+    text = page_of(tmp_path / TAG).read_text("utf-8")
     found = re.findall(r'<figure id="f-([^"]+)"', text)
     assert found == ["mine", "roc", "roc-log", "grid-own"]
     assert "drawn from other results and could not be drawn again: grid-own-test_9." in text
@@ -188,7 +192,7 @@ def test_without_the_data_the_page_says_so(out, page, tmp_path):
     shutil.copytree(out / TAG, tmp_path / TAG)
     for file in (tmp_path / TAG).glob("*.json"):
         write_record(file.parent, replace(read_record(file), dataset="nuaa", data_hash="0" * 16))
-    text = write_report(tmp_path / TAG, tmp_path).read_text("utf-8")
+    text = page_of(tmp_path / TAG, tmp_path).read_text("utf-8")
     assert "not at hand: NUAA-SIRST is not here" in text and "<image" not in text
 
 
@@ -196,7 +200,7 @@ def test_other_images_than_those_counted_are_not_shown(out, page, tmp_path):
     shutil.copytree(out / TAG, tmp_path / TAG)
     for file in (tmp_path / TAG).glob("*.json"):
         write_record(file.parent, replace(read_record(file), data_hash="0" * 16))
-    text = write_report(tmp_path / TAG).read_text("utf-8")
+    text = page_of(tmp_path / TAG).read_text("utf-8")
     assert "other images than those counted" in text and "<image" not in text
 
 
@@ -215,18 +219,24 @@ def test_what_failed_is_told(out, page, tmp_path):
     sha = hashlib.sha256(rest.encode()).hexdigest()
     failed = replace(read_record(folder / "admd.json"), failed={name: "out of luck"}, csv=sha)
     write_record(folder, failed)
-    text = write_report(folder).read_text("utf-8")
+    text = page_of(folder).read_text("utf-8")
     assert 'class="warning">it was not there' in text
     assert 'class="warning">1 of 4 images failed: out of luck' in text
     row = re.search(r'<tr><th scope="row" class="name" data-value="ADMD">.*?</tr>', text, re.S)
     assert re.findall(r'<td class="own" data-value="([^"]*)"', row.group())[:9] == [""] * 9
 
 
-def test_the_command_names_the_file(out, page):
+def test_the_command_names_the_file_and_what_is_left_out(out, page, tmp_path):
     from typer.testing import CliRunner
 
     answer = CliRunner().invoke(app, ["report", "--dataset", TAG, "--out", str(out)])
     assert answer.exit_code == 0 and f"{TAG}/report.html" in answer.output
+    assert "left out" not in answer.stderr
+    shutil.copytree(out / TAG, tmp_path / TAG)  # without maps
+    (tmp_path / TAG / "figures" / "grid-own.png").unlink()
+    answer = CliRunner().invoke(app, ["report", "--dataset", TAG, "--out", str(tmp_path)])
+    assert answer.exit_code == 0 and "left out: grid: " in answer.stderr
+    assert "--maps" in answer.stderr
     answer = CliRunner().invoke(app, ["report", "--dataset", TAG, "--rule", "oracle",
                                       "--out", str(out)])  # fmt: skip
     assert answer.exit_code == 1
@@ -321,7 +331,7 @@ def test_names_from_strangers_stay_names(out, figures, tmp_path, chromium):
     record = replace(read_record(folder / "admd.json"), **hostile, **texts, notes=(HOSTILE,))
     write_record(folder, record)
     shutil.rmtree(folder / "figures", ignore_errors=True)
-    file = write_report(folder)
+    file = page_of(folder)
     chromium.errors.clear()
     chromium.open(file)
     assert chromium.run("window.hacked") is None

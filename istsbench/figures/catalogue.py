@@ -44,6 +44,8 @@ class Request:
         for field in FIGURES[figure].uses:
             value = getattr(self, field)
             parts += [value] if isinstance(value, str) else value
+        if parts[1:] and self.results.empty_choice:
+            parts += ["empty", self.results.empty_choice]
         if self.chosen:
             specs = "\n".join(sorted(self.results.records))
             parts += ["of", hashlib.sha256(specs.encode()).hexdigest()[:6]]

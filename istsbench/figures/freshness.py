@@ -7,6 +7,7 @@ from pathlib import Path
 
 from istsbench.figures.catalogue import FIGURES
 from istsbench.figures.writing import DrawnFrom, base_name, source_hash
+from istsbench.metrics import EMPTY
 from istsbench.results.results import Results
 
 STUDIES = ("sensitivity",)  # figures that commands of their own draw
@@ -31,7 +32,7 @@ def drawn(results: Results, rule: str, reduction: str, ending: str) -> FigureFil
     old: list[Path] = []
     for path in (results.folder / "figures").glob(f"*.{ending}"):
         name, origin = kind(path.stem), DrawnFrom.read(path)
-        if not _shows(path.stem, rule, reduction) or (origin and origin.chosen):
+        if not _shows(path.stem, rule, reduction, results) or (origin and origin.chosen):
             continue
         fresh = origin is not None and origin.hash == source_hash(results, path.stem)
         (current if fresh or not name else old).append(path)
@@ -46,10 +47,18 @@ def kind(stem: str) -> str:
     return max(found, key=len, default="")
 
 
-def _shows(stem: str, rule: str, reduction: str) -> bool:
+def _shows(stem: str, rule: str, reduction: str, results: Results) -> bool:
     name = kind(stem)
     uses = FIGURES[name].uses if name in FIGURES else ()
+    if not uses:
+        return True
     given = {"rule": rule, "reduction": reduction}
-    wanted = "-".join([name, *(given[field] for field in uses if field in given)])
+    start = "-".join([name, *(given[field] for field in uses if field in given)])
+    end = f"-empty-{results.empty_choice}" if results.empty_choice else ""
     plain = base_name(stem)
-    return not uses or plain == wanted or ("images" in uses and plain.startswith(f"{wanted}-"))
+    if not end and plain.endswith(tuple(f"-empty-{choice}" for choice in EMPTY)):
+        return False
+    between = plain.removeprefix(start).removesuffix(end)
+    return f"{start}{between}{end}" == plain and (
+        not between or ("images" in uses and between.startswith("-"))
+    )

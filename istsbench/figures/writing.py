@@ -78,19 +78,16 @@ class DrawnFrom:
 def source_hash(results: Results, name: str) -> str:
     """Sixteen digits of what the figure NAME depends on.
 
-    That is its name, which tells rule, reduction and images; the records of all methods that
-    were counted, which hold the hashes of counts, curves, images and code; what the paper
-    prints; and `FORMAT`.
+    That is its name, which tells rule, reduction, images and how those without a target count;
+    the records of all methods that were counted, which hold the hashes of counts, curves, images
+    and code; what the paper prints; and `FORMAT`.
     """
     counted = {
         spec: {key: value for key, value in as_json(results.records[spec]).items() if value}
         for spec in results.counts
     }
     printed = paper_scores(results.any_record.dataset).to_csv()
-    parts = [FORMAT, base_name(name), counted, printed]
-    if results.without_target and results.empty != "zero":
-        parts.append(results.empty)  # how they count changes every mean over images
-    text = json.dumps(parts, sort_keys=True)
+    text = json.dumps([FORMAT, base_name(name), counted, printed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

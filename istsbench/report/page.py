@@ -13,6 +13,7 @@ import dataclasses
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from PIL import Image
 from istsbench import __version__
 from istsbench.data.datasets import Dataset, open_dataset
 from istsbench.errors import DataError, UnknownName
-from istsbench.figures.catalogue import FIGURES, Request, refresh
+from istsbench.figures.catalogue import FIGURES, Request, Written, refresh
 from istsbench.figures.freshness import drawn, kind
 from istsbench.files import write_atomic
 from istsbench.metrics import REDUCTIONS
@@ -82,8 +83,9 @@ def write_report(
     *,
     dataset: Dataset | None = None,
     empty: str = "zero",
-) -> Path:
-    """Write FOLDER/report.html from a results folder OUT/TAG; returns its path.
+) -> Written:
+    """Write FOLDER/report.html from a results folder OUT/TAG; its path is the first in the answer,
+    which also says what there is to say of the figures.
 
     Figures that are missing or old are drawn; what is old still is left out, and the page
     names it. `dataset` is looked for by its name if it is not given. Without it, or
@@ -94,11 +96,12 @@ def write_report(
     """
     results = Results.load(folder, empty=empty)
     dataset, problem = _open(results, data_root, dataset)
+    done = Written([], {}, [])
     if dataset is not None:
-        refresh(Request(results, dataset, rule, reduction), FIGURES)
+        done = refresh(Request(results, dataset, rule, reduction), FIGURES)
     path = folder / "report.html"
     write_atomic(path, render(results, dataset, problem, rule, reduction).encode())
-    return path
+    return replace(done, paths=[path, *done.paths])
 
 
 def _open(

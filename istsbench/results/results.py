@@ -88,6 +88,11 @@ class Results:
         return max((int(without_target(frame).sum()) for frame in images), default=0)
 
     @property
+    def empty_choice(self) -> str:
+        """How images without a target count, where that is not as usual and matters; else ""."""
+        return self.empty if self.empty != "zero" and self.without_target else ""
+
+    @property
     def rules(self) -> list[str]:
         """The rules that every method here was counted under."""
         common = [{*record.wanted} for record in self.records.values() if record.wanted]

@@ -131,6 +131,7 @@ class Sensitivity:
         """Of its files: another score, or fewer sizes, never take the place of the usual ones."""
         parts = [] if self.score == "iou" else [self.score]
         parts += [] if set(self.sizes) == set(SIZES) else self.sizes
+        parts += ["empty", self.results.empty_choice] if self.results.empty_choice else []
         return "-".join(["sensitivity", *parts])
 
     def wide(self, column: str) -> pd.DataFrame:
