@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from typer.testing import CliRunner
 
+from istsbench.cli import app
 from istsbench.data.datasets import open_dataset
 from istsbench.data.manifest import published_lists
 from istsbench.data.verify import verify
 from istsbench.errors import DataError, ProtocolMix, UnknownName, WrongUse
 from istsbench.metrics import image_ratios, pixel_counts, ratios
+from istsbench.networks.patches import Memory
 from istsbench.registry import choose, create
 from istsbench.results.manifest import gather
 from istsbench.results.predictions import submit
@@ -627,3 +630,39 @@ def test_a_picture_that_is_to_be_turned_is_refused(tmp_path, kind):
 def test_a_name_in_capitals_is_answered_with_the_right_one(name, tmp_path):
     with pytest.raises(UnknownName, match=f"unknown data set '{name}'; did you mean nuaa"):
         open_dataset(name, tmp_path)
+
+
+# ------------------------------------------------------------------ a depth through all commands
+
+
+def test_a_depth_goes_through_every_command(toys, tmp_path):
+    root, out = put(tmp_path / "deep", deep(7400, 700)), tmp_path / "out"
+    tag, data = "folder-deep-depth-7000-8500", ["--dataset", f"folder:{root}"]
+
+    def call(*words):
+        done = CliRunner().invoke(app, [*map(str, words)])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    say = "deep images: levels 7000:8500 to 0..255"
+    depth = ["--depth", "7000:8500"]
+    assert say in call("run", *data, "--methods", "toy,tophat", *depth, "--out", out)
+    assert say in call("score", *data, "--pred", root / "masks", *depth, "--out", out)
+    assert say in call("table", "VI", "--dataset", tag, "--out", out)
+    call("plot", "grid", *data, "--tag", tag, "--out", out)  # shows images: needs the same pixels
+    call("sensitivity", *data, "--tag", tag, "--out", out)
+    again = call("run", "--protocol", out / tag / "protocol.toml", *data, "--out", tmp_path / "re")
+    assert "2 of 2 methods equal bit for bit" in again
+    call("export", tmp_path / "p.zip", "--dataset", tag, "--out", out)
+    told = call("import", tmp_path / "p.zip", *data, "--out", tmp_path / "theirs")
+    assert "were made again from the masks and agree" in told
+    assert (tmp_path / "theirs" / tag / "toy.json").is_file()
+    call("bundle", "--dataset", tag, "--to", tmp_path / "paper", "--out", out)
+    assert "levels 7000:8500 to 0..255" in (tmp_path / "paper" / "protocol.md").read_text()
+
+
+def test_networks_learn_from_all_levels(tmp_path):
+    levels = np.arange(96 * 128, dtype=np.uint16).reshape(96, 128)
+    data = opened(put(tmp_path, lambda _: levels))
+    memory = Memory.of(data, ["a0"])
+    assert len(np.unique(memory.images[0])) == levels.size

@@ -191,6 +191,29 @@ def test_scores_of_no_known_scale_are_refused_before_any_is_counted(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_the_colours_of_a_map_are_no_scores(dataset, pred, tmp_path, depth):
+    def coloured(mask, path):  # as a heat map is saved
+        full = np.iinfo(depth).max
+        cv2.imwrite(f"{path}.png", np.dstack([full * ~mask, 0 * mask, full * mask]).astype(depth))
+
+    with pytest.raises(DataError, match="test_0.png: a coloured picture .* expected grey levels"):
+        submit(written(pred, coloured), dataset, tmp_path / "out")
+
+
+def test_grey_kept_as_colour_is_read(dataset, pred, tmp_path):
+    def grey(mask, path):
+        cv2.imwrite(f"{path}.png", np.dstack([mask * np.uint8(255)] * 3))
+
+    folder, _ = submit(written(pred, grey), dataset, tmp_path / "out")
+    assert Results.load(folder).summary("own", "image").loc[0, "f1"] == 1
+
+
+def test_the_images_themselves_are_no_predictions(dataset, toy_folder, tmp_path):
+    with pytest.raises(DataError, match="these are the images of folder-toyset, not predictions"):
+        submit(toy_folder / "images", dataset, tmp_path / "out")
+
+
 def test_types_that_differ_are_refused(dataset, pred, tmp_path):
     np.save(pred / "test_0.npy", np.zeros((24, 32)))
     (pred / "test_0.png").unlink()

@@ -416,7 +416,7 @@ def open_dataset(name: str, data_root: Path | None = None, depth: str = OWN) -> 
     if name == "synthetic":
         from istsbench.data.synthetic import synthetic
 
-        return synthetic()
+        return replace(synthetic(), depth=Depth.read(depth))
     root = locate(name, data_root)
     found = _folder(root) if name.startswith(FOLDER) else SOURCES[name].read(root)
     return replace(found, depth=Depth.read(depth))

@@ -39,6 +39,7 @@ class Picture:
     full: tuple[float, float] | None  # black and white of that type; None for floats
     stored: np.ndarray | None = None  # of a palette picture: its indexes, uint8 (H, W)
     alpha: np.ndarray | None = None  # uint8 or deeper (H, W), if the file has one that varies
+    coloured: bool = False  # whether red, green and blue differ anywhere
 
     @property
     def deep(self) -> bool:
@@ -135,9 +136,11 @@ def _plain(data: bytes, what: str | Path) -> Picture:
             stored = np.array(picture)
             picture = picture.convert("RGBA")
         alpha = np.array(picture.getchannel("A")) if picture.mode in _ALPHA else None
+        coloured = False
         if picture.mode not in ("L", "1"):
             picture = picture.convert("RGB")
-        return Picture(np.array(picture.convert("L")), mode, (0, 255), stored, alpha)
+            coloured = _differ(*picture.split())
+        return Picture(np.array(picture.convert("L")), mode, (0, 255), stored, alpha, coloured)
 
 
 def _deep(data: bytes, what: str | Path) -> Picture | None:
@@ -178,8 +181,14 @@ def _joined(
     if not colour:
         return Picture(planes[..., 0], kind, full, alpha=alpha)
     red, green, blue = (planes[..., place] for place in range(3))
-    if np.array_equal(red, green) and np.array_equal(red, blue):
+    coloured = _differ(red, green, blue)
+    if not coloured:
         grey = red  # as it is: the weights' sum is 1 but for the last digit
     else:
         grey = planes[..., :3].astype(np.float64) @ np.array(LUMA)
-    return Picture(grey, f"RGB {kind}", full, alpha=alpha)
+    return Picture(grey, f"RGB {kind}", full, alpha=alpha, coloured=coloured)
+
+
+def _differ(red: object, green: object, blue: object) -> bool:
+    first = np.asarray(red)
+    return not all(np.array_equal(first, np.asarray(other)) for other in (green, blue))

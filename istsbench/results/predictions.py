@@ -54,8 +54,10 @@ def submit(
     paths = _paths(folder, dataset, images.names)
     digest = hashlib.sha256()
     levels = {}
+    images_themselves = True
     for name, path in paths.items():
-        values, shape = _read(path), dataset.load(name).mask.shape
+        values, sample = _read(path), dataset.load(name)
+        shape = sample.mask.shape
         if values.shape != shape:
             found = size_text(values) if values.ndim == 2 else f"an array of shape {values.shape}"
             raise DataError(
@@ -63,6 +65,9 @@ def submit(
             )
         digest.update(name.encode() + values.tobytes())
         levels[name] = values
+        images_themselves &= np.array_equal(values, sample.image)
+    if images_themselves and any(values.any() for values in levels.values()):
+        raise DataError(f"{folder}: these are the images of {dataset.name}, not predictions")
     scale, note = _scale(levels, paths)
     spec = f"submitted({label})"
     record = Record(
@@ -138,6 +143,11 @@ def _read(path: Path) -> np.ndarray:
             raise DataError(
                 f"{path}: it has an alpha channel that varies (mode {picture.mode}); expected "
                 "grey levels alone"
+            )
+        if picture.coloured:
+            raise DataError(
+                f"{path}: a coloured picture (mode {picture.mode}); expected grey levels, not the "
+                "colours of a map of them"
             )
         return picture.pixels
     try:
