@@ -464,6 +464,17 @@ def test_pictures_in_a_folder_below_are_not_left_out_in_silence(tmp_path, folder
         opened(root)
 
 
+@pytest.mark.parametrize("kind", ["gif", "PGM", "npy", "fits", "webp"])
+@pytest.mark.parametrize("folder", ["images", "masks"])
+def test_pictures_of_a_kind_that_is_not_read_are_not_left_out_in_silence(tmp_path, folder, kind):
+    root = put(tmp_path / "MyCopy")
+    for one in ("images", "masks"):
+        (root / one / "a2.png").unlink()
+    (root / folder / f"a2.{kind}").write_bytes(b"anything")
+    with pytest.raises(DataError, match=f"a2.{kind}: files of this kind are not read"):
+        opened(root)
+
+
 def test_two_lists_that_differ_by_capitals_are_refused(tmp_path):
     with pytest.raises(DataError, match="a second list of test"):
         opened(listed(put(tmp_path / "MyCopy"), {"test.txt": "a0", "TEST.txt": "a1"}))
@@ -599,6 +610,14 @@ def test_a_false_alarm_where_nothing_is_counts_under_each_choice(bare, tmp_path)
         line = Results.load(folder, empty=empty).summary("own", "image").loc[0]
         assert line["f1"] == f1
         assert line["fa"] == pytest.approx(1 / (4 * 96 * 128))
+
+
+def test_where_no_image_has_a_target_none_can_be_excluded(tmp_path):
+    root = put(tmp_path / "bare", targets=())
+    folder, _ = submit(root / "masks", opened(root), tmp_path / "out")
+    with pytest.raises(DataError, match="none of the 3 images has a target: --empty exclude"):
+        Results.load(folder, empty="exclude")
+    assert Results.load(folder, empty="one").summary("own", "image").loc[0, "f1"] == 1
 
 
 def test_image_ratios_change_nothing_where_every_image_has_a_target(tmp_path):

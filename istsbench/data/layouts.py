@@ -21,6 +21,11 @@ MASKS = ("masks", "mask", "irstd1k_label")
 _LIST = re.compile(r"(trainvaltest|trainval|train|val|test)(?:[_-](.+))?")
 
 SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
+UNREAD = (
+    ".gif", ".webp", ".jp2", ".j2k", ".jxl", ".avif", ".heic", ".pgm", ".ppm", ".pnm", ".pbm", ".tga",
+    ".fits", ".fit", ".fts", ".npy", ".npz", ".mat", ".raw", ".dng", ".exr", ".hdr", ".sr", ".ras",
+)  # fmt: skip
+"""What may hold a picture as well; a set that is half of these must not shrink in silence."""
 NUST_DAMAGED = (
     239, 245, 260, 264, 2543, 2553, 2561, 2808, 2817, 2819, 3503, 3504, 3947, 3949, 3962, 7389,
     7395, 8094, 8105, 8112, 8757, 8772,
@@ -41,7 +46,14 @@ def pictures(folder: Path) -> dict[str, Path]:
                 f"{folder.parent.name}/test/{folder.name}/"
             )
         # A name with a leading dot is a trace of a file manager, not a picture.
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+        if path.name.startswith("."):
+            continue
+        if path.suffix.lower() in UNREAD:
+            raise DataError(
+                f"{path}: files of this kind are not read, and would be left out; save it as PNG "
+                "or TIFF"
+            )
+        if path.suffix.lower() not in SUFFIXES:
             continue
         if path.stem in found:
             raise DataError(f"{path}: a second picture called {path.stem} ({found[path.stem]})")

@@ -71,7 +71,13 @@ class Results:
                         f"{folder}: {spec} has {key} {one!r} and {first.method} has {other!r}; "
                         "rerun the older one before they share a table"
                     )
-        return cls(folder, records, counts, empty)
+        results = cls(folder, records, counts, empty)
+        if empty == "exclude" and 0 < first.images <= results.without_target:
+            raise DataError(
+                f"{folder}: none of the {first.images} images has a target: --empty exclude leaves "
+                "none to score"
+            )
+        return results
 
     def scored(self, dataset: Dataset) -> Dataset:
         """The data set with its images as they were scored here: of the same depth."""
