@@ -22,7 +22,7 @@ import pandas as pd
 import typer
 
 from istsbench.data.datasets import Dataset, open_dataset
-from istsbench.networks.history import scores
+from istsbench.networks.history import epoch_scores
 from istsbench.networks.training import LAST, train
 from istsbench.registry import create
 from istsbench.tables.published import PAPER_SETS, paper_scores, paper_table
@@ -58,7 +58,7 @@ def variant(
         return None
     samples = [data.load(name) for name in data.names("test")]
     outputs = trained.score_outputs(sample.image for sample in samples)
-    return scores(outputs, (sample.mask for sample in samples))
+    return epoch_scores(outputs, (sample.mask for sample in samples))
 
 
 def printed(table: str, dataset: str) -> dict[str, dict[str, float]]:

@@ -120,7 +120,7 @@ def main(
     costs: Annotated[Path, typer.Option(help="the cost model to write")] = COSTS,
 ) -> None:
     measured = pd.read_csv(sizes)
-    known = {cost.method: cost for cost in plan.fit(measured)}
+    known = {cost.method: cost for cost in plan.fit_costs(measured)}
     if not known:
         raise SystemExit(f"{sizes} holds no time")
     write_atomic(costs, plan.as_csv(known.values()).encode())

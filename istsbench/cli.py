@@ -15,7 +15,7 @@ from istsbench import __version__
 from istsbench.commands.data import data
 from istsbench.commands.errors import handle_errors, say, show_traceback
 from istsbench.commands.merge import merging
-from istsbench.commands.options import Datasets, Depth, Empty, EmptyOption, OneDataset, Tags
+from istsbench.commands.options import Datasets, DepthOption, Empty, EmptyOption, OneDataset, Tags
 from istsbench.commands.paper import Out, Reduction, Rule, paper
 from istsbench.commands.plugin import plugin
 from istsbench.commands.results import results
@@ -120,7 +120,7 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(help="tcp://HOST:PORT of a Dask cluster that scores.")
     ] = None,
-    depth: Depth = "image",
+    depth: DepthOption = "image",
     empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: DataRoot = None,
@@ -212,7 +212,7 @@ def _present(
     """
     from istsbench.data.depth import OWN
     from istsbench.errors import DataError, ProtocolMix
-    from istsbench.results.manifest import write_recipe
+    from istsbench.results.manifest import write_manifest
     from istsbench.results.results import Results
     from istsbench.tables.table_vi import console, table_vi
 
@@ -227,7 +227,7 @@ def _present(
     if str(dataset.depth) != OWN and not results.any_record.depth:
         say(f"note: no image of {dataset.name} is deeper than 8 bit: --depth changes nothing")
     paths = table.write(folder)
-    write_recipe(results)
+    write_manifest(results)
     from istsbench.figures.catalogue import Request, refresh
     from istsbench.progress import busy
 
@@ -242,9 +242,9 @@ def _present(
 
 
 def _write_together(out: Path, sets: list[Any], reduction: str) -> None:
-    from istsbench.tables.together import write_together
+    from istsbench.tables.together import write_joint_table
 
-    print("written: " + ", ".join(map(str, write_together(sets, out, "own", reduction))))
+    print("written: " + ", ".join(map(str, write_joint_table(sets, out, "own", reduction))))
 
 
 @app.command("list", epilog="Example: `istsbench list methods`")
@@ -320,7 +320,7 @@ def score(
     dataset: OneDataset,
     label: Annotated[str, typer.Option(help="Name of the row.")] = "submitted",
     split: Split = "test",
-    depth: Depth = "image",
+    depth: DepthOption = "image",
     empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: DataRoot = None,

@@ -25,7 +25,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-LARGEST = 2**18  # bytes, more than a compiled function takes; every process tries them
+CACHE_BYTES = 2**18  # bytes, more than a compiled function takes; every process tries them
 
 
 def njit(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
@@ -82,7 +82,7 @@ def _has_room(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(LARGEST))
+            file.write(bytes(CACHE_BYTES))
     except OSError:
         return False
     return True

@@ -82,10 +82,10 @@ def info(name: str) -> type[Segmenter]:
     """
     if name not in _entries():
         raise UnknownName("method", name, names())
-    return load(_entry(name))
+    return load_class(_entry(name))
 
 
-def load(entry: EntryPoint) -> type[Segmenter]:
+def load_class(entry: EntryPoint) -> type[Segmenter]:
     """The class that an entry point names; raises `BrokenMethod` with the cause."""
     what = f"method {entry.name!r} ({entry.value})"
     try:

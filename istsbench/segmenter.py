@@ -35,7 +35,7 @@ Image = np.ndarray  # in a method: float64 (H, W), C order, read-only, grey leve
 Map = np.ndarray  # float64 (H, W), finite, >= 0, larger = more target-like, background about 0
 Mask = np.ndarray  # bool (H, W), True on targets
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 STATUSES = ("reference-checked", "paper", "reconstruction")
 
 
@@ -62,7 +62,7 @@ class Card:
             raise ValueError(f"status is {self.status!r}, expected one of {', '.join(STATUSES)}")
 
 
-def parameter(default: T, help: str, *, compare: bool = True) -> T:
+def parameter(default: _T, help: str, *, compare: bool = True) -> _T:
     """A field of a method: its default, and what it means, with the unit, in one line.
 
     `compare=False` is for what changes the speed of a method and not its maps.

@@ -36,7 +36,7 @@ Check = Callable[[Segmenter], None]
 CHECKS: list[Check] = []
 SKILLS = "finds_a_bright_target", "flat_images_have_no_target"
 """What random weights cannot promise: MDvsFA's mark a flat image with two seeds of four."""
-LARGEST = float(np.finfo(np.float32).max)  # maps are kept as float32
+LARGEST_VALUE = float(np.finfo(np.float32).max)  # maps are kept as float32
 SIDES = 96, 192  # of the square images that are timed, pixels: four times the pixels
 GROWTH = 64  # a cubic cost in pixels
 SLOWEST = 1e-3  # seconds of a processor a pixel: a minute for 256 x 256
@@ -56,7 +56,7 @@ def _map(method: Segmenter, image: np.ndarray) -> np.ndarray:
     assert score.dtype == np.float64, f"{what} returned {score.dtype}, expected float64"
     assert np.isfinite(score).all(), f"{what} returned {np.sum(~np.isfinite(score))} NaN or Inf"
     assert score.min() >= 0, f"{what} returned a negative value, {score.min():.3g}"
-    assert score.max() <= LARGEST, f"{what} returned {score.max():.3g}, too large for float32"
+    assert score.max() <= LARGEST_VALUE, f"{what} returned {score.max():.3g}, too large for float32"
     return score
 
 

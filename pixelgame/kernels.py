@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from istsbench.compiled import njit
-from istsbench.networks.kernels import FAST, call, load, rows, store
+from istsbench.networks.kernels import FAST, call, load_float, rows, store
 
 
 @njit(**FAST)
@@ -20,7 +20,7 @@ def _survey(begin, end, x, weight, position, top, most):
         for p in range(pixels):
             total, best = np.float32(0), np.float32(-np.inf)
             for c in range(channels):
-                value = load(x[n, p, c])
+                value = load_float(x[n, p, c])
                 total += value * weight[c]
                 best = max(best, value)
                 highest[c] = max(highest[c], value)
@@ -35,15 +35,15 @@ def _survey_back(begin, end, x, weight, top, most, dposition, dtop, dmost, dweig
         ties, highest = np.zeros(channels, np.float32), most[n]
         for p in range(pixels):
             for c in range(channels):
-                ties[c] += np.float32(load(x[n, p, c]) == highest[c])
+                ties[c] += np.float32(load_float(x[n, p, c]) == highest[c])
         share, out, total = dmost[n] / ties, dx[n], np.zeros(channels, np.float32)
         for p in range(pixels):
             slope, best, equal = dposition[n, p], top[n, p], np.float32(0)
             for c in range(channels):
-                equal += np.float32(load(x[n, p, c]) == best)
+                equal += np.float32(load_float(x[n, p, c]) == best)
             part = dtop[n, p] / equal
             for c in range(channels):
-                value = load(x[n, p, c])
+                value = load_float(x[n, p, c])
                 total[c] += slope * value
                 gradient = slope * weight[c]
                 gradient += part if value == best else np.float32(0)
@@ -84,7 +84,7 @@ def _gather(begin, end, x, share, mean):
     for n in range(begin, end):
         for p in range(pixels):
             for c in range(channels):
-                mean[n, c] += share[n, p] * load(x[n, p, c])
+                mean[n, c] += share[n, p] * load_float(x[n, p, c])
 
 
 @njit(**FAST)
@@ -95,7 +95,7 @@ def _gather_back(begin, end, x, share, dmean, dshare, dx):
         for p in range(pixels):
             total = np.float32(0)
             for c in range(channels):
-                total += dmean[n, c] * load(x[n, p, c])
+                total += dmean[n, c] * load_float(x[n, p, c])
                 store(out, p, c, share[n, p] * dmean[n, c])
             dshare[n, p] = total
 
@@ -125,7 +125,7 @@ def _modulate(begin, end, x, channel, pixel, y):
         out = y[n]
         for p in range(pixels):
             for c in range(channels):
-                store(out, p, c, (channel[n, c] + pixel[n, p]) * load(x[n, p, c]))
+                store(out, p, c, (channel[n, c] + pixel[n, p]) * load_float(x[n, p, c]))
 
 
 @njit(**FAST)
@@ -136,8 +136,8 @@ def _modulate_back(begin, end, x, dy, channel, pixel, dchannel, dpixel, dx):
         for p in range(pixels):
             total = np.float32(0)
             for c in range(channels):
-                gradient = load(dy[n, p, c])
-                both = gradient * load(x[n, p, c])
+                gradient = load_float(dy[n, p, c])
+                both = gradient * load_float(x[n, p, c])
                 total += both
                 dchannel[n, c] += both
                 store(out, p, c, (channel[n, c] + pixel[n, p]) * gradient)

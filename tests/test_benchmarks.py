@@ -57,7 +57,7 @@ def test_the_cost_of_networks_is_written_where_table_viii_looks(tmp_path):
 def test_reference_codes_look_like_their_methods_and_no_legend_covers_them():
     book = runpy.run_path(str(FOLDER / "speed_book.py"))
     sizes = pd.read_csv(FOLDER / "sizes.csv")
-    known = {cost.method: cost for cost in plan.fit(sizes)}
+    known = {cost.method: cost for cost in plan.fit_costs(sizes)}
     figure = book["sizes_figure"](sizes, known, book["references"](FOLDER / "speed.csv"))
     figure.draw_without_rendering()
     upper, lower = figure.axes[:3], figure.axes[3:]

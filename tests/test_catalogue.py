@@ -252,7 +252,7 @@ def test_what_learns_nothing_counts_as_the_cheapest(results, monkeypatch):
     assert list(data["parameters"]) == [0, 0, 100, 5000, 6000, 10**6]
     # "small" is beaten by a method without any parameter.
     assert set(data["method"][data["front"]]) - {"tophat", "maxmean"} == {"middle", "large"}
-    figure = tradeoff.parameters(made, "own", "image")
+    figure = tradeoff.parameters_figure(made, "own", "image")
     assert "parameters not known: unknown" in figure.get_supxlabel()
     left, right = ({text.get_text() for text in axes.texts} for axes in figure.axes)
     assert left == {"Top-Hat", "Max-Mean"} and right == {"small", "middle", "equal", "large"}
@@ -444,7 +444,7 @@ def test_a_method_without_maps_is_left_out_and_named(results, dataset):
     name = results.counts["tophat"]["image"].iloc[0]
     record = results.records["maxmean"]
     results.records["maxmean"] = replace(record, method_hash="elsewhere")
-    samples, maps, note = pictures.load(results, dataset, "own", [name])
+    samples, maps, note = pictures.load_images(results, dataset, "own", [name])
     assert list(maps) == ["tophat"] and "Max-Mean" in note
     stored = map_store(results.folder.parent, results.records["tophat"]).load(name)
     np.testing.assert_array_equal(maps["tophat"][0].score, stored.score)
@@ -457,8 +457,8 @@ def test_rows_of_a_pack_show_their_masks(out, results, dataset, tmp_path):
     import_pack(tmp_path / "pack.zip", theirs)
     joined = Results.load(theirs / results.folder.name)
     name = joined.counts["tophat"]["image"].iloc[0]
-    _, mine, _ = pictures.load(results, dataset, "own", [name])
-    _, shown, note = pictures.load(joined, dataset, "own", [name])
+    _, mine, _ = pictures.load_images(results, dataset, "own", [name])
+    _, shown, note = pictures.load_images(joined, dataset, "own", [name])
     assert "masks only, from a pack: Max-Mean" in note and "not stored" not in note
     assert shown["maxmean"][0].score is None and shown["tophat"][0].score is not None
     for spec in ("tophat", "maxmean"):

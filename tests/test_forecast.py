@@ -19,7 +19,7 @@ from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.registry import choose
 from istsbench.runs import forecast as plan
 from istsbench.runs import run as runner
-from istsbench.runs.forecast import BASE, Cost, fit, forecast
+from istsbench.runs.forecast import BASE, Cost, fit_costs, forecast
 
 SPEED = Path(__file__).resolve().parents[1] / "benchmarks" / "speed.py"
 NO_SIZE = (None, None, None)
@@ -36,7 +36,7 @@ def rows(method, times, machine="A"):
 )  # fmt: skip
 def test_fit_finds_the_power_law_again(seconds, exponent, sides):
     times = {side: seconds * (side**2 / BASE) ** exponent for side in sides}
-    (cost,) = fit(rows("m", times))
+    (cost,) = fit_costs(rows("m", times))
     assert math.isclose(cost.seconds, seconds, rel_tol=1e-6)
     assert math.isclose(cost.exponent, exponent, rel_tol=0, abs_tol=1e-6)
     assert (cost.sizes, cost.smallest, cost.largest) == (len(sides), min(sides), max(sides))
@@ -46,18 +46,22 @@ def test_fit_finds_the_power_law_again(seconds, exponent, sides):
 
 def test_one_size_is_taken_as_linear_and_rows_without_a_time_count_for_nothing():
     measured = pd.concat([rows("one", {128: 2.0, 512: np.nan}), rows("none", {128: np.nan})])
-    (cost,) = fit(measured)
+    (cost,) = fit_costs(measured)
     assert (cost.method, cost.exponent, cost.sizes) == ("one", 1.0, 1)
     assert math.isclose(cost.of(256**2), 8.0)
 
 
 def test_the_spread_is_how_far_a_time_is_off_the_line():
-    (cost,) = fit(rows("m", {64: 1.0, 128: 8.0, 256: 16.0}))  # the line: 2, 4 and 8 times 2^(1/3)
+    (cost,) = fit_costs(
+        rows("m", {64: 1.0, 128: 8.0, 256: 16.0})
+    )  # the line: 2, 4 and 8 times 2^(1/3)
     assert 1.2 < cost.spread < 1.7
 
 
 def test_costs_survive_their_table():
-    kept = fit(pd.concat([rows("a", {128: 1.0, 256: 5.0}), rows("b", {128: 0.001}, "B, or C")]))
+    kept = fit_costs(
+        pd.concat([rows("a", {128: 1.0, 256: 5.0}), rows("b", {128: 0.001}, "B, or C")])
+    )
     again = plan.costs(plan.as_csv(kept))
     assert list(again) == ["a", "b"]
     for one in kept:
@@ -224,7 +228,7 @@ def test_a_size_beyond_the_budget_is_left_out_and_marked(measured):
     assert table.loc[("m", 512), "cpu"] == 256.0
     assert np.isnan(table.loc[("m", 1024), "cpu"])
     assert table.loc[("m", 1024), "note"] == "left out: about 4.1e+03 s"
-    (cost,) = fit(table.reset_index())
+    (cost,) = fit_costs(table.reset_index())
     assert (round(cost.exponent, 6), cost.sizes) == (2.0, 3)
 
 

@@ -20,7 +20,7 @@ from istsbench.errors import DataError, PackError
 from istsbench.registry import choose
 from istsbench.results import archive as zipped
 from istsbench.results import packcheck
-from istsbench.results.masks import Masks, decode, encode
+from istsbench.results.masks import Masks, encode, mask_of_runs
 from istsbench.results.packs import export_pack, import_pack
 from istsbench.results.predictions import submit
 from istsbench.results.results import Results
@@ -94,7 +94,7 @@ def refused(path, into, reason):
 def test_run_lengths_give_the_mask_back(pixels):
     mask = np.array(pixels).reshape(1, -1)
     runs = encode(mask)
-    np.testing.assert_array_equal(decode(runs, mask.shape), mask)
+    np.testing.assert_array_equal(mask_of_runs(runs, mask.shape), mask)
     assert sum(runs) == mask.size and 0 not in runs[1:]
 
 

@@ -14,7 +14,7 @@ from istsbench.cli import app
 from istsbench.data.datasets import Sample, open_dataset
 from istsbench.registry import choose
 from istsbench.report import page as report
-from istsbench.report.failures import Picture, extremes, marks, ordered, path
+from istsbench.report.failures import FailurePicture, extremes, mask_overlay, ordered, path
 from istsbench.report.page import write_report
 from istsbench.results.results import Results
 from istsbench.runs.record import read_record, write_record
@@ -78,7 +78,7 @@ def test_marks_of_a_hit_a_miss_and_a_false_alarm():
     truth[5:7, 5:7] = truth[15, 20] = True
     mask = np.zeros((20, 30), bool)
     mask[5:7, 5:8] = mask[0, 29] = True
-    found = marks(mask, truth)
+    found = mask_overlay(mask, truth)
     assert found["found"] == [[2, 2, 8, 8]]  # x, y, width, height with a margin of 3
     assert found["missed"] == [[17, 12, 7, 7]]
     assert found["false"] == [[26, 0, 4, 4]]  # cut at the border of the image
@@ -97,10 +97,10 @@ def test_the_path_is_the_mask():
 def test_a_close_up_holds_the_targets_and_stays_inside():
     mask = np.zeros((100, 200), bool)
     mask[97:99, 190:195] = True
-    x, y, width, height = Picture.of(Sample("a", np.zeros((100, 200)), mask)).close
+    x, y, width, height = FailurePicture.of(Sample("a", np.zeros((100, 200)), mask)).close
     assert (x, y, width, height) == (152, 52, 48, 48)
     mask[2, 2] = True  # far apart: the first one
-    x, y, width, height = Picture.of(Sample("a", np.zeros((100, 200)), mask)).close
+    x, y, width, height = FailurePicture.of(Sample("a", np.zeros((100, 200)), mask)).close
     assert (x, y, width, height) == (0, 0, 48, 48)
 
 

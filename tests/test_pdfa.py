@@ -11,7 +11,7 @@ from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError
 from istsbench.figures import catalogue as plots
 from istsbench.figures import pdfa
-from istsbench.figures.pdfa import SHARES, area, levels, points, reached, sweep
+from istsbench.figures.pdfa import SHARES, area, levels, points, reached, sweep_targets
 from istsbench.metrics import Regions, target_counts
 from istsbench.registry import choose
 from istsbench.results.results import Results
@@ -67,7 +67,7 @@ def test_a_sweep_counts_what_single_thresholds_count(seed):
     score = np.round(rng.random((24, 30)) ** 4, 1)
     truth = rng.random(score.shape) < 0.02
     falling = np.array([1.0, 0.95, 0.9, 0.55, 0.52, 0.3, 0.0])
-    found = sweep(score, Regions.of(truth), falling)
+    found = sweep_targets(score, Regions.of(truth), falling)
     assert found == [target_counts(score > level, truth) for level in falling]
 
 

@@ -22,7 +22,7 @@ from istsbench.results.seeds import averaged
 from istsbench.results.trained import is_foreign
 from istsbench.runs.images import Images
 from istsbench.runs.learnt import training
-from istsbench.runs.run import of_method, run
+from istsbench.runs.run import new_record, run
 from istsbench.segmenter import Segmenter
 from istsbench.tables import latex
 from istsbench.tables.markup import PLAIN
@@ -197,7 +197,7 @@ def noted(tmp_path, header):
     save_weights(path, {"a": np.zeros(1, np.float32)}, header)
     (choice,) = choose(f"acm(weights='{path}')")
     images = Images.load(open_dataset("synthetic"), "test", 3, ())
-    record = of_method(choice, choice.create(), images, ("own",))
+    record = new_record(choice, choice.create(), images, ("own",))
     return record.notes, record.trained, images
 
 
@@ -225,7 +225,7 @@ def test_weights_of_another_folder_that_is_called_alike(tmp_path):
     (choice,) = choose(f"acm(weights='{tmp_path / 'w.safetensors'}')")
     for dataset, named in ((one, "folder-mine"), (two, "another folder-mine")):
         images = Images.load(dataset, "test", None, ())
-        record = of_method(choice, choice.create(), images, ("own",))
+        record = new_record(choice, choice.create(), images, ("own",))
         assert record.trained.dataset == named
         assert is_foreign(record) == (dataset is two)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import handle_errors, say
-from istsbench.commands.options import KNOWN, SEVERAL, Depth
+from istsbench.commands.options import KNOWN, SEVERAL, DepthOption
 
 data = typer.Typer(help="The data sets: what is here, fetch, verify, statistics.")
 
@@ -77,7 +77,7 @@ def stats(
     out: Annotated[Path, typer.Option(help="Folder for CSV and picture.")] = Path(
         "results/statistics"
     ),
-    depth: Depth = "image",
+    depth: DepthOption = "image",
     data_root: Root = None,
 ) -> None:
     """Measure targets: the paper's Table I and Fig. 4 as CSV and picture."""

@@ -30,11 +30,11 @@ def show(what: str) -> None:
     """Print one of the listings: methods, datasets, rules, groups."""
     console = _console()
     console.print(
-        {"methods": methods, "datasets": datasets, "rules": rules, "groups": groups}[what]()
+        {"methods": _methods, "datasets": _datasets, "rules": _rules, "groups": _groups}[what]()
     )
 
 
-def methods() -> Table:
+def _methods() -> Table:
     table = _table("methods", "name", "label", "group", "venue", "year", "status")
     for name, card in registry.cards().items():
         if isinstance(card, Card):
@@ -45,7 +45,7 @@ def methods() -> Table:
     return table
 
 
-def datasets() -> Table:
+def _datasets() -> Table:
     table = _table("data sets", "name", "title", "home")
     for name in NAMES:
         source = SOURCES.get(name)
@@ -58,14 +58,14 @@ def datasets() -> Table:
     return table
 
 
-def rules() -> Table:
+def _rules() -> Table:
     table = _table("threshold rules", "name", "what it does")
     for name, text in RULES.items():
         table.add_row(name, text)
     return table
 
 
-def groups() -> Table:
+def _groups() -> Table:
     table = _table("groups", "name", "methods")
     for name, members in registry.groups().items():
         table.add_row(escape(name), escape(", ".join(members)))

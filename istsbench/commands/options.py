@@ -15,7 +15,7 @@ Datasets = Annotated[str, typer.Option("--dataset", help=SEVERAL)]
 Tags = Annotated[
     str, typer.Option("--dataset", help=f"Results to show: {SEVERAL[:-1]}; or folders below OUT.")
 ]
-Depth = Annotated[
+DepthOption = Annotated[
     str,
     typer.Option(
         help="Of images deeper than 8 bit: `image` (minimum and maximum of each to 0..255), `full` "

@@ -47,7 +47,7 @@ def env(
     data_root: DataRoot = None,
 ) -> None:
     """Show versions, processor, threads in force, GPU, commit and the data sets here."""
-    from istsbench.runs.environment import as_text, surroundings
+    from istsbench.runs.environment import environment_text, surroundings
 
     found = surroundings(data_root)
     if as_json:
@@ -55,7 +55,7 @@ def env(
 
         print(json.dumps(found, indent=1))
     else:
-        print(as_text(found))
+        print(environment_text(found))
 
 
 def rerun(context: typer.Context, protocol: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import handle_errors, say
-from istsbench.commands.options import Depth, OneDataset
+from istsbench.commands.options import DepthOption, OneDataset
 
 RECIPE = "Instead of the recipe's."
 
@@ -61,7 +61,7 @@ def train(
         typer.Option("--final", help="Once more by the plan in OUT, on train and val together."),
     ] = False,
     compile: Annotated[bool, typer.Option("--compile", help="torch.compile, on a GPU.")] = False,
-    depth: Depth = "image",
+    depth: DepthOption = "image",
     data_root: Annotated[Path | None, typer.Option(help="Folder above the data sets.")] = None,
 ) -> None:
     """Train a network: the epoch is chosen on validation images, never on test images."""

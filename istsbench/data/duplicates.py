@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-SIDE = 16  # pixels of a thumbnail's side
+_SIDE = 16  # pixels of a thumbnail's side
 ALIKE = 0.98  # correlation above which two pictures count as the same scene
 BLOCK = 1024  # thumbnails compared at once; bounds the memory to BLOCK x BLOCK correlations
 
@@ -21,12 +21,12 @@ def thumbnail(grey: np.ndarray) -> np.ndarray:
         low, high = float(grey.min()), float(grey.max())
         grey = (grey - low) / (high - low) * 255 if high > low else np.zeros(grey.shape)
     picture = Image.fromarray(np.asarray(grey, dtype=np.float32))
-    small = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+    small = picture.resize((_SIDE, _SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float64).ravel()
     pixels = pixels - pixels.mean()
     length = np.linalg.norm(pixels)
     if length < 0.01:
-        return np.zeros(SIDE * SIDE, dtype=np.float32)
+        return np.zeros(_SIDE * _SIDE, dtype=np.float32)
     return np.asarray(pixels / length, dtype=np.float32)
 
 

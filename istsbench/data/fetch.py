@@ -27,13 +27,13 @@ from istsbench.files import write_atomic
 NUAA_URL = (
     "https://raw.githubusercontent.com/YimianDai/sirst/84302ab351af09dde227aa13ee9887f081bc3d4f/"
 )
-LARGEST = 4_000_000  # bytes of one file; the largest published one has 153 385
+LARGEST_FILE = 4_000_000  # bytes of one file; the largest published one has 153 385
 ATTEMPTS = 3  # a server may stumble; what it then still sends wrong is wrong
 PAUSE = 1.0  # seconds before the second attempt, twice as long before the third
 TIMEOUT = 30  # seconds without an answer
 CONNECTIONS = 4
 
-Check = Callable[[bytes], None]  # raises DataError unless the bytes are what was published
+FileCheck = Callable[[bytes], None]  # raises DataError unless the bytes are what was published
 
 BY_HAND = {
     "nust": """NUST-SIRST cannot be fetched: it is published as archives that need an unrar tool.
@@ -93,7 +93,7 @@ def fetch(
     return folder
 
 
-def _verify(folder: Path, members: dict[str, Check]) -> None:
+def _verify(folder: Path, members: dict[str, FileCheck]) -> None:
     """Raise `DataError` unless every published file lies in the folder as it was published."""
     anew = "move it away to fetch the data set anew"
     missing = [member for member in members if not (folder / member).is_file()]
@@ -116,9 +116,9 @@ def _verify(folder: Path, members: dict[str, Check]) -> None:
         )
 
 
-def nuaa_members(manifest: dict[str, Entry]) -> dict[str, Check]:
+def nuaa_members(manifest: dict[str, Entry]) -> dict[str, FileCheck]:
     """Path of every published file and its check."""
-    members: dict[str, Check] = {}
+    members: dict[str, FileCheck] = {}
     for entry in manifest.values():
         if entry.name.startswith(".") or set(entry.name) & set("/\\:"):
             raise DataError(f"{entry.name!r} could leave the folder of the data set")
@@ -135,7 +135,7 @@ def nuaa_members(manifest: dict[str, Entry]) -> dict[str, Check]:
     return members
 
 
-def _pixels(expected: str) -> Check:
+def _pixels(expected: str) -> FileCheck:
     def check(data: bytes) -> None:
         if pixel_hash(decode(data, "file")) != expected:
             raise DataError("its grey pixels are not the published ones")
@@ -143,7 +143,7 @@ def _pixels(expected: str) -> Check:
     return check
 
 
-def _names(expected: set[str]) -> Check:
+def _names(expected: set[str]) -> FileCheck:
     def check(data: bytes) -> None:
         found = data.decode("utf-8", errors="replace").split()
         if sorted(found) != sorted(expected):
@@ -153,7 +153,7 @@ def _names(expected: set[str]) -> Check:
 
 
 def _gather(
-    members: dict[str, Check],
+    members: dict[str, FileCheck],
     url: str,
     part: Path,
     progress: Callable[[int, int], None] | None,
@@ -170,7 +170,7 @@ def _gather(
         pool.shutdown(cancel_futures=True)
 
 
-def _obtain(url: str, part: Path, member: str, check: Check) -> None:
+def _obtain(url: str, part: Path, member: str, check: FileCheck) -> None:
     """See to it that one verified file lies in the folder."""
     path = part / member
     try:
@@ -196,8 +196,8 @@ def _obtain(url: str, part: Path, member: str, check: Check) -> None:
 
 class _Bounded(io.BytesIO):
     def write(self, data: bytes) -> int:  # type: ignore[override]
-        if self.tell() + len(data) > LARGEST:
-            raise DataError(f"longer than {LARGEST} bytes")
+        if self.tell() + len(data) > LARGEST_FILE:
+            raise DataError(f"longer than {LARGEST_FILE} bytes")
         return super().write(data)
 
 

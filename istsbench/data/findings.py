@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-LEVELS = ("error", "warning", "note")
-SHOWN = 5  # findings of one kind that a printed report spells out
+_LEVELS = ("error", "warning", "note")
+_SHOWN = 5  # findings of one kind that a printed report spells out
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class Report:
     def groups(self) -> list[tuple[str, str, list[Finding]]]:
         """The findings as (level, check, findings), errors first."""
         found: dict[tuple[str, str], list[Finding]] = {}
-        for finding in sorted(self.findings, key=lambda f: LEVELS.index(f.level)):
+        for finding in sorted(self.findings, key=lambda f: _LEVELS.index(f.level)):
             found.setdefault((finding.level, finding.check), []).append(finding)
         return [(level, check, members) for (level, check), members in found.items()]
 
     def verdict(self) -> str:
         """One line: sound or not, and how many findings of each level."""
         counts = Counter(finding.level for finding in self.findings)
-        numbers = ", ".join(f"{level}s: {counts[level]}" for level in LEVELS)
+        numbers = ", ".join(f"{level}s: {counts[level]}" for level in _LEVELS)
         return f"{self.dataset} ({self.folder}): {'sound' if self.ok else 'NOT SOUND'}; {numbers}"
 
-    def text(self, shown: int = SHOWN) -> str:
+    def text(self, shown: int = _SHOWN) -> str:
         """The report as plain lines, at most `shown` findings of a kind."""
         lines = [self.verdict()]
         for level, check, members in self.groups():
@@ -57,7 +57,7 @@ class Report:
             lines += [f"  {line}" for line in _lines(members, shown)]
         return "\n".join(lines)
 
-    def table(self, shown: int = SHOWN) -> Table:
+    def table(self, shown: int = _SHOWN) -> Table:
         """The report as a table for the terminal, at most `shown` findings of a kind."""
         from rich.table import Table
         from rich.text import Text

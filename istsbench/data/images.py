@@ -22,7 +22,7 @@ from istsbench.data import tiff
 from istsbench.errors import DataError
 
 MAX_PIXELS = 64_000_000  # a larger picture is refused: no sensor of this field comes near
-FORMATS = ("PNG", "BMP", "DIB", "JPEG", "TIFF")  # others may start programs: EPS does
+PICTURE_FORMATS = ("PNG", "BMP", "DIB", "JPEG", "TIFF")  # others may start programs: EPS does
 LUMA = (0.299, 0.587, 0.114)
 ORIENTATION = 274  # EXIF and TIFF: how the picture is to be turned before it is shown
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I;16", "I", "I;16B")
@@ -121,7 +121,7 @@ def _checked(what: str | Path, width: int, height: int, frames: int, turned: obj
 
 def _plain(data: bytes, what: str | Path) -> Picture:
     """What Pillow reads without loss: up to 8 bit, and 16 bit of grey PNG."""
-    with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+    with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as opened:
         picture: Image.Image = opened
         # Of a TIFF they are counted by its structure: a thumbnail is a frame for Pillow.
         frames = 1 if picture.format == "TIFF" else getattr(picture, "n_frames", 1)

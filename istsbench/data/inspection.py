@@ -20,7 +20,7 @@ MOST = 0.0005  # share of an image's pixels at either end that may be broken one
 
 
 @dataclass(frozen=True)
-class Look:
+class PairInspection:
     """What a pair shows; all but the first two are None if a file cannot be read."""
 
     name: str
@@ -34,7 +34,7 @@ class Look:
 
 def inspect(
     name: str, image_path: Path, mask_path: Path, entry: Entry | None, resized: bool
-) -> Look:
+) -> PairInspection:
     """Look at one pair; `entry` is what was published, `resized` whether a mask of another
     size is known and mended on loading."""
     damaged, pictures = [], []
@@ -44,7 +44,7 @@ def inspect(
         except DataError as error:
             damaged.append(Finding("error", "damaged", name, str(error)))
     if damaged:
-        return Look(name, tuple(damaged))
+        return PairInspection(name, tuple(damaged))
     picture, truth = pictures
     image, mask = picture.pixels, truth.pixels
     found = [*_image(image), *_mask(truth, mask_path)]
@@ -61,7 +61,7 @@ def inspect(
     if picture.deep:
         levels = float(image.min()), float(image.max()), len(np.unique(image))
     modes = picture.mode, truth.mode
-    return Look(name, findings, *modes, pixel_hash(image), thumbnail(image), levels)
+    return PairInspection(name, findings, *modes, pixel_hash(image), thumbnail(image), levels)
 
 
 def _image(image: np.ndarray) -> Iterator[tuple[str, str, str]]:

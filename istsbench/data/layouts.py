@@ -15,7 +15,7 @@ from istsbench.errors import DataError
 
 Lists = dict[str, dict[str, tuple[str, ...]]]  # folder of lists -> split -> names
 Pairs = dict[str, tuple[Path, Path]]  # name -> image, mask
-KINDS = ("train", "val", "test", "trainval", "trainvaltest")
+_KINDS = ("train", "val", "test", "trainval", "trainvaltest")
 IMAGES = ("images", "image", "irstd1k_img")
 MASKS = ("masks", "mask", "irstd1k_label")
 _LIST = re.compile(r"(trainvaltest|trainval|train|val|test)(?:[_-](.+))?")
@@ -232,7 +232,7 @@ def parted(root: Path) -> dict[str, tuple[Path, Path]]:
             next((inside[name] for name in names if name in inside), None)
             for names in (IMAGES, MASKS)
         )
-        if path.name.lower() in KINDS and images and masks:
+        if path.name.lower() in _KINDS and images and masks:
             found[path.name.lower()] = (images, masks)
     return found
 

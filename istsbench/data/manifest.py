@@ -24,9 +24,9 @@ from istsbench.data.images import pixel_hash, read_file
 from istsbench.files import write_atomic
 
 FILES = {"nuaa": "nuaa.csv", "nust": "nust.csv.gz", "nust-paper": "nust.csv.gz"}
-COLUMNS = ("name", "width", "height", "image", "mask")
+_COLUMNS = ("name", "width", "height", "image", "mask")
 OFFICIAL = ("train", "val", "test")
-FOREIGN = "50_50"  # lists of NUAA-SIRST that its home does not publish; shipped beside these
+_FOREIGN = "50_50"  # lists of NUAA-SIRST that its home does not publish; shipped beside these
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_manifest(name: str) -> dict[str, Entry]:
             int(row["height"]),
             row["image"],
             row["mask"],
-            {column: row[column] for column in row if column not in COLUMNS},
+            {column: row[column] for column in row if column not in _COLUMNS},
         )
         for row in csv.DictReader(io.StringIO(text.decode()))
     }
@@ -74,18 +74,18 @@ def published_lists(name: str) -> dict[str, dict[str, tuple[str, ...]]]:
             for split in OFFICIAL
         }
     for split in ("train", "test"):
-        path = files(__package__) / "manifests" / f"{name}-{FOREIGN}-{split}.txt"
+        path = files(__package__) / "manifests" / f"{name}-{_FOREIGN}-{split}.txt"
         if path.is_file():
-            found.setdefault(FOREIGN, {})[split] = tuple(path.read_text("utf-8").split())
+            found.setdefault(_FOREIGN, {})[split] = tuple(path.read_text("utf-8").split())
     return found
 
 
 def write_manifest(dataset: FolderDataset, path: Path) -> None:
     """Write the manifest of a copy that is known to be sound; compressed if `path` says so."""
-    lists = sorted({split.split("/")[0] for split in dataset.splits if "/" in split} - {FOREIGN})
+    lists = sorted({split.split("/")[0] for split in dataset.splits if "/" in split} - {_FOREIGN})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, *lists))
+    writer.writerow((*_COLUMNS, *lists))
     for name in sorted(dataset.names("all")):
         image, mask = (read_file(file).pixels for file in dataset.pairs[name])
         height, width = image.shape

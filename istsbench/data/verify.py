@@ -19,7 +19,7 @@ from istsbench.data.datasets import NUAA_RESIZED, SOURCES, Dataset, locate, open
 from istsbench.data.duplicates import ALIKE, nearest, thumbnail
 from istsbench.data.findings import Finding, Report
 from istsbench.data.images import pixel_hash
-from istsbench.data.inspection import Look, inspect
+from istsbench.data.inspection import PairInspection, inspect
 from istsbench.data.layouts import (
     NUST_DAMAGED,
     Lists,
@@ -96,7 +96,9 @@ def _verify_drawn(dataset: Dataset) -> Report:
     for sample in map(dataset.load, dataset.names("all")):
         grey = sample.image.astype(np.uint8)
         empty = () if sample.mask.any() else (Finding("error", "empty", sample.name, "no target"),)
-        looks.append(Look(sample.name, empty, "L", "1", pixel_hash(grey), thumbnail(grey)))
+        looks.append(
+            PairInspection(sample.name, empty, "L", "1", pixel_hash(grey), thumbnail(grey))
+        )
     findings = [finding for look in looks for finding in look.findings]
     return Report(dataset.name, "no folder", (*findings, *_between(dataset, looks)))
 
@@ -216,7 +218,7 @@ def _official(manifest: Mapping[str, Entry], pairs: Pairs, lists: Lists) -> Iter
                 yield Finding("error", "list", f"{folder}/{split}", text)
 
 
-def _modes(looks: list[Look]) -> Iterator[Finding]:
+def _modes(looks: list[PairInspection]) -> Iterator[Finding]:
     for what, modes in (
         ("images", Counter(look.image_mode for look in looks if look.image_mode)),
         ("masks", Counter(look.mask_mode for look in looks if look.mask_mode)),
@@ -225,7 +227,7 @@ def _modes(looks: list[Look]) -> Iterator[Finding]:
         yield Finding("note", "mode", "", f"{what}: {text or 'none is readable'}")
 
 
-def _depths(looks: list[Look]) -> Iterator[Finding]:
+def _depths(looks: list[PairInspection]) -> Iterator[Finding]:
     """Range and number of levels of the images that are deeper than 8 bit."""
     deep = [(look.image_mode, *look.levels) for look in looks if look.levels is not None]
     if not deep:
@@ -243,7 +245,7 @@ def _depths(looks: list[Look]) -> Iterator[Finding]:
 # ------------------------------------------------------------------ images among each other
 
 
-def _between(dataset: Dataset, looks: list[Look]) -> Iterator[Finding]:
+def _between(dataset: Dataset, looks: list[PairInspection]) -> Iterator[Finding]:
     """Sizes of the default division, and scenes that appear twice."""
     splits = {split: dataset.names(split) for split in PARTS if split in dataset.splits}
     sizes = ", ".join(f"{split} {len(names)}" for split, names in splits.items())
@@ -262,7 +264,7 @@ def _between(dataset: Dataset, looks: list[Look]) -> Iterator[Finding]:
 
 
 def _identical(
-    splits: Mapping[str, tuple[str, ...]], known: Mapping[str, Look]
+    splits: Mapping[str, tuple[str, ...]], known: Mapping[str, PairInspection]
 ) -> Iterator[Finding]:
     home = {name: split for split, names in splits.items() for name in names}
     same: dict[str | None, list[str]] = {}
@@ -275,7 +277,9 @@ def _identical(
         yield Finding(level, "identical", first, text)
 
 
-def _alike(these: list[Look], those: list[Look], where: str, level: str) -> Iterator[Finding]:
+def _alike(
+    these: list[PairInspection], those: list[PairInspection], where: str, level: str
+) -> Iterator[Finding]:
     indices, likenesses = nearest(_stacked(these), _stacked(those))
     for look, index, likeness in zip(these, indices, likenesses, strict=True):
         other = those[index]
@@ -284,5 +288,5 @@ def _alike(these: list[Look], those: list[Look], where: str, level: str) -> Iter
             yield Finding(level, "alike", look.name, text)
 
 
-def _stacked(looks: list[Look]) -> np.ndarray:
+def _stacked(looks: list[PairInspection]) -> np.ndarray:
     return np.stack([look.thumbnail for look in looks if look.thumbnail is not None])

@@ -17,7 +17,7 @@ LEAST = 15  # pixels, least side of what the inset shows
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Detections:
     """Boxes around what a mask found, missed and invented."""
 
     found: list[Box]
@@ -30,7 +30,7 @@ def boxes(mask: np.ndarray) -> list[Box]:
     return [region.bbox for region in regionprops(label(mask, connectivity=2))]
 
 
-def outcome(mask: np.ndarray, truth: np.ndarray) -> Outcome:
+def outcome(mask: np.ndarray, truth: np.ndarray) -> Detections:
     """Targets found and missed, and false regions, by the rule "first" of `metrics`."""
     predicted, true = boxes(mask), boxes(truth)
     found: list[Box] = []
@@ -43,7 +43,9 @@ def outcome(mask: np.ndarray, truth: np.ndarray) -> Outcome:
         first = np.flatnonzero(row & free)[:1]
         free[first] = False
         (found if len(first) else missed).append(box)
-    return Outcome(found, missed, [box for box, left in zip(predicted, free, strict=True) if left])
+    return Detections(
+        found, missed, [box for box, left in zip(predicted, free, strict=True) if left]
+    )
 
 
 def widened(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
@@ -69,7 +71,7 @@ def joined(found: Iterable[Box]) -> list[Box]:
     return merged
 
 
-def marks(found: Iterable[Box], shape: tuple[int, ...]) -> list[Box]:
+def boxes_apart(found: Iterable[Box], shape: tuple[int, ...]) -> list[Box]:
     """The boxes to draw around regions, clear of each other."""
     return joined(widened(box, MARGIN, shape) for box in found)
 

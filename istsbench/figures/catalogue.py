@@ -79,13 +79,13 @@ FIGURES = {
         "maps and masks of all methods for a few images, targets and errors boxed",
         lambda r: pictures.grid(r.results, r.dataset, r.rule, r.images),
         ("rule", "images"),
-        lambda r: pictures.missing(r.results, r.dataset, r.rule, r.images),
+        lambda r: pictures.images_without_mask(r.results, r.dataset, r.rule, r.images),
     ),
     "pdfa": Kind(
         "target detection probability against false alarm rate",
         lambda r: pdfa.pdfa(r.results, r.dataset, r.rule),
         ("rule",),
-        lambda r: pdfa.missing(r.results, r.dataset, r.rule),
+        lambda r: pdfa.images_without_map(r.results, r.dataset, r.rule),
     ),
     "pareto": Kind(
         "F1 against seconds per image",
@@ -94,20 +94,20 @@ FIGURES = {
     ),
     "pareto-parameters": Kind(
         "F1 against trained parameters",
-        lambda r: tradeoff.parameters(r.results, r.rule, r.reduction),
+        lambda r: tradeoff.parameters_figure(r.results, r.rule, r.reduction),
         ("rule", "reduction"),
     ),
     "gallery": Kind(
         "the maps of all methods for one image",
         lambda r: pictures.gallery(r.results, r.dataset, r.rule, r.image),
         ("rule", "images"),
-        lambda r: pictures.missing(r.results, r.dataset, r.rule, r.images[:1], 1),
+        lambda r: pictures.images_without_mask(r.results, r.dataset, r.rule, r.images[:1], 1),
     ),
     "surfaces": Kind(
         "the maps of one image as 3-D surfaces",
         lambda r: pictures.surfaces(r.results, r.dataset, r.rule, r.image),
         ("rule", "images"),
-        lambda r: pictures.missing(r.results, r.dataset, r.rule, r.images[:1], 1),
+        lambda r: pictures.images_without_mask(r.results, r.dataset, r.rule, r.images[:1], 1),
     ),
     "difficulty": Kind(
         "F1 by target size, local contrast and number of targets",

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from istsbench.figures.style import GREY
 
-CLOSE = 10  # pixels within which a label is taken to be that of a point
+_CLOSE = 10  # pixels within which a label is taken to be that of a point
 
 
 def place_labels(
@@ -46,7 +46,7 @@ def place_labels(
         away = np.array([distances(box, points) for box in found])
         foreign = np.delete(away, index, axis=1).min(axis=1, initial=np.inf)
         lead = foreign - away[:, index]  # negative where the label reads as another's
-        doubt = 3 * np.maximum(CLOSE - lead, 0) + 1000 * (lead <= 0)
+        doubt = 3 * np.maximum(_CLOSE - lead, 0) + 1000 * (lead <= 0)
         out = np.maximum([bounds[:2] - found[:, :2], found[:, 2:] - bounds[2:]], 0).sum((0, 2))
         covered = np.array([_shared(box, others) for box in found])
         boxes[index] = found[np.argmin(gaps + covered + 100 * out + doubt)]
@@ -104,7 +104,7 @@ def write_labels(
     for index, (text, corner, size) in enumerate(zip(texts, corners, sizes, strict=True)):
         text.set_position(tuple(back.transform(corner)))
         away = distances(np.append(corner, corner + size), pixels)
-        if away[index] > CLOSE or (np.delete(away, index) <= CLOSE).any():
+        if away[index] > _CLOSE or (np.delete(away, index) <= _CLOSE).any():
             near = np.clip(pixels[index], corner, corner + size)
             line = back.transform([near, pixels[index]])
             axes.plot(*line.T, color=GREY, linewidth=0.4, zorder=1)

@@ -20,7 +20,7 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels, the last 
 
 INK = 200  # dots per inch of composed panels
 GAP = 0.03  # inches between panels
-SIZE = 7  # points, of labels
+_SIZE = 7  # points, of labels
 PALE = 0.93  # grey level of a panel without a picture, 0..1
 INSET = 0.38  # side of the zoomed inset, in panel widths
 
@@ -110,7 +110,7 @@ class Sheet:
         for colour, lines in self.lines.items():
             axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.6))
         for x, y, text, options in self.texts:
-            axes.text(x, y, text, **{"fontsize": SIZE, "ha": "center", "va": "bottom"} | options)  # type: ignore[arg-type]
+            axes.text(x, y, text, **{"fontsize": _SIZE, "ha": "center", "va": "bottom"} | options)  # type: ignore[arg-type]
         axes.set(xlim=(0, self.width), ylim=(self.height, 0))
         return figure
 
@@ -121,7 +121,7 @@ def _outline(box: Box, x: float, y: float, step: float) -> np.ndarray:
     return np.array(corners) + (x, y)
 
 
-def fit(shape: tuple[int, ...], width: float, height: float) -> tuple[float, float]:
+def fit_into(shape: tuple[int, ...], width: float, height: float) -> tuple[float, float]:
     """Size in inches of an image in a cell, its proportions kept."""
     scale = min(width / shape[1], height / shape[0])
     return shape[1] * scale, shape[0] * scale
@@ -134,8 +134,8 @@ def fitted(text: str, width: float) -> tuple[str, float]:
         middle = min(gaps, key=lambda gap: abs(gap - len(text) / 2))
         text = f"{text[:middle]}\n{text[middle + 1 :]}"
     longest = max(map(len, text.split("\n")))
-    return text, SIZE * min(1, _characters(width) / longest)
+    return text, _SIZE * min(1, _characters(width) / longest)
 
 
 def _characters(width: float) -> float:
-    return width / (0.0085 * SIZE)
+    return width / (0.0085 * _SIZE)

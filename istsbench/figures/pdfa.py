@@ -39,11 +39,11 @@ from istsbench.results.sensitivity import read_rule
 from istsbench.runs.counting import scaled
 from istsbench.runs.record import Record, map_store
 
-SHOWN = (1e-6, 1e-2)  # Fa, pixels per pixel
+_SHOWN = (1e-6, 1e-2)  # Fa, pixels per pixel
 AREA = (1e-6, 1e-3)  # Fa between which the mean of Pd is taken
-SHARES = np.append(0, np.geomspace(*SHOWN, 33))  # of all pixels, false ones above a level
+SHARES = np.append(0, np.geomspace(*_SHOWN, 33))  # of all pixels, false ones above a level
 FILE = "pdfa.csv"
-COLUMNS = ("method", "made_by", "level", "detected", "targets", "false_pixels", "pixels")
+_COLUMNS = ("method", "made_by", "level", "detected", "targets", "false_pixels", "pixels")
 _SWEEP = 1  # of what this module does; a change makes stored points stale
 
 
@@ -63,7 +63,7 @@ def levels(maps: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> np.ndarr
     return np.unique(np.partition(false, np.unique(places))[places])[::-1]
 
 
-def sweep(score: np.ndarray, true: Regions, falling: np.ndarray) -> list[TargetCounts]:
+def sweep_targets(score: np.ndarray, true: Regions, falling: np.ndarray) -> list[TargetCounts]:
     """What one map (H, W) comes to above each of some falling levels."""
     above = score.size - np.searchsorted(np.sort(score, axis=None), falling, side="right")
     found: list[TargetCounts] = []
@@ -90,7 +90,7 @@ def _swept(results: Results, spec: str, samples: Sequence[Sample]) -> pd.DataFra
     targets = 0
     for score, sample in zip(maps, samples, strict=True):
         true = Regions.of(sample.mask)
-        found = sweep(score, true, falling)
+        found = sweep_targets(score, true, falling)
         detected += [one.detected for one in found]
         false += [one.false_pixels for one in found]
         targets += len(true.areas)
@@ -116,9 +116,9 @@ def _kept(path: Path) -> pd.DataFrame:
     """The points that are on disk; none if the file is not there or not whole."""
     try:
         frame = pd.read_csv(path, dtype={"method": str, "made_by": str}, keep_default_na=False)
-        return frame[[*COLUMNS]].astype(dict.fromkeys(COLUMNS[2:], float))
+        return frame[[*_COLUMNS]].astype(dict.fromkeys(_COLUMNS[2:], float))
     except (FileNotFoundError, KeyError, ValueError):
-        return pd.DataFrame(columns=[*COLUMNS])
+        return pd.DataFrame(columns=[*_COLUMNS])
 
 
 def points(
@@ -142,9 +142,9 @@ def points(
             report(spec)
             if found is None:
                 continue
-            known[spec] = found.assign(method=spec, made_by=made[spec])[[*COLUMNS]]
+            known[spec] = found.assign(method=spec, made_by=made[spec])[[*_COLUMNS]]
             whole = pd.concat([known[name] for name in sorted(known)])
-            integers = dict.fromkeys(COLUMNS[3:], int)
+            integers = dict.fromkeys(_COLUMNS[3:], int)
             text = whole.astype(integers).to_csv(index=False, float_format="%.9g")
             write_atomic(path, text.encode())
     return {
@@ -157,7 +157,7 @@ def points(
     }
 
 
-def missing(results: Results, dataset: Dataset, rule: str) -> dict[str, tuple[str, ...]]:
+def images_without_map(results: Results, dataset: Dataset, rule: str) -> dict[str, tuple[str, ...]]:
     """Of the methods without points: the images whose maps are not stored."""
     specs = list(complete_rows(results, rule))
     known = points(results, dataset, specs, show=True)
@@ -230,7 +230,7 @@ def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
             }
             if spec in curves:
                 line = reached(curves[spec])
-                at = np.maximum([*line["fa"], SHOWN[1]], SHOWN[0])
+                at = np.maximum([*line["fa"], _SHOWN[1]], _SHOWN[0])
                 axes.plot(at, [*line["pd"], line["pd"].iloc[-1]], drawstyle="steps-post", **style)
             point: dict[str, Any] = {
                 "marker": look.marker,
@@ -238,14 +238,14 @@ def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
                 "markeredgewidth": 0.6,
             }
             axes.plot(
-                np.clip(scores["fa"], *SHOWN), scores["pd"], color=look.colour, markersize=4.5,
+                np.clip(scores["fa"], *_SHOWN), scores["pd"], color=look.colour, markersize=4.5,
                 linestyle="none", zorder=4, clip_on=False, **point,
             )  # fmt: skip
             size = f"{areas[spec]:.3f}" if spec in curves else "no maps"
             handles.append(
                 Line2D([], [], **style, **point, markersize=3.5, label=f"{look.label}  {size}")
             )
-        axes.set(xscale="log", xlim=SHOWN, ylim=(0, 1.02), title=group_named(group).title)
+        axes.set(xscale="log", xlim=_SHOWN, ylim=(0, 1.02), title=group_named(group).title)
         axes.set_xlabel("Fa, pixels per pixel")
         axes.legend(
             handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=3,

@@ -17,8 +17,8 @@ from skimage.measure import block_reduce
 
 from istsbench.data.datasets import Dataset, Sample
 from istsbench.errors import DataError, UnknownName
-from istsbench.figures.boxes import boxes, free_corner, marks, outcome, zoomed
-from istsbench.figures.panels import GAP, Sheet, fit, fitted
+from istsbench.figures.boxes import boxes, boxes_apart, free_corner, outcome, zoomed
+from istsbench.figures.panels import GAP, Sheet, fit_into, fitted
 from istsbench.figures.style import (
     GREY,
     RED,
@@ -37,11 +37,11 @@ from istsbench.results.results import Results
 from istsbench.runs.record import map_store
 
 ACROSS = 8  # panels in a row of the grid at most, the image first
-SIDE = 0.22  # inches, for the names of images at the left of the grid
-PANEL = (WIDTH - SIDE) / ACROSS - GAP  # inches, width of a panel in the grid
+_SIDE = 0.22  # inches, for the names of images at the left of the grid
+PANEL = (WIDTH - _SIDE) / ACROSS - GAP  # inches, width of a panel in the grid
 PAGE = 9.6  # inches, height of a page
 PEAKS = 48  # cells along the longer side of a surface
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 # ------------------------------------------------------------------ what is shown
@@ -70,7 +70,7 @@ class Answer:
     mask: np.ndarray  # bool (H, W)
 
 
-def load(
+def load_images(
     results: Results, dataset: Dataset, rule: str, names: Sequence[str]
 ) -> tuple[list[Sample], dict[str, list[Answer]], str]:
     """Samples, spec -> its maps and masks group by group, and a note on what is missing.
@@ -96,14 +96,14 @@ def load(
         if shown is not None:
             found[spec] = shown
     if not found:
-        advice = how_to_make(results, missing(results, dataset, rule, names), dataset)
+        advice = how_to_make(results, images_without_mask(results, dataset, rule, names), dataset)
         raise DataError(f"{results.folder}: no map of {', '.join(names)} is stored; {advice}")
     note = f"; masks only, from a pack: {', '.join(packed)}" if packed else ""
     note += f"; maps not stored: {', '.join(gone)}" if gone else ""
     return samples, found, note
 
 
-def missing(
+def images_without_mask(
     results: Results, dataset: Dataset, rule: str, images: Sequence[str] = (), number: int = 4
 ) -> dict[str, tuple[str, ...]]:
     """Of the methods without all maps and without all masks of these images: the images.
@@ -149,7 +149,7 @@ def _masks(
     return shown if len(shown) == len(samples) else None
 
 
-def scaled(score: np.ndarray) -> np.ndarray:
+def _scaled(score: np.ndarray) -> np.ndarray:
     """A map or image from its minimum to its maximum as 0..1; zeros if flat."""
     low, high = float(score.min()), float(score.max())
     return (score - low) / (high - low) if high > low else np.zeros(score.shape)
@@ -158,7 +158,7 @@ def scaled(score: np.ndarray) -> np.ndarray:
 # ------------------------------------------------------------------ figures
 
 
-def even(parts: Sequence[T], most: int) -> list[list[T]]:
+def even(parts: Sequence[_T], most: int) -> list[list[_T]]:
     """Parts in their order in the fewest lists of at most `most`, all but the last as long."""
     lists = -(-len(parts) // most)
     length = -(-len(parts) // lists)
@@ -174,7 +174,7 @@ def grid(
     Pages are as wide as a page of a journal; many methods take several.
     """
     names = images or representatives(results, rule)
-    samples, answers, note = load(results, dataset, rule, names)
+    samples, answers, note = load_images(results, dataset, rule, names)
     methods = list(answers)
     heights = [min(sample.mask.shape[0] / sample.mask.shape[1], 1) for sample in samples]
     labels = {spec: fitted(label_of(results.records[spec]), PANEL) for spec in methods}
@@ -182,40 +182,40 @@ def grid(
     cell, head = PANEL + GAP, 0.08 + 0.12 * lines
     block = head + sum(2 * (PANEL * height + GAP) + GAP for height in heights)
     pages = even(even(methods, ACROSS - 1), max(int(PAGE / block), 1))
-    sheets = [Sheet(SIDE + cell * (len(page[0]) + 1), len(page) * block) for page in pages]
+    sheets = [Sheet(_SIDE + cell * (len(page[0]) + 1), len(page) * block) for page in pages]
     placed = [
         (sheet, number * block + head, part)
         for sheet, page in zip(sheets, pages, strict=True)
         for number, part in enumerate(page)
     ]
     for sheet, y, part in placed:
-        sheet.text(SIDE + PANEL / 2, y - 0.04, "Image, truth", fontweight="bold")
+        sheet.text(_SIDE + PANEL / 2, y - 0.04, "Image, truth", fontweight="bold")
         for column, spec in enumerate(part, start=1):
             text, size = labels[spec]
-            sheet.text(SIDE + cell * column + PANEL / 2, y - 0.04, text, fontsize=size)
+            sheet.text(_SIDE + cell * column + PANEL / 2, y - 0.04, text, fontsize=size)
         for index, (sample, height) in enumerate(zip(samples, heights, strict=True)):
             tall = PANEL * height
             sheet.text(
-                SIDE / 2, y + tall + GAP / 2, sample.name, rotation=90, va="center", fontsize=6
+                _SIDE / 2, y + tall + GAP / 2, sample.name, rotation=90, va="center", fontsize=6
             )
             shape = sample.mask.shape
-            wide, high = fit(shape, PANEL, tall)
+            wide, high = fit_into(shape, PANEL, tall)
             zoom = zoomed(sample.mask)
             corner = free_corner(sample.mask)
-            red = {RED: marks(boxes(sample.mask), shape)}
+            red = {RED: boxes_apart(boxes(sample.mask), shape)}
             pairs: list[tuple[np.ndarray | None, dict, np.ndarray, dict]]
-            pairs = [(scaled(sample.image), red, sample.mask, red)]
+            pairs = [(_scaled(sample.image), red, sample.mask, red)]
             for spec in part:
                 shown = answers[spec][index]
                 seen = outcome(shown.mask, sample.mask)
                 verdict = {
-                    RED: marks(seen.found, shape),
-                    YELLOW: marks([*seen.missed, *seen.false], shape),
+                    RED: boxes_apart(seen.found, shape),
+                    YELLOW: boxes_apart([*seen.missed, *seen.false], shape),
                 }
-                upper = None if shown.score is None else scaled(shown.score)
+                upper = None if shown.score is None else _scaled(shown.score)
                 pairs.append((upper, red, shown.mask, verdict))
             for column, (above, above_marks, lower, lower_marks) in enumerate(pairs):
-                x = SIDE + cell * column + (PANEL - wide) / 2
+                x = _SIDE + cell * column + (PANEL - wide) / 2
                 if above is None:
                     sheet.empty((x, y, wide, high), "mask only")
                 else:
@@ -234,21 +234,21 @@ def grid(
 def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = None) -> Figure:
     """The maps of all methods for one image, with the F1 of each under the rule."""
     names = [image] if image else representatives(results, rule, 1)
-    (sample,), answers, note = load(results, dataset, rule, names)
+    (sample,), answers, note = load_images(results, dataset, rule, names)
     rows = paired_rows(results, rule)
-    red = {RED: marks(boxes(sample.mask), sample.mask.shape)}
+    red = {RED: boxes_apart(boxes(sample.mask), sample.mask.shape)}
     zoom = zoomed(sample.mask)
     corner = free_corner(sample.mask)
-    pictures = [("Image", scaled(sample.image)), ("Truth", sample.mask)]
+    pictures = [("Image", _scaled(sample.image)), ("Truth", sample.mask)]
     for spec, (shown,) in answers.items():
         f1 = ratios(rows[spec].loc[[sample.name]])["f1"].iloc[0]
         text = f"{label_of(results.records[spec])}  {f1:.2f}"
         if shown.score is None:
             text += " (mask)"
-        pictures.append((text, shown.mask if shown.score is None else scaled(shown.score)))
+        pictures.append((text, shown.mask if shown.score is None else _scaled(shown.score)))
     columns = min(len(pictures), 7 if len(pictures) > 18 else 5)
     width = WIDTH / columns
-    wide, high = fit(sample.mask.shape, width - GAP, 1.2 * width)
+    wide, high = fit_into(sample.mask.shape, width - GAP, 1.2 * width)
     labels = [fitted(text, width) for text, _ in pictures]
     head = 0.08 + 0.12 * (2 if any("\n" in text for text, _ in labels) else 1)
     step = high + head
@@ -266,14 +266,14 @@ def gallery(results: Results, dataset: Dataset, rule: str, image: str | None = N
 def peaks(score: np.ndarray, cells: int = PEAKS) -> np.ndarray:
     """The map from 0 to 1 reduced to blocks of pixels, each by its maximum."""
     block = max(1, -(-max(score.shape) // cells))
-    return np.asarray(block_reduce(scaled(score), block, np.max))  # blocks at the border: and 0
+    return np.asarray(block_reduce(_scaled(score), block, np.max))  # blocks at the border: and 0
 
 
 @house_style()
 def surfaces(results: Results, dataset: Dataset, rule: str, image: str | None = None) -> Figure:
     """The maps of one image as surfaces: x, y in pixels, height the map from 0 to 1."""
     names = [image] if image else representatives(results, rule, 1)
-    (sample,), answers, note = load(results, dataset, rule, names)
+    (sample,), answers, note = load_images(results, dataset, rule, names)
     panels = [("Image", sample.image)]
     panels += [
         (label_of(results.records[spec]), shown.score)

@@ -193,7 +193,7 @@ def parameters_data(
 
 
 @house_style()
-def parameters(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
+def parameters_figure(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
     """Score against trained parameters; methods that learn nothing stand in a band at the left.
 
     The line joins the methods that none surpasses in both, those without parameters included.

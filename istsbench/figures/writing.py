@@ -26,7 +26,7 @@ from istsbench.results.results import Results
 from istsbench.runs.record import as_json
 from istsbench.tables.published import paper_scores
 
-FORMAT = 1  # of the figures; raise it when what one of them shows changes
+_FORMAT = 1  # of the figures; raise it when what one of them shows changes
 DPI = {"png": 150, "pdf": 300}  # in the PDF of pictures only, all else is vectors
 # A text chunk in a PNG, the keywords of a PDF: both hold ASCII as it is.
 _PLACE = {"png": "Source", "pdf": "Keywords"}
@@ -87,7 +87,7 @@ def source_hash(results: Results, name: str) -> str:
         for spec in results.counts
     }
     printed = paper_scores(results.any_record.dataset).to_csv()
-    text = json.dumps([FORMAT, base_name(name), counted, printed], sort_keys=True)
+    text = json.dumps([_FORMAT, base_name(name), counted, printed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -23,7 +23,7 @@ from safetensors.numpy import save
 from istsbench.errors import WeightsError
 from istsbench.files import tidy, write_atomic
 
-KEY, SUM = "istsbench", "sha256"
+_KEY, SUM = "istsbench", "sha256"
 PIECE = 15 * 2**20  # bytes; stores and repositories often refuse files above 16 MiB
 INDEX = "checkpoint.json"
 
@@ -48,7 +48,7 @@ def _told(path: Path) -> dict[str, Any]:
     """The header of a weight file without its tensors; empty if it cannot be read."""
     try:
         with safe_open(path, "np") as file:
-            header = json.loads((file.metadata() or {})[KEY])
+            header = json.loads((file.metadata() or {})[_KEY])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
         return {}
     return header if isinstance(header, dict) else {}
@@ -61,16 +61,16 @@ def save_weights(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> Non
         for name, tensor in tensors.items()
     }
     text = json.dumps({**header, SUM: _sum(halved, header)})
-    write_atomic(path, save(halved, {KEY: text}))
+    write_atomic(path, save(halved, {_KEY: text}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The tensors of a weight file, floats as float32, and its header."""
     tensors, metadata = _read(path)
-    if KEY not in metadata:
-        raise WeightsError(f"{path}: no weight file of istsbench (its header has no {KEY!r})")
+    if _KEY not in metadata:
+        raise WeightsError(f"{path}: no weight file of istsbench (its header has no {_KEY!r})")
     try:
-        header = json.loads(metadata[KEY])
+        header = json.loads(metadata[_KEY])
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: its header is damaged ({error})") from error
     if not isinstance(header, dict):

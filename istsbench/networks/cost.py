@@ -38,7 +38,7 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
-class Cost:
+class NetworkCost:
     """Counts for one image of one channel."""
 
     parameters: int  # trainable
@@ -68,7 +68,7 @@ def registered_networks() -> list[str]:
     return sorted(networks, key=lambda name: (group_order(found[name].group), name))
 
 
-def cost(module: nn.Module, size: int = SIZE) -> Cost:
+def cost(module: nn.Module, size: int = SIZE) -> NetworkCost:
     """The counts of a module for an input (1, 1, size, size); nothing is computed."""
     module = module.to("meta").eval()
     total = 0
@@ -85,7 +85,7 @@ def cost(module: nn.Module, size: int = SIZE) -> Cost:
         hook.remove()
     flops = counter.get_total_flops()
     parameters = sum(p.numel() for p in module.parameters())
-    return Cost(parameters, flops // 2, flops, total)
+    return NetworkCost(parameters, flops // 2, flops, total)
 
 
 def _operations(part: nn.Module, inputs: torch.Tensor, output: torch.Tensor) -> int:

@@ -23,7 +23,7 @@ class History:
     best: dict[str, Any] = field(default_factory=dict)
 
 
-def scores(outputs: Iterable[Mapping[str, Map]], masks: Iterable[Mask]) -> dict[str, float]:
+def epoch_scores(outputs: Iterable[Mapping[str, Map]], masks: Iterable[Mask]) -> dict[str, float]:
     """`OUTPUT_RATIO_REDUCTION` of probability maps above 1/2 against their truths."""
     counts: dict[str, list[tuple[int, int, int, int]]] = {}
     for maps, mask in zip(outputs, masks, strict=True):
@@ -53,7 +53,7 @@ def line(row: Mapping[str, Any]) -> str:
     return ", ".join([*shown, row["complaints"]] if row["complaints"] else shown)
 
 
-def draw(log: pd.DataFrame) -> bytes:
+def draw_history(log: pd.DataFrame) -> bytes:
     """A PNG of a log: what was minimised, and the pooled F1 of every output on validation."""
     from matplotlib.figure import Figure
 

@@ -100,12 +100,12 @@ def _narrow(context: Any, value: Any) -> Any:
     return types.uint16(types.float32), generate
 
 
-def load(value: Any) -> Any:
+def load_float(value: Any) -> Any:
     """A stored value as float32, inside a kernel."""
     raise NotImplementedError
 
 
-@overload(load, inline="always")
+@overload(load_float, inline="always")
 def _load(value: Any) -> Any:
     if value == types.uint16:
 
@@ -154,7 +154,7 @@ def moments(begin: int, end: int, x: Any, shift: Any, sums: Any) -> None:
             second[:] = 0
             for p in range(start, min(start + STRIP, pixels)):
                 for c in range(channels):
-                    value = load(x[n, p, c]) - shift[c]
+                    value = load_float(x[n, p, c]) - shift[c]
                     first[c] += value
                     second[c] += value * value
             for c in range(channels):
@@ -170,7 +170,7 @@ def activate(begin: int, end: int, x: Any, scale: Any, offset: Any, slope: Any, 
         out = y[n]
         for p in range(pixels):
             for c in range(channels):
-                value = load(x[n, p, c]) * scale[c] + offset[c]
+                value = load_float(x[n, p, c]) * scale[c] + offset[c]
                 store(out, p, c, max(value, value * slope))
 
 
@@ -187,7 +187,7 @@ def slopes(
             second[:] = 0
             for p in range(start, min(start + STRIP, pixels)):
                 for c in range(channels):
-                    value, gradient = load(x[n, p, c]), load(dy[n, p, c])
+                    value, gradient = load_float(x[n, p, c]), load_float(dy[n, p, c])
                     if value * scale[c] + offset[c] <= 0:
                         gradient *= slope
                     first[c] += gradient
@@ -216,7 +216,7 @@ def deactivate(
         out = dx[n]
         for p in range(pixels):
             for c in range(channels):
-                value, gradient = load(x[n, p, c]), load(dy[n, p, c])
+                value, gradient = load_float(x[n, p, c]), load_float(dy[n, p, c])
                 if value * scale[c] + offset[c] <= 0:
                     gradient *= slope
                 store(out, p, c, gradient * scale[c] + value * linear[c] + constant[c])

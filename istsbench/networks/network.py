@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from istsbench.data.datasets import Dataset
     from istsbench.networks.learner import Learner
 
-AHEAD = 8  # batches of images that are read ahead to find equal sizes
+BATCHES_AHEAD = 8  # batches of images that are read ahead to find equal sizes
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Network(Trainable):
         """
         size = self.batch if next(module.parameters()).is_cuda else 1
         waiting = iter(images)
-        while window := list(islice(waiting, size * (AHEAD if size > 1 else 1))):
+        while window := list(islice(waiting, size * (BATCHES_AHEAD if size > 1 else 1))):
             found: dict[int, dict[str, Map]] = {}
             for indexes in _equal_shapes(window, size):
                 maps = self._infer_equal(module, preprocessing, [window[i] for i in indexes])

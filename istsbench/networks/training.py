@@ -26,7 +26,7 @@ from istsbench.data.datasets import Dataset
 from istsbench.errors import Diverged, Stopped
 from istsbench.files import write_atomic
 from istsbench.networks.checkpoint import read_checkpoint, save_checkpoint, save_weights
-from istsbench.networks.history import History, draw, line, scores
+from istsbench.networks.history import History, draw_history, epoch_scores, line
 from istsbench.networks.network import Network
 from istsbench.networks.patches import Memory, epoch_batches, steps_in_epoch
 from istsbench.networks.planning import Plan, check_same, command, prepare
@@ -50,7 +50,7 @@ BEST, LAST, LOG, CURVES = "best.safetensors", "last.safetensors", "log.csv", "cu
 FINAL = "final"  # folder of the training on training and validation images
 WEIGHTS = (BEST, LAST, f"{FINAL}/{LAST}")
 CHOICE = "iou_pooled"  # the validation score of the network's answer that chooses the epoch
-PAUSE = 60.0  # seconds between checkpoints
+CHECKPOINT_SECONDS = 60.0  # seconds between checkpoints
 
 N = TypeVar("N", bound=Network)
 
@@ -200,7 +200,7 @@ class _Run:
                 self.history.rows.append({**row, "seconds": round(spent, 3)})
                 tell(line(row))
                 done = self.history.epoch == self.plan.recipe.epochs
-                if not done and time.monotonic() - saved > PAUSE:
+                if not done and time.monotonic() - saved > CHECKPOINT_SECONDS:
                     self.save()
                     saved = time.monotonic()
         self.save()
@@ -263,7 +263,7 @@ class _Run:
         outputs = self.network.infer(module, self.plan.preprocessing, images)
         first = next(outputs)
         answer = next(iter(first))
-        found = scores(chain([first], outputs), (mask > 0 for mask in self.held_out.masks))
+        found = epoch_scores(chain([first], outputs), (mask > 0 for mask in self.held_out.masks))
         row = {f"val_{name}": value for name, value in found.items()}
         score = row[f"val_{answer}_{CHOICE}"]
         if score > self.history.best.get("score", -1.0):
@@ -293,7 +293,7 @@ class _Run:
             self.anew = False
         frame = pd.DataFrame(self.history.rows)
         write_atomic(self.out / LOG, frame.to_csv(index=False).encode())
-        write_atomic(self.out / CURVES, draw(frame))
+        write_atomic(self.out / CURVES, draw_history(frame))
         if self.history.epoch == self.plan.recipe.epochs:
             row = self.history.rows[-1]
             self._keep(LAST, row["epoch"], {k: v for k, v in row.items() if k.startswith("val_")})

@@ -23,7 +23,7 @@ OUTCOMES = "passed", "failed", "excused", "left out"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """What came of one check."""
 
     check: str
@@ -32,11 +32,11 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Report:
+class MethodReport:
     """What came of all checks of one method."""
 
     title: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[CheckResult, ...]
 
     @property
     def passed(self) -> bool:
@@ -59,7 +59,7 @@ class Report:
         return "\n".join([self.title, *lines, f"  {', '.join(counts)}"])
 
 
-def check_all(methods: str) -> Iterator[Report]:
+def check_all(methods: str) -> Iterator[MethodReport]:
     """Run every check on the methods that a text names, each as its report is asked for.
 
     These are names and groups as in `choose`, or one `package.module:Class`, which is also
@@ -71,23 +71,23 @@ def check_all(methods: str) -> Iterator[Report]:
         try:
             method = make()
         except (BrokenMethod, TypeError) as error:
-            yield Report(title, (Verdict("can_be_created", "failed", str(error)),))
+            yield MethodReport(title, (CheckResult("can_be_created", "failed", str(error)),))
             continue
         yield check_method(method, title)
 
 
-def check_method(method: Segmenter, title: str) -> Report:
+def check_method(method: Segmenter, title: str) -> MethodReport:
     """Run every check on a method; a network without weights gets random ones."""
     skipped = left_out(method)
     with TemporaryDirectory(prefix="istsbench-") as folder:
         ready = prepared(method, Path(folder))
         verdicts = tuple(
-            Verdict(check.__name__, "left out", skipped[check.__name__])
+            CheckResult(check.__name__, "left out", skipped[check.__name__])
             if check.__name__ in skipped
             else _judge(ready, check)
             for check in CHECKS
         )
-    return Report(title if ready is method else f"{title}, random weights", verdicts)
+    return MethodReport(title if ready is method else f"{title}, random weights", verdicts)
 
 
 def _find(methods: str) -> list[tuple[str, Callable[[], Segmenter]]]:
@@ -126,20 +126,20 @@ def _load(text: str) -> type[Segmenter]:
             f"{text!r} names no class that can be found; expected package.module:Class, "
             "installed or below the working directory, or a name of `istsbench list`"
         )
-    return registry.load(EntryPoint(text, text, registry.ENTRY_POINTS))
+    return registry.load_class(EntryPoint(text, text, registry.ENTRY_POINTS))
 
 
-def _judge(method: Segmenter, check: Check) -> Verdict:
+def _judge(method: Segmenter, check: Check) -> CheckResult:
     name, excuse = check.__name__, method.excused.get(check.__name__)
     try:
         check(method)
     except (Exception, SystemExit) as error:
         if excuse is not None:
-            return Verdict(name, "excused", excuse)
-        return Verdict(name, "failed", _reason(error, type(method)))
+            return CheckResult(name, "excused", excuse)
+        return CheckResult(name, "failed", _reason(error, type(method)))
     if excuse is not None:
-        return Verdict(name, "failed", f"it passes; remove the excuse {excuse!r}")
-    return Verdict(name, "passed")
+        return CheckResult(name, "failed", f"it passes; remove the excuse {excuse!r}")
+    return CheckResult(name, "passed")
 
 
 def _reason(error: BaseException, kind: type[Segmenter]) -> str:

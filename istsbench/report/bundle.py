@@ -34,7 +34,7 @@ from istsbench.tables.references import Reference, bibliography, of_dataset, of_
 from istsbench.tables.table import Table
 from istsbench.tables.table_vi import noted, stated, table_vi
 
-FORMATS = ("csv", "md", "tex", "html")
+TABLE_FORMATS = ("csv", "md", "tex", "html")
 CANDIDATES = (
     "by one rule for each method: the mean plus k standard deviations of the map (networks: a "
     "level), half of the map scaled to [0, 1], or the method's own rule, whichever has the best "
@@ -68,7 +68,7 @@ def bundle(
     files: dict[str, str] = {}
     macros: dict[str, str] = {}
     for name, (table, ending) in tables.items():
-        files |= {f"tables/{name}.{kind}": table.text(kind) for kind in FORMATS}
+        files |= {f"tables/{name}.{kind}": table.text(kind) for kind in TABLE_FORMATS}
         macros |= {k: v for k, v in latex.macros(table, ending).items() if k not in macros}
     for results in sets:
         dataset, found = results.any_record.dataset, Protocol.of(results, rule, reduction)

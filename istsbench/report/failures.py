@@ -21,15 +21,15 @@ from istsbench.metrics import ratios
 from istsbench.results.masks import Masks
 from istsbench.results.results import Results
 
-SIDE = 512  # pixels, longest side of an embedded picture
+_SIDE = 512  # pixels, longest side of an embedded picture
 QUALITY = 92  # of its JPEG
 RUNS = 250  # a mask of more runs is shown by its boxes alone
 FALSE = 40  # false regions boxed, the largest first
-CLOSE = 48  # pixels, least side of a close-up
-SHOWN = 3  # best and worst images of a method
+_CLOSE = 48  # pixels, least side of a close-up
+_SHOWN = 3  # best and worst images of a method
 
 
-def scores(results: Results, rule: str) -> pd.DataFrame:
+def image_f1(results: Results, rule: str) -> pd.DataFrame:
     """F1 of each image and method that has counts under the rule, images x specs (str)."""
     found = {}
     for spec, counts in results.counts.items():
@@ -56,13 +56,13 @@ def extremes(rows: pd.DataFrame, available: Iterable[str]) -> tuple[list[str], l
         rows = rows[rows["targets"] > 0]
     values = ratios(rows)
     order = sorted(rows.index, key=lambda n: (-values.loc[n, "f1"], rows.loc[n, "false_pixels"], n))
-    number = min(SHOWN, -(-len(order) // 2))
-    best, worst = order[:number], order[number:][::-1][:SHOWN]
+    number = min(_SHOWN, -(-len(order) // 2))
+    best, worst = order[:number], order[number:][::-1][:_SHOWN]
     return best, worst
 
 
 @dataclass(frozen=True)
-class Picture:
+class FailurePicture:
     """An image to embed, with where its targets are."""
 
     name: str
@@ -74,10 +74,10 @@ class Picture:
     truth: dict[str, object]  # `marks` of the true mask
 
     @classmethod
-    def of(cls, sample: Sample) -> Picture:
+    def of(cls, sample: Sample) -> FailurePicture:
         height, width = sample.image.shape
         pixels: np.ndarray = sample.image.astype(np.uint8)
-        shrink = SIDE / max(height, width)
+        shrink = _SIDE / max(height, width)
         if shrink < 1:
             size = (max(round(width * shrink), 1), max(round(height * shrink), 1))
             pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
@@ -85,7 +85,7 @@ class Picture:
         source = "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
         true = boxes(sample.mask)
         close = _close(true, (height, width))
-        truth = marks(sample.mask, sample.mask)
+        truth = mask_overlay(sample.mask, sample.mask)
         return cls(sample.name, width, height, source, len(true), close, truth)
 
 
@@ -97,7 +97,7 @@ def _close(true: list[Box], shape: tuple[int, int]) -> tuple[int, int, int, int]
     (top, left), (bottom, right) = whole[:, :2].min(axis=0), whole[:, 2:].max(axis=0)
     if max(bottom - top, right - left) > 0.5 * min(shape):
         top, left, bottom, right = true[0]
-    side = int(min(max(CLOSE, 2 * max(bottom - top, right - left)), *shape))
+    side = int(min(max(_CLOSE, 2 * max(bottom - top, right - left)), *shape))
     y, x = (
         int(min(max((low + high - side) // 2, 0), size - side))
         for low, high, size in ((top, bottom, shape[0]), (left, right, shape[1]))
@@ -105,7 +105,7 @@ def _close(true: list[Box], shape: tuple[int, int]) -> tuple[int, int, int, int]
     return x, y, side, side
 
 
-def marks(mask: np.ndarray, truth: np.ndarray) -> dict[str, object]:
+def mask_overlay(mask: np.ndarray, truth: np.ndarray) -> dict[str, object]:
     """What to draw of a mask: `found`, `missed`, `false` boxes as (x, y, width, height), a
     `path` of its pixels (empty if it is too ragged), and the `number` of false regions."""
     seen = outcome(mask, truth)
@@ -142,14 +142,14 @@ def path(mask: np.ndarray) -> str:
 
 def explore(
     results: Results, masks: dict[str, Masks], rule: str, dataset: Dataset, names: list[str]
-) -> tuple[list[Picture], dict[str, dict[str, dict]]]:
+) -> tuple[list[FailurePicture], dict[str, dict[str, dict]]]:
     """Pictures of the named images and, by spec and image, `marks` with the counts."""
     pictures = []
     cells: dict[str, dict[str, dict]] = {spec: {} for spec in masks}
-    f1 = scores(results, rule)
+    f1 = image_f1(results, rule)
     for name in names:
         sample = dataset.load(name)
-        pictures.append(Picture.of(sample))
+        pictures.append(FailurePicture.of(sample))
         for spec, one in masks.items():
             mask = one(name) if name in one.rows.index else None
             if mask is None or mask.shape != sample.mask.shape:
@@ -157,6 +157,6 @@ def explore(
             cells[spec][name] = {
                 "f1": round(float(f1[spec][name]), 3),
                 "detected": int(one.rows["detected"][name]),
-                **marks(mask, sample.mask),
+                **mask_overlay(mask, sample.mask),
             }
     return pictures, cells

@@ -30,7 +30,7 @@ from istsbench.figures.catalogue import FIGURES, Request, Written, refresh
 from istsbench.figures.freshness import drawn, kind
 from istsbench.files import write_atomic
 from istsbench.metrics import REDUCTIONS
-from istsbench.report.failures import Picture, explore, extremes, ordered, scores
+from istsbench.report.failures import FailurePicture, explore, extremes, image_f1, ordered
 from istsbench.report.sections import environments, heading, section, year
 from istsbench.results.masks import Masks
 from istsbench.results.protocol import REDUCED, Protocol
@@ -56,7 +56,7 @@ class PageColumn:
     factor: float = 1
 
 
-COLUMNS = (
+_COLUMNS = (
     PageColumn("precision", "P", "precision", 3),
     PageColumn("recall", "R", "recall", 3),
     PageColumn("f1", "F1", "harmonic mean of precision and recall", 3),
@@ -128,9 +128,9 @@ def render(
     if rule not in results.rules:
         has = ", ".join(results.rules) or "none"
         raise DataError(f"{folder}: not every method was counted under {rule!r} (all have: {has})")
-    f1 = scores(results, rule)
+    f1 = image_f1(results, rule)
     masks = {spec: Masks.of(folder.parent, results, spec, rule) for spec in map(str, f1)}
-    pictures: list[Picture] = []
+    pictures: list[FailurePicture] = []
     cells: dict[str, dict[str, dict]] = {spec: {} for spec in masks}
     if dataset is not None:
         pictures, cells = explore(results, masks, rule, dataset, _chosen(f1, masks))
@@ -161,7 +161,7 @@ def render(
         reductions=REDUCED,
         rule=rule,
         reduction=reduction,
-        columns=COLUMNS,
+        columns=_COLUMNS,
         figures=[_figure(path) for path in shown.current],
         old=[path.stem for path in shown.old],
         sections=[section(results, spec, rule, masks, pictures, cells, special) for spec in
@@ -206,8 +206,8 @@ def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str
     made = table_vi([results], rule, reduction, beside="difference", intervals=True)
     plain = {name: dataclasses.replace(c, dataset="").name for name, c in made.columns.items()}
     frame = made.frame.rename(columns=plain)
-    frame = frame.reindex(columns=[*frame, *(c.key for c in COLUMNS if c.key not in frame)])
-    used = [c for c in COLUMNS if c.kind == "own" or frame[c.key].notna().any()]
+    frame = frame.reindex(columns=[*frame, *(c.key for c in _COLUMNS if c.key not in frame)])
+    used = [c for c in _COLUMNS if c.kind == "own" or frame[c.key].notna().any()]
     places = {column.key: _places(frame[column.key], column) for column in used}
     rows = []
     for index, line in frame.iterrows():
@@ -277,7 +277,7 @@ def _figure(path: Path) -> dict[str, Any]:
 
 
 def _explorer(
-    results: Results, pictures: Sequence[Picture], cells: dict[str, dict[str, dict]]
+    results: Results, pictures: Sequence[FailurePicture], cells: dict[str, dict[str, dict]]
 ) -> dict[str, Any]:
     """What the script of the page draws from; a cell is null where a mask is missing."""
     specs = [spec for spec in results.summary("own", "image")["method"] if cells.get(spec)]

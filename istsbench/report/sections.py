@@ -12,7 +12,7 @@ import pandas as pd
 from istsbench.errors import BrokenMethod, UnknownName
 from istsbench.metrics import REDUCTIONS, summarise
 from istsbench.registry import info
-from istsbench.report.failures import Picture, extremes
+from istsbench.report.failures import FailurePicture, extremes
 from istsbench.results.masks import Masks
 from istsbench.results.results import Results
 from istsbench.runs.record import Record
@@ -35,7 +35,7 @@ def section(
     spec: str,
     rule: str,
     masks: dict[str, Masks],
-    pictures: Sequence[Picture],
+    pictures: Sequence[FailurePicture],
     cells: dict[str, dict[str, dict]],
     special: dict[str, dict[str, str]],
 ) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from istsbench.errors import DataError, WrongUse
 from istsbench.files import write_together
 from istsbench.registry import file_name
-from istsbench.results.masks import FOLDER
+from istsbench.results.masks import MASK_FOLDER
 from istsbench.runs.record import Record, as_bytes, map_store, sound, write_record
 
 
@@ -65,5 +65,5 @@ def _files(folder: Path, file: str) -> list[Path]:
         folder / f"{file}.json",
         folder / f"{file}.csv",
         folder / "curves" / f"{file}.csv",
-        folder / FOLDER / f"{file}.json",
+        folder / MASK_FOLDER / f"{file}.json",
     ]

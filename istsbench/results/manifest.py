@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from istsbench.results.results import Results
 
 NAME = "protocol.toml"
-FORMAT = 1  # of this file
+MANIFEST_FORMAT = 1  # of this file
 DIGITS = 6  # of F1: the next ones differ with the version of a library
 TITLE = (
     "# What these results were made by. `istsbench run --protocol FILE` makes them again\n"
@@ -38,7 +38,7 @@ TITLE = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class MethodEntry:
     """One method as it was run, and what that gave."""
 
     spec: str  # name(parameter=value, ...)
@@ -55,7 +55,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Manifest:
     """The methods of a results folder, and the images that they were all scored on."""
 
     dataset: str
@@ -65,7 +65,7 @@ class Recipe:
     of: int  # images in the split
     data_hash: str
     format: int  # of the counts
-    entries: tuple[Entry, ...]
+    entries: tuple[MethodEntry, ...]
     depth: str = ""  # how images deeper than 8 bit came to 0..255; empty if none is
 
     @property
@@ -86,21 +86,21 @@ def counts_hash(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def gather(results: Results) -> Recipe | None:
-    """The recipe of a results folder; None if no method there was counted by a run."""
+def gather(results: Results) -> Manifest | None:
+    """The manifest of a results folder; None if no method there was counted by a run."""
     ran = [spec for spec in sorted(results.counts) if results.records[spec].ran]
     if not ran:
         return None
     first = results.any_record
-    return Recipe(
+    return Manifest(
         first.dataset, first.title, first.split, first.images, first.of, first.data_hash,
         first.format, tuple(_made(results, spec) for spec in ran), first.depth,
     )  # fmt: skip
 
 
-def _made(results: Results, spec: str) -> Entry:
+def _made(results: Results, spec: str) -> MethodEntry:
     record = results.records[spec]
-    return Entry(
+    return MethodEntry(
         spec,
         record.method_hash,
         record.own,
@@ -127,25 +127,25 @@ def _f1(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def write_recipe(results: Results) -> Path | None:
+def write_manifest(results: Results) -> Path | None:
     """Write `protocol.toml` beside results, where it is missing or says something else.
 
     Returns its path, or None if no method there was counted by a run.
     """
-    recipe = gather(results)
-    if recipe is None:
+    manifest = gather(results)
+    if manifest is None:
         return None
-    data, path = as_text(recipe).encode(), results.folder / NAME
+    data, path = manifest_text(manifest).encode(), results.folder / NAME
     if not (path.is_file() and path.read_bytes() == data):
         write_atomic(path, data)
     return path
 
 
-def as_text(recipe: Recipe) -> str:
-    """The recipe as the text of `protocol.toml`."""
+def manifest_text(manifest: Manifest) -> str:
+    """The manifest as the text of `protocol.toml`."""
     machines: list[Mapping[str, str]] = []
     methods = []
-    for entry in recipe.entries:
+    for entry in manifest.entries:
         if entry.machine not in machines:
             machines.append(entry.machine)
         methods.append(
@@ -164,18 +164,18 @@ def as_text(recipe: Recipe) -> str:
             }
         )
     document = {
-        "format": FORMAT,
+        "format": MANIFEST_FORMAT,
         "data": {
-            "name": recipe.dataset,
-            "title": recipe.title,
-            "split": recipe.split,
-            "images": recipe.images,
-            "of": recipe.of,
-            "hash": recipe.data_hash,
-            **({"depth": recipe.depth} if recipe.depth else {}),
+            "name": manifest.dataset,
+            "title": manifest.title,
+            "split": manifest.split,
+            "images": manifest.images,
+            "of": manifest.of,
+            "hash": manifest.data_hash,
+            **({"depth": manifest.depth} if manifest.depth else {}),
         },
         "counts": {
-            "format": recipe.format,
+            "format": manifest.format,
             "size": "native",
             "reductions": list(REDUCTIONS),
             "matchings": list(MATCHES),
@@ -187,14 +187,14 @@ def as_text(recipe: Recipe) -> str:
     return TITLE + tomli_w.dumps(document)
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe in a file; raises `DataError` if it is none."""
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file; raises `DataError` if it is none."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-        if document["format"] != FORMAT:
+        if document["format"] != MANIFEST_FORMAT:
             raise DataError(
                 f"{path}: format {document['format']!r} of protocol files, this version of "
-                f"istsbench reads {FORMAT}"
+                f"istsbench reads {MANIFEST_FORMAT}"
             )
         data = document["data"]
         numbers = (data["images"], data["of"], document["counts"]["format"])
@@ -213,14 +213,14 @@ def read_recipe(path: Path) -> Recipe:
         raise DataError(
             f"{path}: not a protocol file ({what}); expected one that `istsbench run` wrote"
         ) from error
-    return Recipe(*texts[:3], *numbers[:2], texts[3], numbers[2], entries, texts[4])
+    return Manifest(*texts[:3], *numbers[:2], texts[3], numbers[2], entries, texts[4])
 
 
-def _entry(method: dict[str, Any], machines: list[dict[str, str]]) -> Entry:
+def _entry(method: dict[str, Any], machines: list[dict[str, str]]) -> MethodEntry:
     number = method["machine"]
     if not 1 <= number <= len(machines):
         raise ValueError(f"{method['spec']} names machine {number} of {len(machines)}")
-    found = Entry(
+    found = MethodEntry(
         method["spec"], method["code"], method["own"], tuple(method["rules"]), method["counts"],
         method["f1"], method["parameters"], machines[number - 1], method["levels"],
         method["failed"], method.get("tuning", ""),

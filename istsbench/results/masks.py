@@ -19,7 +19,7 @@ from istsbench.results.results import Results
 from istsbench.runs.maps import MapStore
 from istsbench.runs.record import Record, map_store
 
-FOLDER = "masks"  # below a results folder: METHOD.json, masks of the own rule
+MASK_FOLDER = "masks"  # below a results folder: METHOD.json, masks of the own rule
 
 
 def encode(mask: np.ndarray) -> list[int]:
@@ -30,7 +30,7 @@ def encode(mask: np.ndarray) -> list[int]:
     return [0, *runs] if flat.size and flat[0] else runs
 
 
-def decode(runs: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
+def mask_of_runs(runs: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
     """The bool (H, W) mask of run lengths."""
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape(shape)
@@ -77,13 +77,13 @@ def _unpacked(entry: dict, row: Any) -> np.ndarray | None:
     except (KeyError, TypeError, ValueError, OverflowError):  # damaged
         return None
     whole = min([height, width, *runs], default=-1) >= 0 and sum(runs) == pixels
-    return decode(runs, (height, width)) if whole and height * width == pixels else None
+    return mask_of_runs(runs, (height, width)) if whole and height * width == pixels else None
 
 
 def _packed(folder: Path, record: Record) -> dict[str, dict]:
     """Masks that came with a pack, unless the counts were made anew since."""
     try:
-        stored = json.loads((folder / FOLDER / f"{record.file}.json").read_bytes())
+        stored = json.loads((folder / MASK_FOLDER / f"{record.file}.json").read_bytes())
         images = stored["images"] if stored["csv"] == record.csv else {}
         return images if isinstance(images, dict) else {}
     except (FileNotFoundError, KeyError, TypeError, ValueError, RecursionError):

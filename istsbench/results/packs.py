@@ -33,7 +33,7 @@ from istsbench.data.depth import OWN, Depth
 from istsbench.errors import DataError, PackError, UnknownName
 from istsbench.files import write_atomic, write_together
 from istsbench.results.archive import Archive
-from istsbench.results.masks import FOLDER, Masks, decode, encode
+from istsbench.results.masks import MASK_FOLDER, Masks, encode, mask_of_runs
 from istsbench.results.missing import how_to_make, missing_maps
 from istsbench.results.packcheck import (
     INTEGERS,
@@ -210,7 +210,7 @@ def _files(
     """What an import writes; records last, since a row counts from its record on."""
     for file in fresh:
         contents = opened.contents(file)
-        yield folder / FOLDER / f"{file}.json", contents["masks.json"]
+        yield folder / MASK_FOLDER / f"{file}.json", contents["masks.json"]
         yield folder / "curves" / f"{file}.csv", contents["curve.csv"]
         yield folder / f"{file}.csv", contents["counts.csv"]
     for file, record in fresh.items():
@@ -283,8 +283,8 @@ def _recount(row: Row, masks: bytes, truth: dict[str, _Truth]) -> None:
         shape, runs = truth[name]
         if tuple(entry["size"]) != shape:
             raise PackError(f"{spec}: mask of size {entry['size']} for {name} of {shape}")
-        mask = decode(entry["runs"], shape)
-        sample = Sample(name, mask.astype(np.float64), decode(runs, shape))
+        mask = mask_of_runs(entry["runs"], shape)
+        sample = Sample(name, mask.astype(np.float64), mask_of_runs(runs, shape))
         stored = StoredMap(mask.astype(np.float32), "", 0.0)
         again = count_image(sample, stored, {"own": Fixed(0.5)})[0]
         for key in INTEGERS:

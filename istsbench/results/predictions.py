@@ -28,7 +28,7 @@ from istsbench.threshold import Fixed
 
 RULE = Fixed(0.5)
 ENDS = ("", "_pred")  # of the name of a prediction, in letters of any case
-KEY = "T"  # of a .mat file
+_KEY = "T"  # of a .mat file
 BINARY = "predictions of 0 and 1: 1 is taken as full scale"
 
 
@@ -170,12 +170,12 @@ def _matlab(path: Path) -> np.ndarray:
     from scipy.io import loadmat
 
     found = {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
-    if KEY in found:
-        return np.asarray(found[KEY])
+    if _KEY in found:
+        return np.asarray(found[_KEY])
     if len(found) == 1:
         return np.asarray(next(iter(found.values())))
     raise DataError(
-        f"{path}: it holds {', '.join(sorted(found)) or 'nothing'}; expected the map as {KEY}, or "
+        f"{path}: it holds {', '.join(sorted(found)) or 'nothing'}; expected the map as {_KEY}, or "
         "one variable alone"
     )
 

@@ -20,7 +20,7 @@ from istsbench.data.names import one_name
 from istsbench.errors import BrokenMethod, RunError, WrongUse
 from istsbench.provenance import VERSIONS, environment, run_hash
 from istsbench.registry import Choice, choose
-from istsbench.results.manifest import Entry, Recipe, gather, read_recipe
+from istsbench.results.manifest import Manifest, MethodEntry, gather, read_manifest
 from istsbench.results.results import Results
 from istsbench.runs.images import Images
 from istsbench.runs.record import FORMAT
@@ -101,47 +101,48 @@ def rerun(
     `runs.run.run` (jobs, fresh, timeout, show, ...). Raises `DataError` if the file cannot be
     read, `WrongUse` for a method that is unknown here, and `RunError` if images or code differ.
     """
-    recipe = read_recipe(path)
-    if recipe.format != FORMAT:
-        raise RunError(f"{path}: counts of format {recipe.format}, this version counts {FORMAT}")
-    data = _open(recipe, dataset, data_root)
-    _check_images(path, recipe, data)
-    choices = {entry.spec: _choice(entry) for entry in recipe.entries}
-    changed = _check_code(path, recipe, choices, data)
+    manifest = read_manifest(path)
+    if manifest.format != FORMAT:
+        raise RunError(f"{path}: counts of format {manifest.format}, this version counts {FORMAT}")
+    data = _open(manifest, dataset, data_root)
+    _check_images(path, manifest, data)
+    choices = {entry.spec: _choice(entry) for entry in manifest.entries}
+    changed = _check_code(path, manifest, choices, data)
     scored, folder = 0, out
-    for rules in dict.fromkeys(entry.rules for entry in recipe.entries):
-        chosen = [choices[entry.spec] for entry in recipe.entries if entry.rules == rules]
+    for rules in dict.fromkeys(entry.rules for entry in manifest.entries):
+        chosen = [choices[entry.spec] for entry in manifest.entries if entry.rules == rules]
         outcome = run(
-            chosen, data, out, split=recipe.split, wanted=rules, limit=recipe.limit, **options
+            chosen, data, out, split=manifest.split, wanted=rules, limit=manifest.limit, **options
         )
         scored, folder = scored + outcome.scored, outcome.folder
-    machines = [entry.machine for entry in recipe.entries]
-    return Rerun(folder, scored, _compare(recipe, folder), _elsewhere(machines), changed)
+    machines = [entry.machine for entry in manifest.entries]
+    return Rerun(folder, scored, _compare(manifest, folder), _elsewhere(machines), changed)
 
 
-def _open(recipe: Recipe, dataset: str | None, data_root: Path | None) -> Dataset:
-    if dataset is None and recipe.dataset.startswith("folder-"):
+def _open(manifest: Manifest, dataset: str | None, data_root: Path | None) -> Dataset:
+    if dataset is None and manifest.dataset.startswith("folder-"):
         raise WrongUse(
-            f"the protocol is of the folder {recipe.title!r}; say where it lies by "
+            f"the protocol is of the folder {manifest.title!r}; say where it lies by "
             "--dataset folder:PATH"
         )
     opened = open_dataset(
-        one_name(dataset) if dataset else recipe.dataset, data_root, recipe.depth or OWN
+        one_name(dataset) if dataset else manifest.dataset, data_root, manifest.depth or OWN
     )
-    if opened.name != recipe.dataset:
-        raise WrongUse(f"--dataset {dataset!r} is {opened.name}, the protocol {recipe.dataset}")
+    if opened.name != manifest.dataset:
+        raise WrongUse(f"--dataset {dataset!r} is {opened.name}, the protocol {manifest.dataset}")
     return opened
 
 
-def _check_images(path: Path, recipe: Recipe, data: Dataset) -> None:
-    tuned = [entry for entry in recipe.entries if entry.tuning_hash]
+def _check_images(path: Path, manifest: Manifest, data: Dataset) -> None:
+    tuned = [entry for entry in manifest.entries if entry.tuning_hash]
     wanted = ("own", "tuned") if tuned else ("own",)
-    images = Images.load(data, recipe.split, recipe.limit, wanted)
+    images = Images.load(data, manifest.split, manifest.limit, wanted)
     number, found = len(images.names), images.hash(images.names)
-    if (number, found) != (recipe.images, recipe.data_hash):
+    if (number, found) != (manifest.images, manifest.data_hash):
         raise RunError(
-            f"{path}: made on {recipe.images} images of {recipe.title} ({recipe.split}) with hash "
-            f"{recipe.data_hash}; here are {number} with hash {found}: other images or masks"
+            f"{path}: made on {manifest.images} images of {manifest.title} "
+            f"({manifest.split}) with hash "
+            f"{manifest.data_hash}; here are {number} with hash {found}: other images or masks"
         )
     for entry in tuned:
         if entry.tuning_hash != images.hash(images.tuning):
@@ -151,7 +152,7 @@ def _check_images(path: Path, recipe: Recipe, data: Dataset) -> None:
             )
 
 
-def _choice(entry: Entry) -> Choice:
+def _choice(entry: MethodEntry) -> Choice:
     chosen = choose(entry.spec)
     if [choice.spec for choice in chosen] != [entry.spec]:
         raise WrongUse(f"the protocol names {entry.spec!r}, which is no single method")
@@ -159,12 +160,12 @@ def _choice(entry: Entry) -> Choice:
 
 
 def _check_code(
-    path: Path, recipe: Recipe, choices: Mapping[str, Choice], data: Dataset
+    path: Path, manifest: Manifest, choices: Mapping[str, Choice], data: Dataset
 ) -> tuple[str, ...]:
     """The methods whose code is of another version; raises `RunError` if one's just differs."""
     changed, refused = [], []
     version = environment()["istsbench"]
-    for entry in recipe.entries:
+    for entry in manifest.entries:
         try:
             method = choices[entry.spec].create()
         except BrokenMethod:
@@ -200,12 +201,12 @@ def _elsewhere(machines: list[Mapping[str, str]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _compare(recipe: Recipe, folder: Path) -> tuple[Compared, ...]:
-    results = Results.load(folder, [entry.spec for entry in recipe.entries])
+def _compare(manifest: Manifest, folder: Path) -> tuple[Compared, ...]:
+    results = Results.load(folder, [entry.spec for entry in manifest.entries])
     now = gather(results)
     new = {entry.spec: entry for entry in now.entries} if now else {}
     found = []
-    for entry in recipe.entries:
+    for entry in manifest.entries:
         other, spec = new.get(entry.spec), entry.spec
         if other is None:
             why = results.failure(spec) if spec in results.records else None
@@ -220,7 +221,7 @@ def _compare(recipe: Recipe, folder: Path) -> tuple[Compared, ...]:
     return tuple(found)
 
 
-def _apart(then: Entry, now: Entry) -> float:
+def _apart(then: MethodEntry, now: MethodEntry) -> float:
     apart = [
         abs(value - now.f1.get(reduction, {}).get(rule, math.nan))
         for reduction, scores in then.f1.items()

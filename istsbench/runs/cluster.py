@@ -30,7 +30,7 @@ from istsbench.files import write_atomic
 from istsbench.runs.pool import DIED, WARM_UP, Answers, Begin, Lost, pack
 from istsbench.side_effects import one_thread
 
-AHEAD = 2  # tasks that a worker has or waits for, so that it is not idle meanwhile
+CALLS_AHEAD = 2  # tasks that a worker has or waits for, so that it is not idle meanwhile
 WAIT = 30  # seconds for the scheduler to answer, and for a first worker
 REFRESH = 5.0  # seconds after which workers are counted again
 
@@ -100,7 +100,7 @@ def _answers(client: Any, file: str, calls: Iterator[tuple], timeout: float | No
             counted, workers = time.monotonic(), len(client.nthreads())
         if not flying:
             alone = bool(suspects)
-        while call := _next(len(flying), suspects, calls, alone, AHEAD * workers):
+        while call := _next(len(flying), suspects, calls, alone, CALLS_AHEAD * workers):
             key = f"istsbench-{uuid.uuid4().hex}"
             task = client.submit(_do, file, call, key, timeout, key=key, pure=False)
             flying[key] = task, call

@@ -86,7 +86,7 @@ def state(name: str, data_root: Path | None = None) -> str:
     return f"{len(data.names('all'))} images ({counts}){where}"
 
 
-def as_text(found: dict[str, Any]) -> str:
+def environment_text(found: dict[str, Any]) -> str:
     """The surroundings as text, a line each; `istsbench data verify` checks the pixels."""
     lines = []
     for title, values in found.items():

@@ -50,7 +50,7 @@ class Cost:
         return float(self.seconds * (pixels / BASE) ** self.exponent)
 
 
-def fit(measured: pd.DataFrame) -> list[Cost]:
+def fit_costs(measured: pd.DataFrame) -> list[Cost]:
     """The costs behind rows of `method, side, cpu, machine`, least squares in log-log.
 
     Rows without a time (left out, or failed) count for nothing.

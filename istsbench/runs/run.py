@@ -116,7 +116,7 @@ def run(
         try:
             with contained():
                 method = _ready(choice.create(), dataset)
-            record = of_method(choice, method, images, wanted)
+            record = new_record(choice, method, images, wanted)
         except Exception as error:
             if isinstance(error, MissingWeights) and not choice.named:
                 outcome.skipped[choice.spec] = one_line(str(error))
@@ -188,7 +188,7 @@ def run(
     return outcome
 
 
-def of_method(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[str]) -> Record:
+def new_record(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[str]) -> Record:
     """The record of a method before it is counted."""
     card = type(method).card
     return Record(

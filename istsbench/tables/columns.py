@@ -10,7 +10,7 @@ import pandas as pd
 from istsbench.errors import ProtocolMix
 
 KEYS = ("method", "label", "group", "year", "status")  # of a row, on whatever data set
-KINDS = ("paper", "diff", "low", "high", "sd", "alike")
+_KINDS = ("paper", "diff", "low", "high", "sd", "alike")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Column:
     def read(cls, name: str) -> Column:
         """Of a name like `f1_paper`; not of one with a data set, which may end like a kind."""
         score, _, kind = name.rpartition("_")
-        return cls(score, kind=kind) if kind in KINDS else cls(name)
+        return cls(score, kind=kind) if kind in _KINDS else cls(name)
 
     @property
     def name(self) -> str:

@@ -78,7 +78,7 @@ def read_printed(path: Path, columns: Mapping[str, str], scale: str) -> list[Pri
     return _intervals(found, scale, percent)
 
 
-Found = tuple[str, str, int, dict[str, str]]  # label, part, line, score -> text
+RowTexts = tuple[str, str, int, dict[str, str]]  # label, part, line, score -> text
 Place = tuple[str, str]  # part, score
 
 
@@ -152,7 +152,7 @@ def _long(head: list[str], given: Mapping[str, str]) -> tuple[int, int] | None:
 
 def _from_wide(
     path: Path, head: list[str], lines: list[tuple[int, list[str]]], given: Mapping[str, str]
-) -> list[Found]:
+) -> list[RowTexts]:
     label = _label_column(head, given)
     named = {column: score for score, column in given.items() if score in TABLE_SCORES}
     places: dict[tuple[str, str], int] = {}
@@ -178,9 +178,9 @@ def _from_long(
     lines: list[tuple[int, list[str]]],
     given: Mapping[str, str],
     columns: tuple[int, int],
-) -> list[Found]:
+) -> list[RowTexts]:
     label, (metric, value) = _label_column(head, given), columns
-    rows: dict[tuple[str, str], Found] = {}
+    rows: dict[tuple[str, str], RowTexts] = {}
     for number, cells in lines:
         score = _KNOWN.get("".join(_words(cells[metric])))
         if score is None:
@@ -205,7 +205,7 @@ def _number(text: str) -> tuple[float, int, bool] | None:
     return float(match[1]), decimals, text[match.end() :].lstrip().startswith("%")
 
 
-def _percent(found: list[Found]) -> dict[Place, float]:
+def _percent(found: list[RowTexts]) -> dict[Place, float]:
     """The columns in percent, each with its highest value.
 
     Values above 1 are percent beside another score above 2.
@@ -223,7 +223,7 @@ def _percent(found: list[Found]) -> dict[Place, float]:
             if value > 2 or (value > 1 and column[0] in hundreds)}  # fmt: skip
 
 
-def _check_scale(path: Path, found: list[Found], percent: Mapping[Place, float]) -> None:
+def _check_scale(path: Path, found: list[RowTexts], percent: Mapping[Place, float]) -> None:
     """Raise `DataError` for a row that may be in fractions although its columns are in percent.
 
     One number above 1, or with a percent sign, tells that the whole row is in percent.
@@ -241,7 +241,9 @@ def _check_scale(path: Path, found: list[Found], percent: Mapping[Place, float])
             )
 
 
-def _intervals(found: list[Found], scale: str, percent: Mapping[Place, float]) -> list[PrintedRow]:
+def _intervals(
+    found: list[RowTexts], scale: str, percent: Mapping[Place, float]
+) -> list[PrintedRow]:
     """Rows with intervals. A column has as many decimals as its longest number, for some
     writers drop zeros at the end."""
     decimals: dict[Place, int] = {}

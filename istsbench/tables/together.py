@@ -12,7 +12,7 @@ from istsbench.tables.table import Table
 from istsbench.tables.table_vi import table_vi
 
 
-def write_together(
+def write_joint_table(
     sets: Sequence[Results], out: Path, rule: str = "own", reduction: str = "image"
 ) -> list[Path]:
     """Write OUT/table_vi.csv, .md and .tex of some results folders; returns their paths.
