@@ -15,7 +15,15 @@ from istsbench import __version__
 from istsbench.commands.data import data
 from istsbench.commands.errors import handle_errors, say, show_traceback
 from istsbench.commands.merge import merging
-from istsbench.commands.options import Datasets, DepthOption, Empty, EmptyOption, OneDataset, Tags
+from istsbench.commands.options import (
+    DataRoot,
+    Datasets,
+    DepthOption,
+    Empty,
+    EmptyOption,
+    OneDataset,
+    Tags,
+)
 from istsbench.commands.paper import Out, Reduction, Rule, paper
 from istsbench.commands.plugin import plugin
 from istsbench.commands.results import results
@@ -62,10 +70,6 @@ app.add_typer(results, name="results", no_args_is_help=True)
 Methods = Annotated[
     str,
     typer.Option(help='Names or groups by comma, parameters in brackets: "tophat(size=7),ipi".'),
-]
-DataRoot = Annotated[
-    Path | None,
-    typer.Option(help="Folder above the data sets; else $ISTSBENCH_DATA, else the user cache."),
 ]
 Split = Annotated[str, typer.Option(help="test, val, train, trainval, or a named split.")]
 
@@ -212,7 +216,7 @@ def _present(
     """
     from istsbench.data.depth import OWN
     from istsbench.errors import DataError, ProtocolMix
-    from istsbench.results.manifest import write_manifest
+    from istsbench.results.manifest import write_run_manifest
     from istsbench.results.results import Results
     from istsbench.tables.table_vi import console, table_vi
 
@@ -227,7 +231,7 @@ def _present(
     if str(dataset.depth) != OWN and not results.any_record.depth:
         say(f"note: no image of {dataset.name} is deeper than 8 bit: --depth changes nothing")
     paths = table.write(folder)
-    write_manifest(results)
+    write_run_manifest(results)
     from istsbench.figures.catalogue import Request, refresh
     from istsbench.progress import busy
 

@@ -15,7 +15,7 @@ from istsbench.provenance import environment
 from istsbench.registry import choose
 from istsbench.results import manifest
 from istsbench.results import rerun as again
-from istsbench.results.manifest import counts_hash, read_manifest, write_manifest
+from istsbench.results.manifest import counts_hash, read_run_manifest, write_run_manifest
 from istsbench.results.predictions import submit
 from istsbench.results.rerun import TOLERANCE, rerun
 from istsbench.results.results import Results
@@ -35,7 +35,7 @@ def go(toys, toy_folder, tmp_path):
     def go(methods="toy,toy(gain=2),batch", out="out", **options):
         data = open_dataset(f"folder:{toy_folder}")
         done = runner.run(choose(methods), data, tmp_path / out, show=False, **options)
-        return write_manifest(Results.load(done.folder))
+        return write_run_manifest(Results.load(done.folder))
 
     return go
 
@@ -50,7 +50,7 @@ def once_more(toy_folder, tmp_path):
 
 def edit(path, change):
     """Write the file anew from its manifest, changed."""
-    path.write_text(manifest.manifest_text(change(read_manifest(path))), encoding="utf-8")
+    path.write_text(manifest.manifest_text(change(read_run_manifest(path))), encoding="utf-8")
 
 
 def each(**values):
@@ -61,7 +61,7 @@ def each(**values):
 
 def test_the_file_says_what_was_run(go):
     path = go(limit=4, wanted=("own", "tuned"))
-    found = read_manifest(path)
+    found = read_run_manifest(path)
     assert path.name == "protocol.toml"
     assert (found.dataset, found.split, found.images, found.of, found.limit) == (
         TAG, "test", 4, 6, 4,
@@ -88,7 +88,7 @@ def test_equal_results_give_equal_bytes_and_an_unchanged_file_is_left_alone(go):
 
 def test_runs_add_up_in_the_file(go):
     go("toy")
-    assert [entry.spec for entry in read_manifest(go("batch")).entries] == ["batch", "toy"]
+    assert [entry.spec for entry in read_run_manifest(go("batch")).entries] == ["batch", "toy"]
 
 
 def test_rows_that_no_run_made_are_left_out(go, toy_folder, tmp_path):
@@ -101,10 +101,10 @@ def test_rows_that_no_run_made_are_left_out(go, toy_folder, tmp_path):
     (folder / "theirs.csv").write_bytes((folder / "toy.csv").read_bytes())
     results = Results.load(folder)
     assert set(results.counts) == {"toy", "theirs", "submitted(mine)"}
-    assert write_manifest(results) == path
-    assert [entry.spec for entry in read_manifest(path).entries] == ["toy"]
+    assert write_run_manifest(results) == path
+    assert [entry.spec for entry in read_run_manifest(path).entries] == ["toy"]
     mine = {"submitted(mine)"}
-    assert write_manifest(Results.load(folder, mine)) is None
+    assert write_run_manifest(Results.load(folder, mine)) is None
 
 
 def test_only_times_are_left_out_of_the_hash_of_counts(go, tmp_path):
@@ -125,7 +125,7 @@ def test_what_is_no_protocol_file_is_said(tmp_path, text, what):
     if text is not None:
         path.write_text(text)
     with pytest.raises(DataError, match=what) as error:
-        read_manifest(path)
+        read_run_manifest(path)
     assert str(path) in str(error.value)
 
 
@@ -140,7 +140,7 @@ def test_a_file_with_a_wrong_value_is_refused(go, old, new):
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(DataError, match="not a protocol file"):
-        read_manifest(path)
+        read_run_manifest(path)
 
 
 # ---- run again
@@ -164,7 +164,7 @@ def test_methods_with_different_rules_are_run_by_theirs(go, once_more):
     path = go("batch", wanted=("own", "half"))
     done = once_more(path)
     assert done.good
-    assert [entry.rules for entry in read_manifest(path).entries] == [("own", "half"), ("own",)]
+    assert [entry.rules for entry in read_run_manifest(path).entries] == [("own", "half"), ("own",)]
 
 
 def test_other_images_are_refused(go, once_more, tmp_path):
@@ -201,7 +201,7 @@ def test_code_of_another_version_runs_and_is_named(go, once_more):
 
 def test_counts_that_differ_are_named_and_by_how_much(go, once_more):
     path = go("toy,batch")
-    f1 = read_manifest(path).entries[1].f1
+    f1 = read_run_manifest(path).entries[1].f1
     moved = {**f1, "pooled": {**f1["pooled"], "half": f1["pooled"]["half"] - TOLERANCE / 2}}
     edit(path, lambda found: replace(
         found, entries=(found.entries[0], replace(found.entries[1], counts="0", f1=moved))
@@ -227,7 +227,7 @@ def test_counts_that_differ_are_named_and_by_how_much(go, once_more):
 
 def test_an_f1_that_is_missing_now_is_no_small_difference(go, once_more):
     path = go("toy")
-    own = read_manifest(path).entries[0].f1["image"]["own"]
+    own = read_run_manifest(path).entries[0].f1["image"]["own"]
     edit(path, each(machine={**environment(), "cpu": "Another"}))
     for more in ({"own": own, "gone": 0.5}, {"gone": 0.5, "own": own}):
         edit(path, each(counts="0", f1={"image": more}))
@@ -244,7 +244,7 @@ def test_a_difference_without_a_change_of_f1_is_one_on_the_same_machine(go, once
 
 def test_a_method_that_fails_now_is_not_equal(go, once_more, monkeypatch):
     path = go("toy,bad(how=none)")
-    found = read_manifest(path).entries[0]
+    found = read_run_manifest(path).entries[0]
     assert (found.failed, found.f1) == (1, {})
     assert once_more(path).good  # it fails again, on the same image
     edit(path, lambda one: replace(one, entries=(replace(found, failed=0, counts="0"),)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,10 @@ OneDataset = Annotated[str, typer.Option("--dataset", help=f"{KNOWN}.")]
 Datasets = Annotated[str, typer.Option("--dataset", help=SEVERAL)]
 Tags = Annotated[
     str, typer.Option("--dataset", help=f"Results to show: {SEVERAL[:-1]}; or folders below OUT.")
+]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(help="Folder above the data sets; else $ISTSBENCH_DATA, else the user cache."),
 ]
 DepthOption = Annotated[
     str,

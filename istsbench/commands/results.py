@@ -57,14 +57,14 @@ def rename(
 def _write_again(folder: Path) -> None:
     """Bring the table and the protocol file of a folder up to its rows."""
     from istsbench.errors import DataError, ProtocolMix
-    from istsbench.results.manifest import NAME, write_manifest
+    from istsbench.results.manifest import NAME, write_run_manifest
     from istsbench.results.results import Results
     from istsbench.tables.table_vi import table_vi
 
     try:
         left = Results.load(folder)
         paths = table_vi([left]).write(folder)
-        if write_manifest(left) is None:
+        if write_run_manifest(left) is None:
             (folder / NAME).unlink(missing_ok=True)
     except (DataError, ProtocolMix) as error:
         for path in (*folder.glob("table_vi.*"), folder / NAME):

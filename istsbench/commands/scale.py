@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import given, handle_errors, say
+from istsbench.commands.options import DataRoot
 from istsbench.commands.paper import Out
 
 scale = typer.Typer()
 
 RERUNS = Path("reruns")
 HOW = ("jobs", "fresh", "retry_failed", "timeout", "scheduler", "data_root")  # not what is run
-
-DataRoot = Annotated[Path | None, typer.Option(help="Folder above the data sets.")]
 
 
 @scale.command(epilog="Example: `istsbench plan --methods all --dataset nust --jobs 64`")

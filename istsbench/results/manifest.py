@@ -127,7 +127,7 @@ def _f1(counts: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def write_manifest(results: Results) -> Path | None:
+def write_run_manifest(results: Results) -> Path | None:
     """Write `protocol.toml` beside results, where it is missing or says something else.
 
     Returns its path, or None if no method there was counted by a run.
@@ -187,7 +187,7 @@ def manifest_text(manifest: Manifest) -> str:
     return TITLE + tomli_w.dumps(document)
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_run_manifest(path: Path) -> Manifest:
     """The manifest in a file; raises `DataError` if it is none."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ from istsbench.data.names import one_name
 from istsbench.errors import BrokenMethod, RunError, WrongUse
 from istsbench.provenance import VERSIONS, environment, run_hash
 from istsbench.registry import Choice, choose
-from istsbench.results.manifest import Manifest, MethodEntry, gather, read_manifest
+from istsbench.results.manifest import Manifest, MethodEntry, gather, read_run_manifest
 from istsbench.results.results import Results
 from istsbench.runs.images import Images
 from istsbench.runs.record import FORMAT
@@ -101,7 +101,7 @@ def rerun(
     `runs.run.run` (jobs, fresh, timeout, show, ...). Raises `DataError` if the file cannot be
     read, `WrongUse` for a method that is unknown here, and `RunError` if images or code differ.
     """
-    manifest = read_manifest(path)
+    manifest = read_run_manifest(path)
     if manifest.format != FORMAT:
         raise RunError(f"{path}: counts of format {manifest.format}, this version counts {FORMAT}")
     data = _open(manifest, dataset, data_root)
