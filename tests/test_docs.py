@@ -91,6 +91,33 @@ def test_imports_point_down():
     assert wrong == []
 
 
+def defined(path):
+    """The public names that a module defines: classes, functions, constants."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            inside = [name for target in targets for name in ast.walk(target)]
+            yield from (name.id for name in inside if isinstance(name, ast.Name))
+
+
+def test_one_name_is_one_thing():
+    """A command has the name of what it calls, and a module that is a program a `main`."""
+    modules = [
+        path
+        for path in PACKAGE.rglob("*.py")
+        if path.parent.name != "commands" and path.name not in ("cli.py", "__init__.py")
+    ]
+    names = [
+        name
+        for path in modules
+        for name in sorted(set(defined(path)))
+        if not name.startswith("_") and name != "main"
+    ]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
 def test_nothing_but_the_registry_loads_a_method():
     for path in PACKAGE.rglob("*.py"):
         assert not re.search(r"^\s*(from|import) (baselines|pixelgame)", path.read_text(), re.M), (

@@ -16,7 +16,7 @@ from istsbench.data.manifest import Entry
 from istsbench.data.truth import target
 from istsbench.errors import DataError
 
-MOST = 0.0005  # share of an image's pixels at either end that may be broken ones
+_MOST = 0.0005  # share of an image's pixels at either end that may be broken ones
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ def _image(image: np.ndarray) -> Iterator[tuple[str, str, str]]:
     if low == high:
         yield "warning", "constant", f"every pixel of the image is {low:g}"
     elif image.dtype != np.uint8:
-        most = np.quantile(image, (MOST, 1 - MOST))
+        most = np.quantile(image, (_MOST, 1 - _MOST))
         if most[1] - most[0] < (high - low) / 8:
             text = (
-                f"levels {low:.12g} to {high:.12g}, but all except {2 * MOST:.1%} of the pixels "
+                f"levels {low:.12g} to {high:.12g}, but all except {2 * _MOST:.1%} of the pixels "
                 f"lie in {most[0]:.12g} to {most[1]:.12g}: few pixels set the scale of --depth "
                 "image; give --depth LO:HI"
             )

@@ -17,7 +17,7 @@ from istsbench.errors import DataError
 
 FAINT = 1 / 8  # of full scale: an uneven region that stays below is the noise of a lossy file
 EVEN = 4  # pixels of one level that are a label and no noise
-SMALL = 64  # pixels of a picture in which a target may fill more than half
+_SMALL = 64  # pixels of a picture in which a target may fill more than half
 _EIGHT = np.ones((3, 3), int)
 
 
@@ -38,7 +38,7 @@ def target(picture: Picture, path: Path) -> tuple[np.ndarray, str]:
     if not mask.any():
         return mask, ""
     share = np.count_nonzero(mask) / mask.size
-    if share > 0.5 and mask.size >= SMALL:
+    if share > 0.5 and mask.size >= _SMALL:
         raise DataError(
             f"{path}: the mask covers {share:.0%} of the image: inverted? expected {full:g} on "
             "targets and 0 elsewhere"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BASE = 256 * 256  # pixels of the image that `Cost.seconds` is for
-MOST = 0.8  # of all hours: the methods that take it together dominate
+_MOST = 0.8  # of all hours: the methods that take it together dominate
 FIELDS = (
     "method", "seconds", "exponent", "sizes", "smallest", "largest", "spread", "machine",
 )  # fmt: skip
@@ -153,7 +153,7 @@ class Forecast:
         """The fewest methods that take `MOST` of the hours together, the slowest first."""
         found, hours = [], 0.0
         for line in sorted(self.lines, key=lambda line: -line.hours):
-            if hours >= MOST * self.core_hours:
+            if hours >= _MOST * self.core_hours:
                 break
             found.append(line)
             hours += line.hours

@@ -19,7 +19,7 @@ from istsbench.tables.published import PAPER_SETS
 if TYPE_CHECKING:
     from istsbench.tables.table import Table
 
-SMALL, SHRUNK = 100, 140  # characters: more do not fit a page's width in \small, in \scriptsize
+_SMALL, SHRUNK = 100, 140  # characters: more do not fit a page's width in \small, in \scriptsize
 LATIN = "\u017f"  # the last letter that pdflatex can be counted on to set
 SHRINK = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{"
 _NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
@@ -40,7 +40,7 @@ def table_tex(table: Table) -> str:
         body += [" & ".join(row) + r" \\" for row in rows]
     notes = r" \par ".join(escape(note) for note in table.foot(legend=True))
     characters = _characters(table)
-    wide, shrunk = characters > SMALL, characters > SHRUNK
+    wide, shrunk = characters > _SMALL, characters > SHRUNK
     small = [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"] if wide else [r"\small"]
     return "\n".join(
         [
