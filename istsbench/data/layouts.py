@@ -23,7 +23,8 @@ _LIST = re.compile(r"(trainvaltest|trainval|train|val|test)(?:[_-](.+))?")
 SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff")
 UNREAD = (
     ".gif", ".webp", ".jp2", ".j2k", ".jxl", ".avif", ".heic", ".pgm", ".ppm", ".pnm", ".pbm",
-    ".tga", ".fits", ".fit", ".fts", ".npy", ".npz", ".mat", ".raw", ".dng", ".exr", ".hdr", ".sr", ".ras",
+    ".tga", ".fits", ".fit", ".fts", ".npy", ".npz", ".mat", ".raw", ".dng", ".exr", ".hdr",
+    ".sr", ".ras",
 )  # fmt: skip
 """What may hold a picture as well; a set that is half of these must not shrink in silence."""
 NUST_DAMAGED = (
