@@ -90,3 +90,9 @@ def test_only_a_covered_bright_target_is_found():
     flat[71, 87] = 255.0
     assert MoGMRF().score(flat).max() == 0
     assert MoGMRF().score(image[:50]).max() == 0
+
+
+@pytest.mark.parametrize("weight", [2.5, -3.0, float("nan")])
+def test_a_weight_beyond_the_exponential_is_refused(weight):
+    with pytest.raises(ValueError, match="expected a size of at most 2"):
+        MoGMRF(weight=weight)

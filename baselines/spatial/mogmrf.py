@@ -192,6 +192,9 @@ def first_labels(noise: Array) -> Array:
     return nearest(np.quantile(noise, QUANTILES))
 
 
+LARGEST = 2.0  # weight
+
+
 @dataclass(frozen=True)
 class MoGMRF(Segmenter):
     card = Card(
@@ -207,6 +210,13 @@ class MoGMRF(Segmenter):
     tolerance: float = parameter(1e-3, "relative change of the background that ends (code)")
     iterations: int = parameter(200, "at most (code)")
     component: int = parameter(1, "0, 1 or 2: which Gaussian is the target")
+
+    def __post_init__(self):
+        if not abs(self.weight) <= LARGEST:
+            raise ValueError(
+                f"weight is {self.weight}, expected a size of at most {LARGEST:g}: labels of four "
+                "neighbours times the weight go through an exponential that holds up to 8"
+            )
 
     def score(self, image: Image) -> Map:
         # A patch flush with the far border is left out, as in the authors' code.
