@@ -109,6 +109,7 @@ def test_a_line_leads_to_a_point_where_another_is_near_as_well():
 def test_a_long_label_takes_two_lines_or_smaller_letters():
     assert fitted("MPCM", 0.8) == ("MPCM", 7)
     assert fitted("pixelGame (w/o MIM)", 0.8)[0] == "pixelGame\n(w/o MIM)"
+    assert fitted("\u65b9" * 8, 0.8)[1] < fitted("M" * 8, 0.8)[1] == 7  # Chinese is wider
     text, size = fitted("averyveryverylongname", 0.8)
     assert "\n" not in text and 3 < size < 7
 
@@ -482,6 +483,27 @@ def test_all_draws_what_it_can(results, dataset, monkeypatch):
     assert {path.stem for path in done.paths} == {"roc", "pareto-own-image"}
     assert list(done.left_out) == ["cd", "pareto-parameters"]
     assert "three methods" in done.left_out["cd"]
+
+
+def test_a_choice_that_changes_nothing_is_refused(results, dataset):
+    for name, choice in (("roc", {"rule": "half"}), ("cd", {"reduction": "pooled"}),
+                         ("bars", {"images": ("a",)})):  # fmt: skip
+        with pytest.raises(WrongUse, match=f"changes nothing in the figure {name}"):
+            plots.draw_asked(name, plots.Request(results, dataset, **choice))
+    two = plots.Request(results, dataset, images=tuple(dataset.names()[:2]))
+    with pytest.raises(WrongUse, match="gallery shows 1 image, --images names 2"):
+        plots.draw_asked("gallery", two)
+    with pytest.raises(WrongUse, match=r"written as .png and .pdf, not as .svg"):
+        plots.draw_asked("roc", plots.Request(results, dataset), to=results.folder / "roc.svg")
+
+
+def test_names_of_images_make_a_name_of_a_file(results, dataset):
+    def name(*images):
+        return plots.Request(results, dataset, images=images).name("grid")
+
+    assert name("part/one", "two") == "grid-own-part-one-two"
+    many = [f"a_rather_long_name_{number}" for number in range(20)]
+    assert len(name(*many)) < 40 and name(*many) != name(*many[::-1])
 
 
 def test_errors_name_what_was_asked_for(results, dataset):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
 from istsbench.data.datasets import Dataset
@@ -21,6 +22,8 @@ from istsbench.figures import charts, pdfa, pictures, tradeoff
 from istsbench.figures.writing import DrawnFrom, source_hash, write_figure, written
 from istsbench.results.missing import how_to_make
 from istsbench.results.results import Results
+
+_LONGEST = 100  # characters of a file's name that come from images
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,21 @@ class Request:
         parts = [figure]
         for field in FIGURES[figure].uses:
             value = getattr(self, field)
-            parts += [value] if isinstance(value, str) else value
+            parts += [value] if isinstance(value, str) else _short(value)
         if parts[1:] and self.results.empty_choice:
             parts += ["empty", self.results.empty_choice]
         if self.chosen:
             specs = "\n".join(sorted(self.results.records))
             parts += ["of", hashlib.sha256(specs.encode()).hexdigest()[:6]]
         return "-".join(parts)
+
+
+def _short(images: tuple[str, ...]) -> list[str]:
+    """Names of images for that of a file: their number and a hash where they are too many."""
+    names = "-".join(images).replace("/", "-")
+    if len(names) <= _LONGEST:
+        return [names] if names else []
+    return [f"{len(images)}images", hashlib.sha256("\n".join(images).encode()).hexdigest()[:6]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,7 @@ class Kind:
     text: str
     make: Callable[[Request], Figure | list[Figure]]  # a list: pages
     uses: tuple[str, ...] = ()  # fields of the request that its file name has to tell
+    images: int | None = None  # that it can show, None: any number
     # Of the methods that it cannot show, for want of maps: spec -> the images.
     missing: Callable[[Request], Mapping[str, tuple[str, ...]]] = lambda request: {}
 
@@ -79,12 +91,14 @@ FIGURES = {
         "maps and masks of all methods for a few images, targets and errors boxed",
         lambda r: pictures.grid(r.results, r.dataset, r.rule, r.images),
         ("rule", "images"),
+        None,
         lambda r: pictures.images_without_mask(r.results, r.dataset, r.rule, r.images),
     ),
     "pdfa": Kind(
         "target detection probability against false alarm rate",
         lambda r: pdfa.pdfa(r.results, r.dataset, r.rule),
         ("rule",),
+        None,
         lambda r: pdfa.images_without_map(r.results, r.dataset, r.rule),
     ),
     "pareto": Kind(
@@ -101,12 +115,14 @@ FIGURES = {
         "the maps of all methods for one image",
         lambda r: pictures.gallery(r.results, r.dataset, r.rule, r.image),
         ("rule", "images"),
+        1,
         lambda r: pictures.images_without_mask(r.results, r.dataset, r.rule, r.images[:1], 1),
     ),
     "surfaces": Kind(
         "the maps of one image as 3-D surfaces",
         lambda r: pictures.surfaces(r.results, r.dataset, r.rule, r.image),
         ("rule", "images"),
+        1,
         lambda r: pictures.images_without_mask(r.results, r.dataset, r.rule, r.images[:1], 1),
     ),
     "difficulty": Kind(
@@ -143,8 +159,7 @@ def draw(name: str, request: Request, to: Path | None = None) -> Written:
         raise UnknownName("figure", name, list(FIGURES))
     kind, folder, stem = FIGURES[name], request.results.folder / "figures", request.name(name)
     if to is not None:
-        plain = to.with_suffix("") if to.suffix.lower() in (".png", ".pdf") else to
-        folder, stem = plain.parent, plain.name
+        folder, stem = to.parent, _without_ending(to)
     missing = kind.missing(request)
     origin = DrawnFrom.of(request.results, stem, len(missing), request.chosen)
     advice = how_to_make(request.results, missing, request.dataset) if missing else ""
@@ -156,6 +171,27 @@ def draw(name: str, request: Request, to: Path | None = None) -> Written:
         )
     paths = write_figure(kind.make(request), folder, stem, origin)
     return Written(paths, {}, [f"{stem}: {advice}"] if missing else [])
+
+
+def _without_ending(to: Path) -> str:
+    ending = to.suffix.lower().lstrip(".")
+    if ending in ("png", "pdf"):
+        return to.stem
+    if ending in FigureCanvasBase.filetypes:
+        raise WrongUse(f"--to {to}: figures are written as .png and .pdf, not as .{ending}")
+    return to.name
+
+
+def _check_used(name: str, request: Request) -> None:
+    """Raise `WrongUse` for a choice that changes nothing in the figure."""
+    kind, usual = FIGURES[name], {"rule": "own", "reduction": "image", "images": ()}
+    for field, value in usual.items():
+        if field not in kind.uses and getattr(request, field) != value:
+            raise WrongUse(f"--{field} changes nothing in the figure {name}")
+    if kind.images is not None and len(request.images) > kind.images:
+        raise WrongUse(
+            f"the figure {name} shows {kind.images} image, --images names {len(request.images)}"
+        )
 
 
 def draw_asked(
@@ -171,7 +207,10 @@ def draw_asked(
     if against != "seconds" and name != "pareto":
         raise WrongUse(f"--against {against} goes with the figure pareto, not with {name}")
     if name != "all":
-        return draw(name if against == "seconds" else f"{name}-{against}", request, to)
+        figure = name if against == "seconds" else f"{name}-{against}"
+        if figure in FIGURES:
+            _check_used(figure, request)
+        return draw(figure, request, to)
     if to is not None:
         raise WrongUse("--to names the file of one figure, not of all")
     return _each(FIGURES, request)

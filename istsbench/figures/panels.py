@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from textwrap import wrap
+from unicodedata import east_asian_width
 
 import cv2
 import numpy as np
@@ -129,12 +130,17 @@ def fit_into(shape: tuple[int, ...], width: float, height: float) -> tuple[float
 
 def fitted(text: str, width: float) -> tuple[str, float]:
     """The text in one or two lines, and the font size at which it fits `width` inches."""
-    if len(text) > _characters(width) and " " in text:
+    if _length(text) > _characters(width) and " " in text:
         gaps = [index for index, sign in enumerate(text) if sign == " "]
-        middle = min(gaps, key=lambda gap: abs(gap - len(text) / 2))
+        middle = min(gaps, key=lambda gap: abs(_length(text[:gap]) - _length(text) / 2))
         text = f"{text[:middle]}\n{text[middle + 1 :]}"
-    longest = max(map(len, text.split("\n")))
-    return text, _SIZE * min(1, _characters(width) / longest)
+    longest = max(map(_length, text.split("\n")))
+    return text, _SIZE * min(1, _characters(width) / max(longest, 1))
+
+
+def _length(text: str) -> int:
+    """In letters of the Latin alphabet; those of Chinese are twice as wide."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _characters(width: float) -> float:

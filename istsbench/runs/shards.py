@@ -54,7 +54,7 @@ class Named:
         if text.strip() == "all":
             return cls()
         parts = text.split(";" if ";" in text else ",")
-        names = tuple(name.strip() for name in parts if name.strip())
+        names = tuple(dict.fromkeys(name.strip() for name in parts if name.strip()))
         if not names:
             raise WrongUse(f"{text!r} names no image, expected names by comma, or all")
         return cls(names)
