@@ -438,3 +438,13 @@ def test_a_method_that_never_ran_on_a_data_set_has_one_row(tmp_path):
         table = table_vi(order, beside="nothing")
         assert [row[0] for row in table.cells(PLAIN)] == ["A", "Net"]
         assert "net (N): no weights" in table.notes
+
+
+def test_rows_that_are_called_alike_are_told_apart(tmp_path):
+    write(tmp_path, "ipi", label="IPI")
+    write(tmp_path, "submitted(IPI)", label="IPI", group="submitted", year=9999)
+    write(tmp_path, "acm", label="ACM")
+    table = table_vi([Results.load(tmp_path)])
+    assert sorted(row[0] for row in table.cells(PLAIN)) == [
+        "ACM", "IPI (ipi)", "IPI (submitted(IPI))",
+    ]  # fmt: skip

@@ -119,6 +119,7 @@ def table_vi(
         notes += sources
     if over_seeds:
         frame = seeds.labelled(frame)
+    frame = frame.assign(label=_told_apart(frame))
     title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
     notes = list(dict.fromkeys(notes))
     return Table(
@@ -130,6 +131,16 @@ def table_vi(
         columns=columns,
         of_csv=(SECONDS,),
     )
+
+
+def _told_apart(frame: pd.DataFrame) -> list[str]:
+    """The labels of rows; where two are alike, each with the name of its row."""
+    labels = list(map(str, frame["label"]))
+    specs = map(str, frame["method"])
+    return [
+        f"{label} ({spec})" if labels.count(label) > 1 else label
+        for label, spec in zip(labels, specs, strict=True)
+    ]
 
 
 def _with_training(part: pd.DataFrame, results: Results) -> pd.DataFrame:
