@@ -217,7 +217,7 @@ def _results(out: Path) -> dict[str, object]:
         except ValueError as error:
             found[path] = f"damaged: {error}"
             continue
-        for key in ("csv", "seal"):  # times are in the counts
+        for key in ("csv", "seal", "busy"):  # times, and what depends on them
             record.pop(key, None)
         record.get("environment", {}).pop("commit", None)  # someone may commit meanwhile
         found[path] = record
