@@ -91,6 +91,34 @@ def test_imports_point_down():
     assert wrong == []
 
 
+def test_the_picture_shows_the_floors():
+    text = (DOCS / "architecture.md").read_text()
+    drawn = [
+        set(re.split(r" {3,}", line)[0].split())
+        for line in text.split("## The floors")[1].split("```")[1].strip().splitlines()
+    ]
+    assert drawn == list(reversed(FLOORS))
+
+
+def test_every_module_and_name_in_the_page_is_there():
+    text = (DOCS / "architecture.md").read_text()
+    named = [name.split(".") for name in re.findall(r"`((?:\w+\.)+\w+)`", text)]
+    named = [parts for parts in named if {parts[0]} & set.union(*FLOORS)]
+    assert len(named) > 20
+    for first, second, *more in named:
+        inside = (PACKAGE / first).is_dir()
+        module = PACKAGE / first / f"{second}.py" if inside else PACKAGE / f"{first}.py"
+        names = more if inside else [second]
+        assert module.is_file() and set(names) <= set(defined(module)), (first, second, more)
+
+
+def test_the_docstring_of_a_folder_has_a_line_for_each_module():
+    for folder in (path.parent for path in PACKAGE.glob("*/__init__.py")):
+        lines = (folder / "__init__.py").read_text().splitlines()[2:]
+        said = [line.split()[0] for line in lines if line[:1].isalpha()]
+        assert said == sorted(path.stem for path in folder.glob("[!_]*.py")), folder
+
+
 def defined(path):
     """The public names that a module defines: classes, functions, constants."""
     for node in ast.parse(path.read_text()).body:

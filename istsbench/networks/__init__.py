@@ -1,1 +1,14 @@
-"""Networks: how they are built, fed, trained, stored, and what they cost."""
+"""Networks: how they are built, fed, trained, stored, and what they cost.
+
+checkpoint  Tensors on disk: weight files to share, and checkpoints that a training goes on from.
+cost        What a network costs: weights, operations, time and memory (Table VIII).
+fused       Batch norms in fewer passes over memory: for training on a CPU, and for scoring.
+history     How far a training is: a row an epoch, and what is shown of it.
+kernels     Loops over feature maps for a CPU, compiled by numba.
+learner     What moves the weights of a network: one training step, and the state that it keeps.
+network     The base of every network: preprocessing, batches, padding, weights, device.
+patches     Training patches: a split held in memory as 8-bit pixels, cut, turned and normalised.
+planning    What a training is to do, decided before it begins: recipe, images, preprocessing, seed.
+recipe      How a network is trained and fed: its recipe, its preprocessing, device and precision.
+training    The one way to train a network.
+"""
