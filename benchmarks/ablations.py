@@ -21,7 +21,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from istsbench.data.datasets import Dataset, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Dataset
 from istsbench.networks.history import epoch_scores
 from istsbench.networks.training import LAST, train
 from istsbench.registry import create

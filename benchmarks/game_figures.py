@@ -17,7 +17,8 @@ import pandas as pd
 import typer
 from matplotlib.figure import Figure
 
-from istsbench.data.datasets import Sample, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Sample
 from istsbench.figures.style import RED, WIDTH, house_style
 from istsbench.figures.writing import write_figure
 from istsbench.networks.checkpoint import read_weights

@@ -21,7 +21,8 @@ import numpy as np
 import typer
 
 from istsbench import Segmenter, create
-from istsbench.data.datasets import Dataset, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Dataset
 from istsbench.runs.maps import MapStore
 from istsbench.runs.scoring import Work, score_all
 from istsbench.side_effects import one_thread

@@ -19,7 +19,8 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS
 
 import typer
 
-from istsbench.data.datasets import Dataset, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Dataset
 from istsbench.registry import Choice, choose
 from istsbench.runs.maps import MapStore
 from istsbench.runs.scoring import Work, score_all

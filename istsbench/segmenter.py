@@ -29,7 +29,7 @@ from istsbench.arrays import apart, picture
 from istsbench.threshold import MeanStd, Threshold
 
 if TYPE_CHECKING:
-    from istsbench.data.datasets import Dataset
+    from istsbench.data.samples import Dataset
 
 Image = np.ndarray  # in a method: float64 (H, W), C order, read-only, grey levels 0..255
 Map = np.ndarray  # float64 (H, W), finite, >= 0, larger = more target-like, background about 0

@@ -11,7 +11,8 @@ import pytest
 from test_shards import files
 from toys import MARKED, install
 
-from istsbench.data.datasets import FolderDataset, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import FolderDataset
 from istsbench.errors import RunError
 from istsbench.registry import choose
 from istsbench.runs import cluster as ours

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from istsbench.data.datasets import Sample, fingerprint, open_dataset, set_aside
+from istsbench.data.datasets import open_dataset, set_aside
 from istsbench.data.images import pixel_hash, read_file
 from istsbench.data.layouts import NUST_DAMAGED
 from istsbench.data.manifest import read_manifest
+from istsbench.data.samples import Sample, fingerprint
 from istsbench.errors import DataError, UnknownName, WrongUse
 
 GREY = np.arange(20, dtype=np.uint8).reshape(4, 5)

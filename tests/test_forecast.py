@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from istsbench import registry
 from istsbench.cli import app
-from istsbench.data.datasets import FolderDataset, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import FolderDataset
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.registry import choose
 from istsbench.runs import forecast as plan

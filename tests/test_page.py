@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from istsbench.cli import app
-from istsbench.data.datasets import Sample, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Sample
 from istsbench.registry import choose
 from istsbench.report import page as report
 from istsbench.report.failures import FailurePicture, extremes, mask_overlay, ordered, path

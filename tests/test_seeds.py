@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
 from istsbench.cli import app
-from istsbench.data.datasets import fingerprint, open_dataset, picture_of
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import fingerprint, picture_of
 from istsbench.errors import DataError, WrongUse
 from istsbench.metrics import RATIOS
 from istsbench.networks.checkpoint import save_weights

@@ -8,7 +8,8 @@ from toys import make_record
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.data.datasets import Dataset, Sample, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.figures.sensitivity import ranks
 from istsbench.registry import choose

@@ -7,7 +7,8 @@ import pytest
 from test_cli import cli  # noqa: F401
 from toys import MARKED, Bad, Toy, scored
 
-from istsbench.data.datasets import FolderDataset, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import FolderDataset
 from istsbench.errors import DataError, WrongUse
 from istsbench.registry import choose
 from istsbench.runs import run as runner

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.data.datasets import Dataset, Sample, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Dataset, Sample
 from istsbench.data.statistics import measure, statistics, summary
 from istsbench.figures.statistics import distributions, save
 

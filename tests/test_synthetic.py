@@ -5,7 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from istsbench.data.datasets import fingerprint, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import fingerprint
 from istsbench.data.statistics import statistics
 from istsbench.data.synthetic import BACKGROUNDS, COUNTS, synthetic
 

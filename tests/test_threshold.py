@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from istsbench.data.datasets import Sample
+from istsbench.data.samples import Sample
 from istsbench.errors import UnknownName, WrongUse
 from istsbench.metrics import best_rule, sweep
 from istsbench.runs.counting import count_image, scaled

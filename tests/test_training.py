@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from baselines.cnn.acm import ACM
 from baselines.cnn.mdvsfa import MDvsFA
 from istsbench.cli import app
-from istsbench.data.datasets import Dataset, Sample
+from istsbench.data.samples import Dataset, Sample
 from istsbench.data.synthetic import synthetic
 from istsbench.errors import Diverged, Stopped
 from istsbench.networks import patches as crops

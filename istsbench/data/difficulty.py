@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from istsbench.data.datasets import Dataset
+from istsbench.data.samples import Dataset
 from istsbench.data.statistics import measure
 
 BINS = {

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from istsbench.data.datasets import size_text
 from istsbench.data.duplicates import thumbnail
 from istsbench.data.findings import Finding
 from istsbench.data.images import Picture, pixel_hash, read_file
 from istsbench.data.manifest import Entry
+from istsbench.data.samples import size_text
 from istsbench.data.truth import target
 from istsbench.errors import DataError
 

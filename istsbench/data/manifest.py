@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from istsbench.data.datasets import FolderDataset, open_dataset
+from istsbench.data.datasets import open_dataset
 from istsbench.data.images import pixel_hash, read_file
+from istsbench.data.samples import FolderDataset
 from istsbench.files import write_atomic
 
 FILES = {"nuaa": "nuaa.csv", "nust": "nust.csv.gz", "nust-paper": "nust.csv.gz"}

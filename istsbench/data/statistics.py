@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from skimage.measure import label, regionprops
 
-from istsbench.data.datasets import Dataset, Sample
+from istsbench.data.samples import Dataset, Sample
 
 if TYPE_CHECKING:
     pass

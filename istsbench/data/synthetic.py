@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from istsbench.data.datasets import Dataset, Sample
+from istsbench.data.samples import Dataset, Sample
 
 COUNTS = {"train": 96, "val": 16, "test": 24}
 BACKGROUNDS = ("sky", "clouds", "horizon", "sea", "noise")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from istsbench.data.datasets import NUAA_RESIZED, SOURCES, Dataset, locate, open_dataset
+from istsbench.data.datasets import NUAA_RESIZED, SOURCES, locate, open_dataset
 from istsbench.data.duplicates import ALIKE, nearest, thumbnail
 from istsbench.data.findings import Finding, Report
 from istsbench.data.images import pixel_hash
@@ -34,6 +34,7 @@ from istsbench.data.layouts import (
     read_list,
 )
 from istsbench.data.manifest import OFFICIAL, Entry, read_manifest
+from istsbench.data.samples import Dataset
 from istsbench.errors import DataError
 
 PARTS = ("test", "val", "train")  # of the default division

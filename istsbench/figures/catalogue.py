@@ -16,7 +16,7 @@ from pathlib import Path
 from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
-from istsbench.data.datasets import Dataset
+from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.figures import charts, pdfa, pictures, tradeoff
 from istsbench.figures.writing import DrawnFrom, source_hash, write_figure, written

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from istsbench.data.datasets import Dataset
 from istsbench.data.difficulty import BINS, classes, describe
+from istsbench.data.samples import Dataset
 from istsbench.errors import DataError
 from istsbench.figures.style import (
     GREY,

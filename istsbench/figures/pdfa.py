@@ -25,7 +25,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from istsbench.data.datasets import Dataset, Sample
+from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError
 from istsbench.figures.style import WIDTH, foot, house_style, looks, stamp
 from istsbench.files import write_atomic

@@ -15,7 +15,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from skimage.measure import block_reduce
 
-from istsbench.data.datasets import Dataset, Sample
+from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError, UnknownName
 from istsbench.figures.boxes import boxes, boxes_apart, free_corner, outcome, zoomed
 from istsbench.figures.panels import GAP, Sheet, fit_into, fitted

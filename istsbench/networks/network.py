@@ -34,7 +34,7 @@ from istsbench.threshold import Fixed
 if TYPE_CHECKING:
     import torch
 
-    from istsbench.data.datasets import Dataset
+    from istsbench.data.samples import Dataset
     from istsbench.networks.learner import Learner
 
 BATCHES_AHEAD = 8  # batches of images that are read ahead to find equal sizes

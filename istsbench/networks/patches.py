@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from istsbench.data.datasets import Dataset, fingerprint
+from istsbench.data.samples import Dataset, fingerprint
 from istsbench.networks.recipe import Preprocessing, Recipe
 
 TURNS = {"all": (True, True, True), "mirror": (True, False, False), "none": (False, False, False)}

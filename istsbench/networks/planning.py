@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from istsbench.data.datasets import Dataset
+from istsbench.data.samples import Dataset
 from istsbench.errors import Stopped
 from istsbench.networks.checkpoint import read_weights
 from istsbench.networks.network import Network

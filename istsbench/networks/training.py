@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from istsbench.data.datasets import Dataset
+from istsbench.data.samples import Dataset
 from istsbench.errors import Diverged, Stopped
 from istsbench.files import write_atomic
 from istsbench.networks.checkpoint import read_checkpoint, save_checkpoint, save_weights

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from istsbench.data.datasets import Dataset, Sample
+from istsbench.data.samples import Dataset, Sample
 from istsbench.figures.boxes import MARGIN, boxes, outcome
 from istsbench.figures.panels import Box
 from istsbench.metrics import ratios

@@ -24,7 +24,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from istsbench import __version__
-from istsbench.data.datasets import Dataset, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, UnknownName
 from istsbench.figures.catalogue import FIGURES, Request, Written, refresh
 from istsbench.figures.freshness import drawn, kind

@@ -16,7 +16,6 @@ the intervals of the two overlap.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -103,10 +102,6 @@ def intervals(
     if not rows:
         return pd.DataFrame(columns=["value", "low", "high"])
     over, under = _terms(rows.values(), score, reduction, results.empty)
-    if not len(over):  # none of the images has a target, and those are left out
-        return pd.DataFrame(
-            {"value": math.nan, "low": math.nan, "high": math.nan}, index=list(rows)
-        )
     value = _ratio(over.sum(axis=0), under.sum(axis=0))
     drawn = _resampled(over, under, resamples, seed)
     low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=0)

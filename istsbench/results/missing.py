@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from istsbench.data.datasets import Dataset, FolderDataset
+from istsbench.data.samples import Dataset, FolderDataset
 from istsbench.errors import BrokenMethod, MissingWeights, WrongUse
 from istsbench.provenance import method_hash
 from istsbench.registry import choose

@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 
 from istsbench import __version__
-from istsbench.data.datasets import Dataset, Sample, open_dataset
+from istsbench.data.datasets import open_dataset
 from istsbench.data.depth import OWN, Depth
+from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError, PackError, UnknownName
 from istsbench.files import write_atomic, write_together
 from istsbench.results.archive import Archive

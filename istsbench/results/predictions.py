@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from istsbench.data.datasets import Dataset, FolderDataset, size_text
 from istsbench.data.images import read_file
 from istsbench.data.layouts import SUFFIXES
+from istsbench.data.samples import Dataset, FolderDataset, size_text
 from istsbench.errors import DataError, WrongUse
 from istsbench.registry import file_name
 from istsbench.runs.counting import count, write_counts

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from istsbench.data.datasets import Dataset, open_dataset
+from istsbench.data.datasets import open_dataset
 from istsbench.data.depth import OWN
 from istsbench.data.names import one_name
+from istsbench.data.samples import Dataset
 from istsbench.errors import BrokenMethod, RunError, WrongUse
 from istsbench.provenance import VERSIONS, environment, run_hash
 from istsbench.registry import Choice, choose

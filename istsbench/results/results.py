@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from istsbench.data.datasets import Dataset
 from istsbench.data.depth import OWN, Depth
+from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, ProtocolMix
 from istsbench.metrics import summarise, without_target
 from istsbench.results.rows import in_row_order

@@ -23,7 +23,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from istsbench import threshold
-from istsbench.data.datasets import Dataset
+from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, WrongUse
 from istsbench.files import write_atomic
 from istsbench.metrics import HEADS, RATIOS, REDUCTIONS, best_rule, pixel_counts, summarise, sweep

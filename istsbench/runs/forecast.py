@@ -16,7 +16,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from istsbench.data.datasets import Dataset, FolderDataset, open_dataset
+from istsbench.data.datasets import open_dataset
+from istsbench.data.samples import Dataset, FolderDataset
 from istsbench.errors import BrokenMethod, DataError, WrongUse
 from istsbench.registry import Choice, choose
 from istsbench.runs.maps import MapStore

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from istsbench.data.datasets import Dataset, FolderDataset, fingerprint
 from istsbench.data.depth import folder_ending
+from istsbench.data.samples import Dataset, FolderDataset, fingerprint
 from istsbench.errors import DataError
 from istsbench.runs.shards import Named, Shard
 

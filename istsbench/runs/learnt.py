@@ -6,7 +6,8 @@ import hashlib
 import json
 from dataclasses import replace
 
-from istsbench.data.datasets import Dataset, fingerprint, picture_of, title_of
+from istsbench.data.datasets import title_of
+from istsbench.data.samples import Dataset, fingerprint, picture_of
 from istsbench.errors import DataError, UnknownName
 from istsbench.registry import Choice
 from istsbench.runs.images import Images

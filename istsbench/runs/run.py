@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from istsbench.data.datasets import Dataset
+from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, MissingWeights, RunError, WrongUse
 from istsbench.metrics import summarise
 from istsbench.progress import busy, progress

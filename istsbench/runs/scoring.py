@@ -30,7 +30,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from istsbench.data.datasets import Dataset
+from istsbench.data.samples import Dataset
 from istsbench.data.synthetic import scene
 from istsbench.errors import DataGone, RunError
 from istsbench.progress import Progress
