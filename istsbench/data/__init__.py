@@ -1,6 +1,6 @@
 """The data sets: what their files hold, what is wrong with them, what is in them.
 
-datasets    The data sets: names, splits, and pairs of image and mask.
+datasets    The data sets by name: where their folders are looked for, and how they are divided.
 depth       How pictures deeper than 8 bit come to the grey scale of the methods, 0..255.
 difficulty  What makes an image hard: its number of targets, their size, their local SCR.
 duplicates  Pictures that show the same scene, found by small thumbnails.
@@ -11,6 +11,7 @@ inspection  A close look at one pair of image and mask file.
 layouts     Which files of a folder belong together: pictures, pairs, split lists.
 manifest    What the published files of a data set hold, pixel by pixel.
 names       How people name data sets and their results on a command line.
+samples     One image with its truth, and a data set as samples by name.
 statistics  What the targets of a data set are like: number, size, contrast, SCR.
 synthetic   The embedded data set: 128x128-like scenes from a seed, no file needed.
 tiff        TIFF files deeper than 8 bit.
