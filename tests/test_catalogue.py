@@ -15,7 +15,7 @@ from istsbench.figures import boxes, charts, pictures, tradeoff
 from istsbench.figures import catalogue as plots
 from istsbench.figures.labels import distances, place_labels, write_labels
 from istsbench.figures.panels import fitted
-from istsbench.figures.style import WIDTH, looks
+from istsbench.figures.style import WIDTH, looks, registered_looks
 from istsbench.figures.writing import write_figure
 from istsbench.metrics import REDUCTIONS, target_counts
 from istsbench.registry import choose
@@ -59,13 +59,16 @@ def scattered(shape, number, seed):
 
 def test_a_look_does_not_depend_on_the_other_methods():
     known = {
-        name: make_record(name, label=card.label, group=card.group, year=card.year)
+        name: make_record(
+            name, label=card.label, group=card.group, year=card.year, status=card.status
+        )
         for name, card in registry.cards().items()
     }
     every = looks(known)
     assert len({(one.colour, str(one.line)) for one in every.values()}) == len(known)
     for name in known:
-        assert looks({name: known[name]})[name] == every[name]
+        assert looks({name: known[name]})[name] == every[name] == registered_looks()[name]
+    assert every["smsl"].label.endswith("\u2020")  # reconstructed
 
 
 def test_a_variant_does_not_look_like_its_method():

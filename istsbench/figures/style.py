@@ -25,6 +25,7 @@ from istsbench import __version__, registry
 from istsbench.results.results import Results
 from istsbench.runs.record import Record
 from istsbench.segmenter import Card
+from istsbench.tables.table import RECONSTRUCTION
 from istsbench.tables.table_vi import row_signs
 
 WIDTH = 7.16  # inches, two columns of a journal page
@@ -141,7 +142,8 @@ def registered_looks() -> dict[str, Look]:
     for name, place in _places().items():
         card = known[name]
         assert isinstance(card, Card)
-        found[name] = Look(plain(card.label), *_drawn(card.group, place))
+        mark = RECONSTRUCTION if card.status == "reconstruction" else ""
+        found[name] = Look(plain(card.label) + mark, *_drawn(card.group, place))
     return found
 
 
