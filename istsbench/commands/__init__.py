@@ -8,6 +8,7 @@ options   Options that several commands share.
 paper     `istsbench table`, `lint`, `sensitivity`, `bundle`: what goes into a paper.
 plugin    `istsbench check` and `new`: for those who write a method of their own.
 results   `istsbench results`: take rows out of a results folder, or rename them.
+run       `istsbench run`.
 scale     `istsbench plan`, `env` and `run --protocol`: cost, machine, and a run made again.
 train     `istsbench train`.
 """

@@ -20,6 +20,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder above the data sets; else $ISTSBENCH_DATA, else the user cache."),
 ]
+Split = Annotated[str, typer.Option(help="test, val, train, trainval, or a named split.")]
 DepthOption = Annotated[
     str,
     typer.Option(
