@@ -98,9 +98,8 @@ def run(
     A method that fails is recorded with its reason and the run goes on. `fresh` forgets
     the stored maps of these images first, `retry_failed` that images failed. `timeout` is in
     seconds an image; a method that takes longer has failed on it. A `shard` is scored only:
-    nothing is counted, and of the images no other is looked at; `Named` images
-    are so even where their counts are whole. `scheduler` is the address of a Dask cluster
-    that scores instead of `jobs` processes here.
+    nothing is counted, and of the images no other is looked at; so are `Named` images.
+    `scheduler` is the address of a Dask cluster that scores instead of `jobs` processes here.
     Raises `DataError`, `WrongUse` or `RunError` before any work is done, and `RunError`
     later only if the disk cannot be written any more or the data are gone.
     """
@@ -125,8 +124,7 @@ def run(
             broken.append(of_broken(choice, images, one_line(str(error))))
             continue
         work = Work(choice.spec, method, map_store(out, record), images.pixels)
-        again = fresh or isinstance(shard, Named)
-        made = None if again else whole(outcome.folder, record, retry_failed)
+        made = None if fresh else whole(outcome.folder, record, retry_failed)
         if made is None:
             plan.append((work, record))
         else:
