@@ -171,8 +171,9 @@ def test_predictions_of_others_travel(tmp_path):
     for name, side in (("a", 3), ("b", 4)):
         mask = np.zeros((20, 30), np.uint8)
         mask[5 : 5 + side, 7 : 7 + side] = 255
-        for folder in (root / "images", root / "masks", tmp_path / "pred"):
+        for folder in (root / "masks", tmp_path / "pred"):
             cv2.imwrite(str(folder / f"{name}.png"), mask)
+        cv2.imwrite(str(root / "images" / f"{name}.png"), mask // 2 + 50)
     (root / "idx_427" / "test.txt").write_text("a\nb\n")
     dataset = open_dataset("nuaa", tmp_path / "data")
     folder, record = submit(tmp_path / "pred", dataset, tmp_path / "mine", label="My net, 2")
