@@ -50,7 +50,7 @@ def test_rows_by_spec_label_and_group(write, text, specs):
     "text, told",
     [
         ("ipi,My nett", "'My nett'; did you mean My net, v2"),
-        ("acmm", "did you mean acm"),
+        ("acmm", "did you mean (acm|ACM)"),
         ("tophat(size=3, gain=2),ipi", "unknown row 'tophat.size=3, gain=2.'; known: ipi, "),
         ("My net", "'My net'; did you mean"),
     ],
