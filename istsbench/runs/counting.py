@@ -178,7 +178,9 @@ def write_counts(
     `store` holds the maps that were counted.
     """
     found = sound(folder, record.file)
-    csv, kept = _joined(folder, record, counted, found)
+    csv, kept = counted.rows.to_csv(index=False).encode(), list[str]()
+    if found is not None and found.csv and found.alike(record):
+        csv, kept = _joined(folder, record, csv, found)
     curve = counted.points.to_csv(index=False, float_format="%.9g").encode()
     write_atomic(folder / f"{record.file}.csv", csv)
     write_atomic(folder / "curves" / f"{record.file}.csv", curve)
@@ -208,13 +210,8 @@ def write_counts(
     return record
 
 
-def _joined(
-    folder: Path, record: Record, counted: Counted, found: Record | None
-) -> tuple[bytes, list[str]]:
+def _joined(folder: Path, record: Record, new: bytes, found: Record) -> tuple[bytes, list[str]]:
     """The counts as a file, and the rules in it that are only in the file `found` speaks of."""
-    new = counted.rows.to_csv(index=False).encode()
-    if found is None or not found.csv or not found.alike(record):
-        return new, []
     kept = [rule for rule in found.wanted if rule not in record.wanted]
     if not kept:
         return new, []

@@ -137,7 +137,13 @@ def run(
     check_folders(out, outcome.folder, *(work.store.folder for work, _ in plan))
     todo = [_todo(work, fresh, retry_failed) for work, _ in plan]
     outcome.scored = sum(len(work.images) for work in todo)
-    outcome.notes += _not_kept(todo, timeout, scheduler)
+    elsewhere: Run | None = None
+    if scheduler is not None:
+        from istsbench.runs.cluster import on_cluster
+
+        elsewhere = partial(on_cluster, address=scheduler, folder=out, timeout=timeout)
+    if scheduler is not None or timeout is not None:
+        outcome.notes += _not_kept(todo, timeout, scheduler)
     check_room(out, outcome.scored * images.bytes // max(len(images.pixels), 1))
     counting, records = None, dict[int, Record]()
     if not shard:
@@ -166,7 +172,7 @@ def run(
                     print(_row(made, counted), file=sys.stderr)
 
             score_all(
-                todo, dataset, jobs, report, timeout, _elsewhere(scheduler, out, timeout),
+                todo, dataset, jobs, report, timeout, elsewhere,
                 counting, finish,
             )  # fmt: skip
         if shard:
@@ -188,7 +194,7 @@ def run(
 
 def new_record(choice: Choice, method: Segmenter, images: Images, wanted: Sequence[str]) -> Record:
     """The record of a method before it is counted."""
-    card = type(method).card
+    card, learns = type(method).card, isinstance(method, Trainable)
     return Record(
         method=choice.spec,
         label=choice.label(card.label),
@@ -206,8 +212,8 @@ def new_record(choice: Choice, method: Segmenter, images: Images, wanted: Sequen
         method_hash=method_hash(method),
         tuning_hash=images.hash(images.tuning) if images.tuning else None,
         wanted=tuple(wanted),
-        notes=(*images.notes, *seen(method, images)),
-        trained=trained(choice, method, images),
+        notes=(*images.notes, *(seen(method, images) if learns else ())),
+        trained=trained(choice, method, images) if learns else None,
         **images.fields(),
     )
 
@@ -282,14 +288,6 @@ def _not_kept(todo: Sequence[Work], timeout: float | None, scheduler: str | None
         for option, value in asked.items()
         if batched and value is not None
     ]
-
-
-def _elsewhere(scheduler: str | None, out: Path, timeout: float | None) -> Run | None:
-    if scheduler is None:
-        return None
-    from istsbench.runs.cluster import on_cluster
-
-    return partial(on_cluster, address=scheduler, folder=out, timeout=timeout)
 
 
 def _settle_shard(plan: Sequence[tuple[Work, Record]], outcome: Outcome) -> None:
