@@ -1,4 +1,4 @@
-"""The page about every method of the suite, made of cards, docstrings and comments.
+"""The page about every method of the suite, made of cards, docstrings and texts of parameters.
 
 python -m istsbench.plugins.methodpage > docs/methods.md
 """
