@@ -29,15 +29,19 @@ class Remaining:
     """Pieces of work of several kinds, and what is left of them.
 
     `pieces` holds how many there are of each kind, `costs` the seconds that one is expected to
-    take. What counts is how the kinds compare: the speed is that of this machine.
+    take. What counts is how the kinds compare: the speed is soon that of this machine.
     """
 
-    def __init__(self, pieces: Mapping[str, int], costs: Mapping[str, float]) -> None:
+    def __init__(
+        self, pieces: Mapping[str, int], costs: Mapping[str, float], jobs: int = 1
+    ) -> None:
+        self.jobs = jobs
         known = sorted(costs[kind] for kind in pieces if kind in costs)
         usual = known[len(known) // 2] if known else 1.0
         self.costs = {kind: costs.get(kind, usual) for kind in pieces}
         self.pieces, self.done, self.spent = sum(pieces.values()), 0, 0.0
         self.total = sum(self.costs[kind] * number for kind, number in pieces.items())
+        self.trust = self.total / 8 if known else 0.0  # that machine and costs are alike
         self.last = ""
 
     def add(self, kind: str) -> None:
@@ -49,7 +53,9 @@ class Remaining:
         """Seconds that are left when so many are gone; None before anything is done."""
         if not self.spent:
             return None
-        return gone / self.spent * max(self.total - self.spent, 0.0)
+        # At first most of the time is for starting processes and for methods that cost little.
+        rate = (gone + self.trust / self.jobs) / (self.spent + self.trust)
+        return rate * max(self.total - self.spent, 0.0)
 
     def text(self, gone: float) -> str:
         """`2/4, 0:10 gone, about 0:10 left (method)`."""
@@ -64,14 +70,15 @@ def progress(
     pieces: int | Mapping[str, int],
     show: bool = True,
     costs: Mapping[str, float] | None = None,
+    jobs: int = 1,
 ) -> Iterator[Progress]:
     """Yield a function to call once after each of some pieces, with what it was.
 
     `pieces` is a number, or one for each of the names that the function is called with; then
-    `costs` may hold the seconds that a piece is expected to take, by name.
+    `costs` may hold the seconds that a piece is expected to take, by name, in each of `jobs`.
     """
     kinds = {"": pieces} if isinstance(pieces, int) else pieces
-    work = Remaining(kinds, costs or {})
+    work = Remaining(kinds, costs or {}, jobs)
 
     def report(what: str) -> None:
         work.add(what if what in work.costs else "")

@@ -160,7 +160,7 @@ def run(
         pieces = {work.title: len(work.images) for work in todo}
         pieces[COUNTING] = 0 if shard else len(todo)
         expected = _costs(images, list(pieces)) if show else {}
-        with progress(f"scoring {dataset.name}", pieces, show, expected) as report:
+        with progress(f"scoring {dataset.name}", pieces, show, expected, jobs) as report:
 
             def finish(number: int, counted: Counted) -> None:
                 work, record = plan[number]
