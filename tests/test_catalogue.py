@@ -11,7 +11,7 @@ from istsbench import registry
 from istsbench.data.datasets import open_dataset
 from istsbench.data.difficulty import BINS, classes, describe
 from istsbench.errors import DataError, UnknownName, WrongUse
-from istsbench.figures import boxes, charts, pictures, tradeoff
+from istsbench.figures import boxes, charts, pictures, roc, tradeoff
 from istsbench.figures import catalogue as plots
 from istsbench.figures.labels import distances, place_labels, write_labels
 from istsbench.figures.panels import fitted
@@ -137,8 +137,8 @@ def test_bars_carry_the_papers_values(results):
 
 def test_a_logarithmic_roc_follows_the_straight_line(results, monkeypatch):
     points = pd.DataFrame({"fpr": [0.0, 0.01, 0.01], "tpr": [0.1, 0.1, 0.5], "precision": 1.0})
-    monkeypatch.setattr(charts, "curve_data", lambda results, spec: points)
-    line = charts.roc_data(results, "tophat", start=1e-4)
+    monkeypatch.setattr(roc, "curve_data", lambda results, spec: points)
+    line = roc.roc_data(results, "tophat", start=1e-4)
     assert line["fpr"].iloc[0] == pytest.approx(1e-4) and line["fpr"].is_monotonic_increasing
     beyond = line[line["fpr"] > 0.01]
     assert len(beyond) > 50
@@ -153,9 +153,9 @@ def test_a_roc_never_falls(results, monkeypatch, seed):
     rng = np.random.default_rng(seed)
     rates = np.sort(rng.choice([0, 1e-6, 1e-5, 3e-4, 0.2, 1], 30))  # with upright steps
     points = pd.DataFrame({"fpr": rates, "tpr": np.sort(rng.random(30)), "precision": 1.0})
-    monkeypatch.setattr(charts, "curve_data", lambda results, spec: points)
+    monkeypatch.setattr(roc, "curve_data", lambda results, spec: points)
     for start in (0.0, 1e-6):
-        line = charts.roc_data(results, "tophat", start)
+        line = roc.roc_data(results, "tophat", start)
         assert line["fpr"].is_monotonic_increasing
         assert (line["tpr"].diff().dropna() > -1e-12).all()
 
@@ -163,7 +163,7 @@ def test_a_roc_never_falls(results, monkeypatch, seed):
 def test_pr_curve_covers_its_average_precision(results):
     # Thinned to 400 points, the steps still enclose the exact area to a percent.
     for spec, record in results.records.items():
-        points = charts.curve_data(results, spec)
+        points = roc.curve_data(results, spec)
         area = (points["precision"] * points["tpr"].diff().fillna(points["tpr"].iloc[0])).sum()
         assert area == pytest.approx(record.average_precision, abs=0.01)
 
@@ -534,7 +534,7 @@ def test_a_curve_of_some_images_does_not_stand_beside_those_of_all(results):
         {**results.records, "tophat": record},
         {**results.counts, "tophat": half},
     )
-    figure = charts.roc(broken)
+    figure = roc.roc(broken)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(texts) == 1 and texts[0].startswith("Max-Mean")
     assert "not counted on every image: Top-Hat" in figure._supxlabel.get_text()

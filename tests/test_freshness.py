@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from istsbench.cli import app
 from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError
-from istsbench.figures import charts
+from istsbench.figures import roc
 from istsbench.figures.catalogue import FIGURES, Request, draw, refresh
 from istsbench.figures.freshness import drawn
 from istsbench.figures.style import fonts, label_of, plain, without_font
@@ -180,7 +180,7 @@ def test_a_label_is_printed_letter_by_letter(made, tmp_path):
     results = Results.load(made / TAG)
     label = "_mine for $5 or $\\frac$"
     results.records["tophat"] = replace(results.records["tophat"], label=label)
-    figure = charts.roc(results)
+    figure = roc.roc(results)
     write_figure(figure, tmp_path, "roc")  # no formula that cannot be read
     (legend,) = figure.legends
     assert len(legend.get_texts()) == 2

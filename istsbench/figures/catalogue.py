@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, UnknownName, WrongUse
-from istsbench.figures import charts, pdfa, pictures, tradeoff
+from istsbench.figures import charts, pdfa, pictures, roc, tradeoff
 from istsbench.figures.writing import DrawnFrom, source_hash, write_figure, written
 from istsbench.results.missing import how_to_make
 from istsbench.results.results import Results
@@ -81,12 +81,12 @@ FIGURES = {
         lambda r: charts.bars(r.results, r.rule, r.reduction),
         ("rule", "reduction"),
     ),
-    "roc": Kind("ROC curves and AUC", lambda r: charts.roc(r.results)),
+    "roc": Kind("ROC curves and AUC", lambda r: roc.roc(r.results)),
     "roc-log": Kind(
         "ROC curves over the logarithm of the false positive rate",
-        lambda r: charts.roc(r.results, log=True),
+        lambda r: roc.roc(r.results, log=True),
     ),
-    "pr": Kind("precision-recall curves and average precision", lambda r: charts.pr(r.results)),
+    "pr": Kind("precision-recall curves and average precision", lambda r: roc.pr(r.results)),
     "grid": Kind(
         "maps and masks of all methods for a few images, targets and errors boxed",
         lambda r: pictures.grid(r.results, r.dataset, r.rule, r.images),
