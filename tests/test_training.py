@@ -188,7 +188,7 @@ def test_without_validation_images_the_last_weights_are_kept(toy, tmp_path):
 
 def test_the_answer_of_the_network_chooses_the_epoch(toy, tmp_path, monkeypatch):
     """Not the first output whose name ends alike."""
-    monkeypatch.setattr(training, "scores", lambda outputs, masks: {
+    monkeypatch.setattr(training, "epoch_scores", lambda outputs, masks: {
         "other_map_iou_pooled": 0.1, "map_iou_pooled": 0.2
     })  # fmt: skip
     train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
@@ -277,7 +277,7 @@ def test_the_command_trains_at_a_side_and_then_finally(named, tmp_path):
     header = read_weights(tmp_path / "best.safetensors")[1]
     assert header["plan"]["recipe"]["side"] == header["preparation"]["side"] == 64
     code, said = train_by_command("acm(blocks=1)", "--out", tmp_path, "--final")
-    assert code == 0 and f"done: {tmp_path / 'final' / 'last.safetensors'}" in said
+    assert code == 0 and f"done: {tmp_path / 'final' / 'last.safetensors'}" in said, said
 
 
 def test_errors_of_the_command_take_one_line(named, tmp_path, monkeypatch):

@@ -82,7 +82,7 @@ def train(
         data = open_dataset(one_name(dataset), data_root, depth)
         trained = go(
             network, data, out, recipe, seed=seed, device=device, precision=precision,
-            compile=compile, max_minutes=max_minutes, resume=resume, show=True,
+            compile=compile, max_minutes=max_minutes, resume=resume, final=final, show=True,
             epochs=epochs, batch=batch, lr=lr, patch=patch, side=side, validations=validations,
             loss=loss,
         )  # fmt: skip
