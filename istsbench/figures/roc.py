@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 from istsbench.errors import DataError
 from istsbench.figures.style import GREY, WIDTH, foot, house_style, looks, stamp
 from istsbench.results.results import Results
+from istsbench.runs.outputs import curve_file
 
 
 def curve_data(results: Results, spec: str) -> pd.DataFrame:
     """The stored operating points of a method: fpr, tpr, precision, from the highest level."""
-    path = results.folder / "curves" / f"{results.records[spec].file}.csv"
+    path = curve_file(results.folder, results.records[spec].file)
     try:
         return pd.read_csv(path)
     except FileNotFoundError:

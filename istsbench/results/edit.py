@@ -10,6 +10,7 @@ from istsbench.errors import DataError, WrongUse
 from istsbench.files import write_together
 from istsbench.registry import file_name
 from istsbench.results.masks import MASK_FOLDER
+from istsbench.runs.outputs import counts_file, curve_file, record_file
 from istsbench.runs.record import Record, as_bytes, map_store, sound, write_record
 
 
@@ -62,8 +63,8 @@ def _records(folder: Path) -> list[Record]:
 def _files(folder: Path, file: str) -> list[Path]:
     """What a row may consist of, the record first."""
     return [
-        folder / f"{file}.json",
-        folder / f"{file}.csv",
-        folder / "curves" / f"{file}.csv",
+        record_file(folder, file),
+        counts_file(folder, file),
+        curve_file(folder, file),
         folder / MASK_FOLDER / f"{file}.json",
     ]

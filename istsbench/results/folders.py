@@ -9,6 +9,7 @@ from istsbench.data.datasets import NAMES
 from istsbench.data.names import FOLDER, split_names
 from istsbench.errors import DataError, UnknownName
 from istsbench.runs.images import path_hash
+from istsbench.runs.outputs import curves_folder
 from istsbench.runs.record import Record, sound
 
 
@@ -59,4 +60,4 @@ def _records(folder: Path) -> Iterator[Record]:
 
 def _holds_results(folder: Path) -> bool:
     """Whether there are records, damaged ones included: who reads them says so."""
-    return (folder / "curves").is_dir() or any(_records(folder))
+    return curves_folder(folder).is_dir() or any(_records(folder))

@@ -22,6 +22,7 @@ import tomli_w
 from istsbench.errors import DataError
 from istsbench.files import write_atomic
 from istsbench.metrics import MATCHES, REACH, REDUCTIONS, ratios
+from istsbench.runs.outputs import counts_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +106,7 @@ def _made(results: Results, spec: str) -> MethodEntry:
         record.method_hash,
         record.own,
         record.wanted,
-        counts_hash(results.folder / f"{record.file}.csv"),
+        counts_hash(counts_file(results.folder, record.file)),
         {} if record.failed else _f1(results.counts[spec]),
         record.parameters,
         record.environment,

@@ -50,6 +50,7 @@ from istsbench.results.results import PROTOCOL, Results
 from istsbench.runs.counting import count_image
 from istsbench.runs.images import Images, folder_name
 from istsbench.runs.maps import StoredMap
+from istsbench.runs.outputs import counts_file, curve_file, record_file
 from istsbench.runs.record import Origin, Record, as_bytes, as_json, sound
 from istsbench.threshold import Fixed
 
@@ -141,8 +142,8 @@ def _contents(folder: Path, results: Results, spec: str) -> dict[str, bytes]:
     file = record.file
     return {
         "record.json": json.dumps(as_json(record), indent=1, ensure_ascii=False).encode(),
-        "counts.csv": (folder / f"{file}.csv").read_bytes(),
-        "curve.csv": (folder / "curves" / f"{file}.csv").read_bytes(),
+        "counts.csv": counts_file(folder, file).read_bytes(),
+        "curve.csv": curve_file(folder, file).read_bytes(),
         "masks.json": json.dumps(packed, separators=(",", ":"), ensure_ascii=False).encode(),
     }
 
@@ -212,10 +213,10 @@ def _files(
     for file in fresh:
         contents = opened.contents(file)
         yield folder / MASK_FOLDER / f"{file}.json", contents["masks.json"]
-        yield folder / "curves" / f"{file}.csv", contents["curve.csv"]
-        yield folder / f"{file}.csv", contents["counts.csv"]
+        yield curve_file(folder, file), contents["curve.csv"]
+        yield counts_file(folder, file), contents["counts.csv"]
     for file, record in fresh.items():
-        yield folder / f"{file}.json", as_bytes(replace(record, imported=note))
+        yield record_file(folder, file), as_bytes(replace(record, imported=note))
 
 
 def _there(folder: Path, protocol: dict[str, Any]) -> dict[str, Record]:
@@ -241,8 +242,8 @@ def _already(folder: Path, there: dict[str, Record], record: Record) -> bool:
     spec, other = record.method, there.get(record.method)
     if other is not None and (other.csv, other.curve) == (record.csv, record.curve):
         return True
-    taken = (folder / f"{record.file}.json").exists()
-    counts = folder / f"{record.file}.csv"  # without a record: of an import that was killed
+    taken = record_file(folder, record.file).exists()
+    counts = counts_file(folder, record.file)  # without a record: of an import that was killed
     if counts.exists() and hashlib.sha256(counts.read_bytes()).hexdigest() != record.csv:
         taken = True
     if other is not None or taken:

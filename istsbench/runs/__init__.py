@@ -7,6 +7,7 @@ forecast     What a run will cost, before it starts: seconds = a * pixels ** b, 
 images       Which images a run is about, and the name of the folder that its results go to.
 learnt       What a method has learnt from, as its record tells it.
 maps         The store of score maps: one file an image, complete or absent.
+outputs      Which files a run writes, and where each lies.
 pool         Calls in processes of our own, one at a time in each.
 record       The record of a method, METHOD.json.
 run          A run: methods x images -> maps -> counts, resumable at the image.

@@ -27,6 +27,7 @@ from istsbench.data.samples import Dataset, Sample
 from istsbench.files import write_atomic
 from istsbench.metrics import Curve, Regions, best_rule, match_regions, pixel_counts, sweep
 from istsbench.runs.maps import MapStore, StoredMap
+from istsbench.runs.outputs import counts_file, curve_file
 from istsbench.runs.record import Record, read_counts, sound, write_record
 from istsbench.threshold import HALF, RULES, Threshold, candidates, of_probability
 
@@ -182,8 +183,8 @@ def write_counts(
     if found is not None and found.csv and found.alike(record):
         csv, kept = _joined(folder, record, csv, found)
     curve = counted.points.to_csv(index=False, float_format="%.9g").encode()
-    write_atomic(folder / f"{record.file}.csv", csv)
-    write_atomic(folder / "curves" / f"{record.file}.csv", curve)
+    write_atomic(counts_file(folder, record.file), csv)
+    write_atomic(curve_file(folder, record.file), curve)
     auc, precision = counted.auc, counted.average_precision
     record = replace(
         record,

@@ -21,6 +21,7 @@ from istsbench.data.samples import Dataset, FolderDataset
 from istsbench.errors import BrokenMethod, DataError, WrongUse
 from istsbench.registry import Choice, choose
 from istsbench.runs.maps import MapStore
+from istsbench.runs.outputs import maps_folder
 from istsbench.runs.record import sound
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ def _done(
 
     folder = out / folder_name(data.name, split, len(pixels), len(pixels))
     record = sound(folder, choice.file)
-    if record is None and not (out / "maps" / data.name).is_dir():
+    if record is None and not maps_folder(out, data.name).is_dir():
         return set()
     try:
         code = run_hash(choice.create(), data.name)

@@ -23,6 +23,7 @@ import numpy as np
 from istsbench.errors import RunError
 from istsbench.files import atomic, tidy, write_atomic
 from istsbench.provenance import environment
+from istsbench.runs.outputs import maps_folder
 
 try:
     from zlib_ng.zlib_ng import crc32  # the same numbers, an order of magnitude faster
@@ -63,7 +64,7 @@ class MapStore:
     @classmethod
     def of(cls, out: Path, dataset: str, file: str, method_hash: str) -> Self:
         """That of a method in the results folder `out`."""
-        return cls(out / "maps" / dataset / f"{file}-{method_hash}")
+        return cls(maps_folder(out, dataset) / f"{file}-{method_hash}")
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"

@@ -21,6 +21,7 @@ from typing import Any, Never
 from istsbench.data.depth import folder_ending
 from istsbench.files import write_atomic
 from istsbench.runs.maps import MapStore
+from istsbench.runs.outputs import counts_file, curve_file, record_file
 
 FORMAT = 1  # of the counts; a change makes stored counts stale, not stored maps
 LOST = "not tried after others were lost, or its map is gone, or its image changed; run again"
@@ -154,7 +155,7 @@ def as_bytes(record: Record) -> bytes:
 
 def write_record(folder: Path, record: Record) -> None:
     """Write OUT/TAG/METHOD.json."""
-    write_atomic(folder / f"{record.file}.json", as_bytes(record))
+    write_atomic(record_file(folder, record.file), as_bytes(record))
 
 
 def read_record(path: Path) -> Record | None:
@@ -164,7 +165,7 @@ def read_record(path: Path) -> Record | None:
     """
     found = _json(path.read_bytes())
     if not isinstance(found, dict) or "method" not in found:
-        if (path.parent / "curves" / f"{path.stem}.csv").is_file():
+        if curve_file(path.parent, path.stem).is_file():
             raise ValueError("no record of a method, but its curve is there")
         return None
     record = from_json(found)
@@ -239,7 +240,7 @@ def _typed(kind: type, found: Mapping[str, Any], where: str = "") -> dict[str, A
 
 def read_counts(folder: Path, record: Record) -> bytes:
     """The CSV of counts beside a record; raises `ValueError` if it is not what was written."""
-    data = (folder / f"{record.file}.csv").read_bytes()
+    data = counts_file(folder, record.file).read_bytes()
     if record.csv and hashlib.sha256(data).hexdigest() != record.csv:
         plain = data.replace(b"\r\n", b"\n")  # as version control may check it out on Windows
         if hashlib.sha256(plain).hexdigest() != record.csv:
@@ -250,7 +251,7 @@ def read_counts(folder: Path, record: Record) -> bytes:
 def sound(folder: Path, file: str) -> Record | None:
     """The record of a method in a results folder; None if there is no sound one."""
     try:
-        return read_record(folder / f"{file}.json")
+        return read_record(record_file(folder, file))
     except (OSError, ValueError):
         return None
 
@@ -264,7 +265,7 @@ def whole(folder: Path, record: Record, retry_failed: bool) -> Record | None:
         return None
     if LOST in found.failed.values() or (retry_failed and found.failed):
         return None
-    files = (folder / f"{record.file}.csv", folder / "curves" / f"{record.file}.csv")
+    files = (counts_file(folder, record.file), curve_file(folder, record.file))
     return found if (found.csv, found.curve) == tuple(map(_sha, files)) else None
 
 

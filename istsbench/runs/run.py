@@ -1,16 +1,7 @@
 """A run: methods x images -> maps -> counts, resumable at the image.
 
-Everything a run makes lies below one folder:
-
-    OUT/maps/DATASET/METHOD-HASH/IMAGE.npy   score maps, the only thing that costs time
-    OUT/TAG/METHOD.csv                       counts, a row per image and rule
-    OUT/TAG/METHOD.json                      what they were made by and under which protocol
-    OUT/TAG/curves/METHOD.csv                the ROC and PR curve
-
-TAG is the data set's name, with the split unless it is `test` and with the number of
-images if it was limited, so that a trial never overwrites a full result. A method whose
-files are complete and were made by the same code, parameters, data and rules is not
-touched again.
+Which files that makes is in `outputs`. A method whose files are complete and were made by the
+same code, parameters, data and rules is not touched again.
 """
 
 from __future__ import annotations
@@ -33,6 +24,7 @@ from istsbench.runs.forecast import costs
 from istsbench.runs.images import Images
 from istsbench.runs.learnt import seen, trained
 from istsbench.runs.maps import check_folders, check_room
+from istsbench.runs.outputs import maps_folder
 from istsbench.runs.record import (
     LOST,
     Record,
@@ -108,7 +100,7 @@ def run(
         raise WrongUse(f"timeout is {timeout}, expected seconds above 0")
     with busy(f"reading {dataset.name}", show):
         images = Images.load(dataset, split, limit, wanted, shard)
-    outcome = Outcome(out / "maps" / dataset.name if shard else out / images.tag)
+    outcome = Outcome(maps_folder(out, images.maps) if shard else out / images.tag)
     plan: list[tuple[Work, Record]] = []
     broken: list[Record] = []
     for choice in choices:

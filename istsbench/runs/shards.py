@@ -16,6 +16,7 @@ from typing import Self
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.files import write_atomic
 from istsbench.runs.maps import STAMPS, read_map
+from istsbench.runs.outputs import maps_folder
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,17 @@ def merge(sources: Sequence[Path], out: Path) -> Merged:
     damaged ones. Raises `DataError` if a folder holds no map.
     """
     for source in sources:
-        if not (source / "maps").is_dir():
+        if not maps_folder(source).is_dir():
             raise DataError(f"{source}: no folder maps/ in it; expected the --out of a run")
     done = Merged()
     for source in sources:
         if source.resolve() != out.resolve():
-            for path in _sorted(source / "maps", ".npy"):
+            for path in _sorted(maps_folder(source), ".npy"):
                 _merge_map(path, out / path.relative_to(source), done)
-            for path in (source / "maps").rglob(STAMPS):
+            for path in maps_folder(source).rglob(STAMPS):
                 write_atomic(out / path.relative_to(source), path.read_bytes())
     for source in sources:  # an image that failed here may have been scored there
-        for path in _sorted(source / "maps", ".failed.json"):
+        for path in _sorted(maps_folder(source), ".failed.json"):
             target = out / path.relative_to(source)
             scored = target.with_name(target.name.removesuffix(".failed.json") + ".npy")
             if scored.exists() or target.exists():
