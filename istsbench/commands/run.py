@@ -177,7 +177,7 @@ def _present(
 
 
 def _write_together(out: Path, sets: list[Any], reduction: str) -> None:
-    from istsbench.tables.together import write_joint_table
+    from istsbench.tables.combined import write_joint_table
 
     print("written: " + ", ".join(map(str, write_joint_table(sets, out, "own", reduction))))
 

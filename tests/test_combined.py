@@ -2,7 +2,7 @@ import pandas as pd
 from test_table_vi import write
 
 from istsbench.results.results import Results
-from istsbench.tables.together import write_joint_table
+from istsbench.tables.combined import write_joint_table
 
 
 def folder(out, dataset, methods, tag="", **changes):
