@@ -117,6 +117,13 @@ class Segmenter(ABC):
         """What scores an image: "cpu", or another device by its name."""
         return "cpu"
 
+    def images_at_once(self) -> int:
+        """How many images a run hands to `score_many` at a time.
+
+        What a run that is killed may lose: their maps are stored when all are there.
+        """
+        return 64 if self.batched else 1
+
     def segment(self, image: Image) -> Mask:
         """Return the target mask, bool (H, W), by the method's own threshold rule."""
         return self.threshold(self.score(image))

@@ -178,7 +178,7 @@ def test_a_data_folder_that_is_gone_ends_the_run_and_no_image_fails(
     root = shutil.copytree(toy_folder, tmp_path / "toyset")
     dataset = open_dataset(f"folder:{root}")
     plan = work(method, dataset, tmp_path / "maps")
-    monkeypatch.setattr(scoring, "BATCH", 2)
+    monkeypatch.setattr(Batch, "images_at_once", lambda self: 2)
     away = tmp_path / "away"
 
     def unplug(what):

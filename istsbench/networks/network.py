@@ -82,6 +82,11 @@ class Network(Trainable):
 
     # ------------------------------------------------------------------ images to maps
 
+    def images_at_once(self) -> int:
+        # On a CPU a batch gains nothing, and a map may take seconds that a kill would lose.
+        on_cpu = best_device(self.device).type == "cpu"
+        return 1 if on_cpu else self.batch * BATCHES_AHEAD
+
     def score(self, image: Image) -> Map:
         return next(self.score_many([image]))
 

@@ -41,7 +41,6 @@ from istsbench.segmenter import Segmenter
 from istsbench.side_effects import contained, one_thread
 from istsbench.threshold import Threshold
 
-BATCH = 64  # images handed to `score_many` at a time
 LONGEST = 500  # characters kept of a reason
 LOSSES = 3  # images that a method may lose by death or delay before its others are left out
 
@@ -183,9 +182,10 @@ def score_all(
             names = list(work.images)
             if names:
                 _warm(work.method)
-            for first in range(0, len(names), BATCH):
-                _score_batch(work, dataset, names[first : first + BATCH])
-                for _ in names[first : first + BATCH]:
+            many = work.method.images_at_once()
+            for first in range(0, len(names), many):
+                _score_batch(work, dataset, names[first : first + many])
+                for _ in names[first : first + many]:
                     report(work.title)
             count_here(number)
     single = {number: work for number, work in enumerate(plan) if not work.method.batched}
