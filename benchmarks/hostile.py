@@ -88,12 +88,13 @@ def make_set(root: Path) -> Path:
 
 @reader
 def images(folder: Path) -> Case:
-    """Bytes of a picture -> grey pixels."""
+    """Bytes of a picture -> grey levels, of 8 bit or deeper."""
     found = pictures()
 
     def case(rng: Rng) -> None:
         pixels = decode(one_picture(found, rng), "picture")
-        assert pixels.dtype == np.uint8 and pixels.ndim == 2, "not grey pixels"
+        assert pixels.dtype.kind in "uif" and pixels.ndim == 2, "not grey levels"
+        assert pixels.size and np.isfinite(pixels).all(), "no pixel, or levels that are no number"
 
     return case
 
