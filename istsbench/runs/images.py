@@ -73,11 +73,6 @@ class Images:
         of = len(self.dataset.names(self.split))
         return folder_name(self.dataset.name, self.split, len(self.names), of, self.depth)
 
-    @property
-    def maps(self) -> str:
-        """The name of the folder of their maps."""
-        return self.dataset.name + folder_ending(self.depth)
-
     def hash(self, names: Sequence[str]) -> str:
         return fingerprint((name, self.pixels[name]) for name in names)
 

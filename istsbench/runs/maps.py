@@ -62,9 +62,9 @@ class MapStore:
     folder: Path
 
     @classmethod
-    def of(cls, out: Path, dataset: str, file: str, method_hash: str) -> Self:
+    def of(cls, out: Path, dataset: str, file: str, method_hash: str, depth: str = "") -> Self:
         """That of a method in the results folder `out`."""
-        return cls(maps_folder(out, dataset) / f"{file}-{method_hash}")
+        return cls(maps_folder(out, dataset, depth) / f"{file}-{method_hash}")
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.npy"

@@ -18,10 +18,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from istsbench.data.depth import folder_ending
 
-def maps_folder(out: Path, dataset: str = "") -> Path:
-    """The folder of all maps of a data set; of all data sets if none is named."""
-    return out / "maps" / dataset
+
+def maps_folder(out: Path, dataset: str = "", depth: str = "") -> Path:
+    """The folder of all maps of a data set at a depth; of all data sets if none is named."""
+    return out / "maps" / (dataset + folder_ending(depth))
 
 
 def counts_file(folder: Path, file: str) -> Path:

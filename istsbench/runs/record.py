@@ -18,7 +18,6 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Never
 
-from istsbench.data.depth import folder_ending
 from istsbench.files import write_atomic
 from istsbench.runs.maps import MapStore
 from istsbench.runs.outputs import counts_file, curve_file, record_file
@@ -122,8 +121,7 @@ _COUNTED = (
 
 def map_store(out: Path, record: Record) -> MapStore:
     """Where the maps behind a record lie in the results folder `out`."""
-    images = record.dataset + folder_ending(record.depth)
-    return MapStore.of(out, images, record.file, record.method_hash)
+    return MapStore.of(out, record.dataset, record.file, record.method_hash, record.depth)
 
 
 # ------------------------------------------------------------------ on disk

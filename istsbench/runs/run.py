@@ -100,7 +100,7 @@ def run(
         raise WrongUse(f"timeout is {timeout}, expected seconds above 0")
     with busy(f"reading {dataset.name}", show):
         images = Images.load(dataset, split, limit, wanted, shard)
-    outcome = Outcome(maps_folder(out, images.maps) if shard else out / images.tag)
+    outcome = Outcome(maps_folder(out, dataset.name, images.depth) if shard else out / images.tag)
     plan: list[tuple[Work, Record]] = []
     broken: list[Record] = []
     for choice in choices:
@@ -272,11 +272,11 @@ def _todo(work: Work, fresh: bool, retry_failed: bool) -> Work:
 
 
 def _not_kept(todo: Sequence[Work], timeout: float | None, scheduler: str | None) -> list[str]:
-    """What does not hold for networks, which score in batches in this process."""
+    """What does not hold for networks, which score in the process of the run."""
     batched = ", ".join(work.title for work in todo if work.method.batched and work.images)
     asked = {"--timeout": timeout, "--scheduler": scheduler}
     return [
-        f"{option} does not hold for {batched}: networks score in this process, in batches"
+        f"{option} does not hold for {batched}: networks score in the process of the run"
         for option, value in asked.items()
         if batched and value is not None
     ]
