@@ -129,6 +129,15 @@ def test_a_folder_with_another_training_is_refused(toy, tmp_path):
     assert not (tmp_path / "last.safetensors").exists()  # of the training that was given up
 
 
+def test_a_checkpoint_from_before_a_recipe_had_a_field_goes_on(toy, tmp_path):
+    train(ACM(blocks=1), toy, tmp_path, epochs=2, max_minutes=0, **QUICK)
+    tensors, state = read_checkpoint(tmp_path)
+    del state["plan"]["recipe"]["images"]
+    save_checkpoint(tmp_path, tensors, state)
+    train(ACM(blocks=1), toy, tmp_path, epochs=2, **QUICK)
+    assert len(pd.read_csv(tmp_path / "log.csv")) == 2
+
+
 def test_weights_without_a_checkpoint_are_not_thrown_away(toy, tmp_path):
     train(ACM(blocks=1), toy, tmp_path, epochs=1, **QUICK)
     before = {name: (tmp_path / name).read_bytes() for name in KEPT}
@@ -391,6 +400,34 @@ def test_ranks_share_the_batches_of_one(toy):
     np.testing.assert_array_equal(one[0][1::2], halves[1][0])
     other = next(epoch_batches(memory, recipe, PLAIN, seed=3, epoch=2))
     assert not np.array_equal(one[0], other)
+
+
+def test_short_epochs_see_every_image_in_its_turn():
+    memory = Memory(
+        [np.full((8, 8), level, np.uint8) for level in range(5)], [np.zeros((8, 8))] * 5, ""
+    )
+    recipe = dataclasses.replace(RECIPE, patch=8, batch=2, images=2)
+    assert steps_in_epoch(memory, recipe) == 1
+    plain = Preprocessing(0.0, 1.0)
+    seen = [
+        int(patch[0, 0, 0])
+        for epoch in range(5)
+        for batch in epoch_batches(memory, recipe, plain, seed=3, epoch=epoch)
+        for patch in batch
+    ]
+    assert sorted(seen[:5]) == sorted(seen[5:]) == list(range(5))
+    assert seen[:5] != seen[5:]
+    all_of_them = dataclasses.replace(recipe, images=9, batch=5)
+    whole = next(epoch_batches(memory, all_of_them, plain, seed=3, epoch=0))
+    assert list(whole[:, 0, 0, 0]) == seen[:5]
+
+
+def test_short_epochs_are_in_the_command_and_the_plan(toy, tmp_path):
+    train(ACM(blocks=1), toy, tmp_path, epochs=2, images=2, **QUICK)
+    header = read_weights(tmp_path / "last.safetensors")[1]
+    assert header["plan"]["recipe"]["images"] == 2 and "--images 2" in header["command"]
+    with pytest.raises(Stopped, match="images is 1, expected 2 or more"):
+        train(ACM(blocks=1), toy, tmp_path / "one", epochs=1, images=1, **QUICK)
 
 
 def test_patches_are_no_larger_than_the_images():

@@ -40,6 +40,10 @@ def train(
         typer.Option(min=1, help=f"Scores on validation images, at least so many. {RECIPE}"),
     ] = None,
     loss: Annotated[str | None, typer.Option(help=RECIPE)] = None,
+    images: Annotated[
+        int | None,
+        typer.Option(min=2, help=f"Images an epoch, each in its turn; usually all. {RECIPE}"),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of weights and patches.", show_default="0")
     ] = None,
@@ -84,7 +88,7 @@ def train(
             network, data, out, recipe, seed=seed, device=device, precision=precision,
             compile=compile, max_minutes=max_minutes, resume=resume, final=final, show=True,
             epochs=epochs, batch=batch, lr=lr, patch=patch, side=side, validations=validations,
-            loss=loss,
+            loss=loss, images=images,
         )  # fmt: skip
     except KeyboardInterrupt:
         say("stopped; kept up to the last checkpoint, the same command continues from there")

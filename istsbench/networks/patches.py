@@ -122,10 +122,11 @@ def epoch_batches(
 ) -> Iterator[np.ndarray]:
     """The batches of one epoch, float32 (n, 2, patch, patch); each image once, in a new order.
 
+    Where an epoch has fewer images than there are, the next one goes on with those not yet seen.
     A last, smaller batch is left out. Of several ranks each gets its share of every batch.
     The next batch is cut while the caller works on the last one.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(memory.images))
+    order = _order(len(memory.images), images_in_epoch(memory, recipe), seed, epoch)
     batch = min(recipe.batch, len(order))
     starts = range(0, len(order) - batch + 1, batch)
 
@@ -152,7 +153,21 @@ def epoch_batches(
             yield ready
 
 
+def _order(count: int, wanted: int, seed: int, epoch: int) -> np.ndarray:
+    """The images of an epoch: its piece of shuffled passes over all images, end to end."""
+    first, end = epoch * wanted, (epoch + 1) * wanted
+    passes = range(first // count, (end - 1) // count + 1)
+    shuffled = [np.random.default_rng([seed, each]).permutation(count) for each in passes]
+    start = first - passes[0] * count
+    return np.concatenate(shuffled)[start : start + wanted]
+
+
+def images_in_epoch(memory: Memory, recipe: Recipe) -> int:
+    """How many images an epoch has: all, or as many as the recipe says."""
+    return min(recipe.images or len(memory.images), len(memory.images))
+
+
 def steps_in_epoch(memory: Memory, recipe: Recipe) -> int:
     """How many batches `epoch_batches` yields."""
-    count = len(memory.images)
+    count = images_in_epoch(memory, recipe)
     return count // min(recipe.batch, count)

@@ -42,12 +42,12 @@ class Plan:
         return dict(json.loads(json.dumps(found)))
 
 
-OPTIONS = ("epochs", "batch", "lr", "patch", "side", "validations", "loss")  # of `train`
+OPTIONS = ("epochs", "batch", "lr", "patch", "side", "validations", "loss", "images")  # of `train`
 
 
 def command(network: Network, plan: Mapping[str, Any]) -> str:
     """The command that does the training of a plan, as a record, again."""
-    kind, recipe = type(network), dict(plan["recipe"])
+    kind, recipe = type(network), asdict(Recipe(**plan["recipe"]))
     own = {f.name: getattr(network, f.name) for f in fields(kind) if f.name in plan["architecture"]}
     usual = {f.name: f.default for f in fields(kind)}
     changed = ",".join(f"{key}={value}" for key, value in own.items() if value != usual[key])
@@ -119,9 +119,10 @@ def _check_values(recipe: Recipe, seed: int, precision: str) -> None:
     for name, value, least in (
         ("epochs", recipe.epochs, 1),
         ("validations", recipe.validations, 1),
+        ("images", recipe.images, 2),
         ("seed", seed, 0),
     ):
-        if value < least:
+        if value is not None and value < least:
             raise Stopped(f"{name} is {value}, expected {least} or more")
     if not recipe.lr > 0:
         raise Stopped(f"lr is {recipe.lr}, expected more than 0")
@@ -156,6 +157,8 @@ def _plan(
 def check_same(there: Mapping[str, Any], asked: Plan, out: Path) -> None:
     """Raise `Stopped` if the plan of the training in a folder, as JSON, is another one."""
     own = asked.record()
+    # What a recipe has gained since is in older ones by its default.
+    there = {**there, "recipe": asdict(Recipe(**there["recipe"]))}
     differ = {key: (there.get(key), value) for key, value in own.items() if there.get(key) != value}
     if differ:
         raise Stopped(

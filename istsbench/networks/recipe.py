@@ -38,6 +38,7 @@ class Recipe:
     rescale: float = 1.0  # largest factor of a random change of size, 1: none
     blur: float = 0.0  # largest sigma of a random blur given to half of the patches, pixels
     validations: int = 40  # how often, at least, a training is scored on the validation images
+    images: int | None = None  # images an epoch, each in its turn over the epochs; None: all
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from istsbench.files import write_atomic
 from istsbench.networks.checkpoint import read_checkpoint, save_checkpoint, save_weights
 from istsbench.networks.history import History, draw_history, epoch_scores, line
 from istsbench.networks.network import Network
-from istsbench.networks.patches import Memory, epoch_batches, steps_in_epoch
+from istsbench.networks.patches import Memory, epoch_batches, images_in_epoch, steps_in_epoch
 from istsbench.networks.planning import Plan, check_same, command, prepare
 from istsbench.networks.recipe import (
     Recipe,
@@ -125,7 +125,7 @@ class _Run:
         self.every = max(1, plan.recipe.epochs // plan.recipe.validations)
 
     def _check_batch(self) -> None:
-        images, count = len(self.memory.images), self.ranks.count
+        images, count = images_in_epoch(self.memory, self.plan.recipe), self.ranks.count
         batch = min(self.plan.recipe.batch, images)
         if batch % count or batch // count < 2:
             raise Stopped(
