@@ -5,16 +5,8 @@ Two reductions exist and are never mixed: `image` (the mean over images of each 
 ratio; the image mean of IoU is the field's nIoU) and `pooled` (the ratio of the summed
 counts). 0/0 is 0 in both, as in the field's public codes.
 
-Targets: 8-connected regions. A true region is detected if a predicted region's centroid
-lies less than 3 pixels from its own; Pd is the share of detected targets, Fa the pixels
-of unmatched predicted regions over all pixels. Published codes differ in the matching:
-
-- "first": in raster order, each true region takes the first free region in reach; the
-  rest is false (BasicIRSTD after its correction of 2024). The default.
-- "area": the same detections, but a region whose *area* equals that of any matched one
-  is not counted as false (DNANet and its followers). It understates Fa and is here to
-  compare with old papers only.
-- "hungarian": the largest number of pairs in reach, then the least total distance.
+Targets: 8-connected regions, found or missed by one of the rules of `istsbench.matching`. Pd is
+the share of detected targets, Fa the false pixels over all pixels.
 
 Masks may be bool, or numbers of two levels, 0 and 1 or 0 and 255; other levels, NaN and
 masked arrays are refused by `ValueError` (`istsbench.arrays`).
@@ -27,15 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import cdist
-from skimage.measure import label
 
 from istsbench.arrays import real_scores, score_map, target_mask
 from istsbench.threshold import MeanStd, Threshold
 
-REACH = 3.0  # pixels of the scored size; a centroid must be nearer than this
-MATCHES = ("first", "area", "hungarian")
 HEADS = {"precision": "P", "recall": "R", "f1": "F1", "iou": "IoU"}
 REDUCTIONS = ("image", "pooled")
 EMPTY = {
@@ -56,73 +43,6 @@ def pixel_counts(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int, int, in
     fp = int(np.count_nonzero(mask)) - tp
     fn = int(np.count_nonzero(truth)) - tp
     return tp, fp, fn, mask.size - tp - fp - fn
-
-
-@dataclass(frozen=True)
-class Regions:
-    """The 8-connected regions of a mask in raster order: areas (n,), centroids (n, 2)."""
-
-    areas: np.ndarray
-    centroids: np.ndarray
-
-    @classmethod
-    def of(cls, mask: np.ndarray) -> Regions:
-        mask = target_mask(mask)
-        if mask.ndim != 2:
-            raise ValueError(f"the mask has {mask.ndim} dimensions, expected 2: (height, width)")
-        labels, count = label(mask, return_num=True, connectivity=2)
-        # Not by regionprops: a mask of noise has thousands of regions, 25 times as slow there.
-        rows, columns = np.nonzero(mask)
-        owner = labels[rows, columns] - 1
-        areas = np.bincount(owner, minlength=count)
-        sums = [np.bincount(owner, weights=along, minlength=count) for along in (rows, columns)]
-        return cls(areas, np.stack(sums, axis=1) / areas[:, None])
-
-
-@dataclass(frozen=True)
-class TargetCounts:
-    targets: int  # true regions
-    detected: int  # true regions with a match
-    false_pixels: int  # pixels of predicted regions that count as false alarms
-
-
-def target_counts(mask: np.ndarray, truth: np.ndarray, match: str = "first") -> TargetCounts:
-    """Target-level counts of masks (H, W) under one of `MATCHES`."""
-    if np.shape(mask) != np.shape(truth):
-        raise ValueError(f"mask of shape {np.shape(mask)} for a truth of shape {np.shape(truth)}")
-    return match_regions(Regions.of(mask), Regions.of(truth), match)
-
-
-def match_regions(predicted: Regions, true: Regions, match: str = "first") -> TargetCounts:
-    """Target-level counts of regions that are already at hand."""
-    if match not in MATCHES:
-        raise ValueError(f"match is {match!r}, expected one of {', '.join(MATCHES)}")
-    targets = len(true.areas)
-    if not targets or not len(predicted.areas):
-        return TargetCounts(targets, 0, int(predicted.areas.sum()))
-    distance = cdist(true.centroids, predicted.centroids)
-    used = _assigned(distance) if match == "hungarian" else _first_come(distance)
-    if match == "area":
-        false = ~np.isin(predicted.areas, predicted.areas[used])
-    else:
-        false = np.ones(len(predicted.areas), bool)
-        false[used] = False
-    return TargetCounts(targets, len(used), int(predicted.areas[false].sum()))
-
-
-def _first_come(distance: np.ndarray) -> list[int]:
-    used: list[int] = []
-    for row in distance < REACH:
-        free = [int(index) for index in np.nonzero(row)[0] if index not in used]
-        used += free[:1]
-    return used
-
-
-def _assigned(distance: np.ndarray) -> list[int]:
-    # Above any possible sum of distances in reach, so that the number of pairs comes first.
-    away = REACH * (min(distance.shape) + 1)
-    rows, columns = linear_sum_assignment(np.where(distance < REACH, distance, away))
-    return [int(c) for r, c in zip(rows, columns, strict=True) if distance[r, c] < REACH]
 
 
 def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:

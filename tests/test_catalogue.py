@@ -17,7 +17,8 @@ from istsbench.figures.labels import distances, place_labels, write_labels
 from istsbench.figures.panels import fitted
 from istsbench.figures.style import WIDTH, looks, registered_looks
 from istsbench.figures.writing import write_figure
-from istsbench.metrics import REDUCTIONS, target_counts
+from istsbench.matching import target_counts
+from istsbench.metrics import REDUCTIONS
 from istsbench.registry import choose
 from istsbench.results.packs import export_pack, import_pack
 from istsbench.results.results import Results

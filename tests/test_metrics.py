@@ -8,16 +8,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from istsbench import metrics
+from istsbench.matching import MATCHES, Regions, TargetCounts, target_counts
 from istsbench.metrics import (
+    RATIOS,
+    REDUCTIONS,
     Curve,
-    Regions,
     best_rule,
     pixel_counts,
     ratios,
     summarise,
     sweep,
-    target_counts,
 )
 from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio, candidates
 
@@ -73,7 +73,7 @@ def test_regions_of_nothing_and_everything():
 def test_reach_is_three_pixels_exclusive_and_euclidean(gap, detected):
     truth, mask = np.zeros((20, 20), bool), np.zeros((20, 20), bool)
     truth[8, 8] = mask[8 + gap[0], 8 + gap[1]] = True
-    for match in metrics.MATCHES:
+    for match in ("first", "area", "hungarian", "opdc"):
         assert target_counts(mask, truth, match).detected == detected
 
 
@@ -92,7 +92,7 @@ MASKS = arrays(bool, (12, 13), elements=st.sampled_from([False] * 5 + [True]))
 
 @given(MASKS, MASKS)
 def test_target_counts_keep_their_order(mask, truth):
-    first, area, best = (target_counts(mask, truth, match) for match in metrics.MATCHES)
+    first, area, best = (target_counts(mask, truth, match) for match in SOURCES)
     assert first.detected == area.detected <= best.detected <= first.targets
     assert 0 <= area.false_pixels <= first.false_pixels <= mask.sum()
     assert 0 <= best.false_pixels <= mask.sum()
@@ -108,7 +108,7 @@ def test_hungarian_does_not_depend_on_the_order_of_regions(mask, truth):
 @given(MASKS)
 def test_a_perfect_mask_detects_every_target(truth):
     targets = len(Regions.of(truth).areas)
-    assert target_counts(truth, truth, "hungarian") == metrics.TargetCounts(targets, targets, 0)
+    assert target_counts(truth, truth, "hungarian") == TargetCounts(targets, targets, 0)
     assert pixel_counts(truth, truth) == (truth.sum(), 0, 0, (~truth).sum())
 
 
@@ -149,7 +149,7 @@ def test_summary_under_the_other_matchings():
 
 def test_nothing_over_nothing_is_zero_and_pd_without_targets_is_nan():
     scores = summarise(frame([(0, 0, 0, 100, 0, 0, 0)]), "image")
-    assert [scores[name] for name in (*metrics.RATIOS, "niou", "fa")] == [0] * 6
+    assert [scores[name] for name in (*RATIOS, "niou", "fa")] == [0] * 6
     assert np.isnan(scores["pd"])
     assert summarise(frame([(0, 0, 0, 100, 0, 0, 0)]), "pooled")["f1"] == 0
 
@@ -175,7 +175,7 @@ def test_f1_and_iou_are_one_number_in_two_forms(rows):
 @given(ROWS)
 def test_image_means_keep_their_inequalities(rows):
     scores = summarise(rows, "image")
-    p, r, f1, iou = (scores[name] for name in metrics.RATIOS)
+    p, r, f1, iou = (scores[name] for name in RATIOS)
     assert iou <= f1 + 1e-12
     assert iou >= f1 / (2 - f1) - 1e-12  # x / (2 - x) is convex
     assert f1 * (p + r) <= 2 * p * r + 1e-9  # the harmonic mean is concave
@@ -185,7 +185,7 @@ def test_image_means_keep_their_inequalities(rows):
 def test_the_order_of_images_does_not_matter(rows, random):
     order = list(range(len(rows)))
     random.shuffle(order)
-    for reduction in metrics.REDUCTIONS:
+    for reduction in REDUCTIONS:
         one, other = summarise(rows, reduction), summarise(rows.iloc[order], reduction)
         assert one == pytest.approx(other, rel=1e-12, nan_ok=True)
 
@@ -338,7 +338,7 @@ def test_masks_of_numbers_count_as_masks_of_bool(form, top, truth_top):
     mask, truth = rng.uniform(size=(2, 30, 40)) > 0.8
     numbers, true = (top * mask).astype(form), (truth_top * truth).astype(form)
     assert pixel_counts(numbers, true) == pixel_counts(mask, truth)
-    for match in metrics.MATCHES:
+    for match in MATCHES:
         assert target_counts(numbers, true, match) == target_counts(mask, truth, match)
     score = rng.integers(0, 60, mask.shape)
     rules = [Fixed(20), MeanStd(1), PeakRatio(0.5)]

@@ -12,7 +12,7 @@ from istsbench.errors import DataError
 from istsbench.figures import catalogue as plots
 from istsbench.figures import pdfa
 from istsbench.figures.pdfa import SHARES, area, levels, points, reached, sweep_targets
-from istsbench.metrics import Regions, target_counts
+from istsbench.matching import Regions, target_counts
 from istsbench.registry import choose
 from istsbench.results.results import Results
 from istsbench.runs.counting import scaled

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from skimage.measure import label, regionprops
 
 from istsbench.figures.panels import INSET, Box
-from istsbench.metrics import REACH, Regions
+from istsbench.matching import REACH, Regions
 
 MARGIN = 3  # pixels between a region and its box
 LEAST = 15  # pixels, least side of what the inset shows

@@ -29,7 +29,8 @@ from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError
 from istsbench.figures.style import WIDTH, foot, house_style, looks, stamp
 from istsbench.files import write_atomic
-from istsbench.metrics import Regions, TargetCounts, match_regions, summarise
+from istsbench.matching import Regions, TargetCounts, match_regions
+from istsbench.metrics import summarise
 from istsbench.progress import progress
 from istsbench.registry import group_named, group_order
 from istsbench.results.intervals import complete_rows

@@ -21,7 +21,8 @@ import pandas as pd
 
 from istsbench import __version__
 from istsbench.files import write_atomic
-from istsbench.metrics import REACH, REDUCTIONS
+from istsbench.matching import REACH
+from istsbench.metrics import REDUCTIONS
 from istsbench.registry import group_named
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results

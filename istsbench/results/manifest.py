@@ -21,7 +21,8 @@ import tomli_w
 
 from istsbench.errors import DataError
 from istsbench.files import write_atomic
-from istsbench.metrics import MATCHES, REACH, REDUCTIONS, ratios
+from istsbench.matching import MATCHES, REACH
+from istsbench.metrics import REDUCTIONS, ratios
 from istsbench.runs.outputs import counts_file
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ import pandas as pd
 
 from istsbench.data.samples import Dataset, Sample
 from istsbench.files import write_atomic
-from istsbench.metrics import Curve, Regions, best_rule, match_regions, pixel_counts, sweep
+from istsbench.matching import Regions, match_regions
+from istsbench.metrics import Curve, best_rule, pixel_counts, sweep
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.outputs import counts_file, curve_file
 from istsbench.runs.record import Record, read_counts, sound, write_record
