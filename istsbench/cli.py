@@ -225,7 +225,13 @@ def export(
 @app.command("import", epilog="Example: `istsbench import theirs.zip`")
 @handle_errors
 def import_(
-    pack: Annotated[Path, typer.Argument(help="A results pack, PACK.zip.")],
+    pack: Annotated[
+        str,
+        typer.Argument(
+            help="A results pack, PACK.zip; or published:nuaa, published:nust: the rows that ship "
+            "with this package."
+        ),
+    ],
     dataset: Annotated[
         str, typer.Option(help="What to check it against, if not by name: folder:PATH.")
     ] = "",
@@ -235,10 +241,20 @@ def import_(
     """Check a results pack and enter its rows, or refuse it with the reason."""
     from istsbench.data.datasets import open_dataset
     from istsbench.data.names import one_name
+    from istsbench.errors import WrongUse
     from istsbench.results.packs import import_pack
+    from istsbench.results.shipped import PREFIX, import_shipped
 
+    if pack.startswith(PREFIX):
+        if dataset or data_root is not None:
+            raise WrongUse(f"{pack}: shipped rows have no masks to check against a data set")
+        folder, new, left = import_shipped(pack.removeprefix(PREFIX), out)
+        print(f"{folder}: new: {', '.join(new) or 'none'}")
+        if left:
+            print(f"there already, not touched: {', '.join(left)}")
+        return
     opened = open_dataset(one_name(dataset), data_root) if dataset else None
-    done = import_pack(pack, out, data_root, dataset=opened)
+    done = import_pack(Path(pack), out, data_root, dataset=opened)
     print(f"{done.folder}: new: {', '.join(done.methods) or 'none'}", end="")
     print(f"; there already: {', '.join(done.present)}" if done.present else "")
     if done.verified:

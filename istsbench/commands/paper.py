@@ -95,6 +95,12 @@ def table(
     methods: Annotated[
         str, typer.Option(help="Only these rows by comma: names, labels or groups.")
     ] = "",
+    with_published: Annotated[
+        bool,
+        typer.Option(
+            "--with-published", help="The rows that ship with this package beside yours, marked °."
+        ),
+    ] = False,
     empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
 ) -> None:
@@ -108,7 +114,10 @@ def table(
     name = number.upper()
     if name == "VI":
         made = table_vi(
-            [_results(folder, methods, empty.value) for folder in results_folders(out, dataset)],
+            [
+                _results(folder, methods, empty.value, with_published)
+                for folder in results_folders(out, dataset)
+            ],
             rule.value,
             reduction.value,
             beside=beside.value if beside else "nothing" if intervals else "difference",
@@ -119,7 +128,8 @@ def table(
     elif name in OTHER_TABLES:
         free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
         if idle := [option for option in given(context) if option not in free]:
-            raise WrongUse(f"--{idle[0].replace('over_', '')} changes nothing in Table {name}")
+            option = idle[0].removeprefix("over_").replace("_", "-")
+            raise WrongUse(f"--{option} changes nothing in Table {name}")
         ours, protocol = measured(OTHER_TABLES[name], out, reduction.value)
         if ours is None:
             say(f"note: {out} has no measurements for it: the paper's numbers stand alone")
@@ -129,10 +139,15 @@ def table(
     print(latex.macro_file(latex.macros(made)) if format == "macros" else made.text(format.value))
 
 
-def _results(folder: Path, methods: str, empty: str) -> Results:
+def _results(folder: Path, methods: str, empty: str, with_published: bool) -> Results:
     from istsbench.results.results import Results
-    from istsbench.results.rows import rows_named
+    from istsbench.results.rows import rows_called, rows_named
+    from istsbench.results.shipped import with_shipped
 
+    if with_published:
+        results = with_shipped(folder, empty)
+        rows = {spec: (one.label, one.group) for spec, one in results.records.items()}
+        return results.only(rows_called(rows, methods, folder)) if methods else results
     return Results.load(folder, rows_named(folder, methods) if methods else None, empty)
 
 

@@ -16,5 +16,6 @@ results      What runs have left on disk, read back and reduced to one line a me
 rows         The rows of a results folder by what a user calls them: name, label or group, by comma.
 seeds        Trainings that differ by their seed alone, and their mean and spread as one row.
 sensitivity  How far a ranking depends on the protocol: rule, reduction and size of the maps.
+shipped      The rows that come with the package: our counts of NUAA-SIRST and NUST-SIRST.
 trained      What the foot of a table says of weights: on which images they were trained.
 """

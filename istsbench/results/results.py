@@ -32,6 +32,7 @@ class Results:
     records: dict[str, Record]  # by method spec
     counts: dict[str, pd.DataFrame]  # method spec -> rows as `counting.COLUMNS`
     empty: str = "zero"  # one of `metrics.EMPTY`: how images without a target count
+    offered: int = 0  # rows that these were chosen from, where not just those of the folder
 
     @classmethod
     def load(
@@ -78,6 +79,12 @@ class Results:
                 "none to score"
             )
         return results
+
+    def only(self, specs: Iterable[str]) -> Results:
+        """Just these rows."""
+        records = {spec: self.records[spec] for spec in specs}
+        counts = {spec: self.counts[spec] for spec in records if spec in self.counts}
+        return replace(self, records=records, counts=counts)
 
     def scored(self, dataset: Dataset) -> Dataset:
         """The data set with its images as they were scored here: of the same depth."""

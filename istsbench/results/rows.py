@@ -47,7 +47,11 @@ def rows_named(folder: Path, text: str) -> list[str]:
     Raises `UnknownName` with close matches, `WrongUse` if a name fits several rows, and
     `DataError` if the folder has no rows.
     """
-    rows = _labels(folder)
+    return rows_called(_labels(folder), text, folder)
+
+
+def rows_called(rows: Mapping[str, tuple[str, str]], text: str, where: object) -> list[str]:
+    """`rows_named` of rows at hand, spec -> label and group; `where` is for messages."""
     names, members = _names(rows)
     parts = re.split(r"[,;]", text)
     found: list[str] = []
@@ -66,10 +70,10 @@ def rows_named(folder: Path, text: str) -> list[str]:
             raise _unknown(parts[start:], [*rows, *labels, *members])
         _check_one_reading(text, parts[start : ends[0]], {*names, *members})
         name = ",".join(parts[start : ends[0]])
-        found += _one(folder, name, names) if _key(name) in names else members[_key(name)]
+        found += _one(where, name, names) if _key(name) in names else members[_key(name)]
         start = ends[0]
     if not found:
-        raise WrongUse(f"{text!r} names no row of {folder}")
+        raise WrongUse(f"{text!r} names no row of {where}")
     return list(dict.fromkeys(found))
 
 
@@ -117,13 +121,13 @@ def _key(text: str) -> str:
     return _plain(text).casefold()
 
 
-def _one(folder: Path, name: str, names: Mapping[str, Mapping[str, list[str]]]) -> list[str]:
+def _one(where: object, name: str, names: Mapping[str, Mapping[str, list[str]]]) -> list[str]:
     spellings = names[_key(name)]
     exact = spellings.get(_plain(name))
     specs = exact or [spec for several in spellings.values() for spec in several]
     if len(set(specs)) > 1:
         raise WrongUse(
-            f"{name.strip()!r} is the label of several rows of {folder}; name one of "
+            f"{name.strip()!r} is the label of several rows of {where}; name one of "
             + ", ".join(map(repr, dict.fromkeys(specs)))
         )
     return specs[:1]

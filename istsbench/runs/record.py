@@ -48,6 +48,7 @@ class Origin:
 
     pack: str  # sha256
     verified: bool  # whether the own rule's counts were made again from the masks
+    name: str = ""  # of rows that came with the package: its version, and when they were packed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,8 @@ def as_json(record: Record) -> dict[str, Any]:
     """The values that METHOD.json holds besides the seal."""
     values = asdict(record)
     for part, optional in ((values, _OPTIONAL if record.wanted else [*values]),
-                           (values["trained"] or {}, ("dataset", "title"))):  # fmt: skip
+                           (values["trained"] or {}, ("dataset", "title")),
+                           (values["imported"] or {}, ("name",))):  # fmt: skip
         for key in optional:
             if part.get(key, 0) in (None, "", (), {}):
                 del part[key]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from istsbench.files import write_atomic
+from istsbench.results.shipped import SHIPPED
 from istsbench.results.trained import FOREIGN
 from istsbench.tables import latex
 from istsbench.tables.columns import Column
@@ -120,8 +121,13 @@ class Table:
     def signs(self, record: Mapping[Any, Any]) -> str:
         """What follows the label of a row, and is explained in the notes."""
         signs = RECONSTRUCTION if record["status"] == "reconstruction" else ""
-        foreign = [column for column in record if self.column(str(column)).score == "foreign"]
-        return signs + (FOREIGN if any(record[column] is True for column in foreign) else "")
+        told = {column: self.column(str(column)).score for column in record}
+        if any(record[column] is True for column, score in told.items() if score == "foreign"):
+            signs += FOREIGN
+        origins = [record[column] for column, score in told.items() if score == "origin"]
+        if any(isinstance(origin, str) and origin for origin in origins):
+            signs += SHIPPED
+        return signs
 
     def sections(
         self, markup: Markup, number: Callable[[str], str] = str

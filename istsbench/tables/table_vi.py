@@ -22,6 +22,7 @@ from istsbench.results import seeds
 from istsbench.results.protocol import REDUCED, Protocol
 from istsbench.results.results import Results
 from istsbench.results.rows import in_row_order, rows_there
+from istsbench.results.shipped import SHIPPED, is_shipped, shipped_told
 from istsbench.results.trained import FOREIGN, is_foreign, weights_told
 from istsbench.runs.record import Record
 from istsbench.tables.columns import KEYS, Column, named
@@ -67,7 +68,7 @@ def table_vi(
         protocol.append(_protocol(results, rule, reduction))
         if datasets.count(dataset) > 1:
             raise ProtocolMix(f"{results.folder}: {dataset} would stand in this table twice")
-        part = _with_training(results.summary(rule, reduction), results)
+        part = _with_origin(_with_training(results.summary(rule, reduction), results), results)
         if over_seeds:
             part, found = seeds.averaged(part, results)
             notes += found
@@ -157,6 +158,12 @@ def _with_training(part: pd.DataFrame, results: Results) -> pd.DataFrame:
     return part.assign(
         trained=part["method"].map(names), foreign=part["method"].map(foreign).astype("boolean")
     )
+
+
+def _with_origin(part: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """The rows with what they came with, if some came with the package."""
+    names = {spec: one.imported.name for spec, one in results.records.items() if one.imported}
+    return part.assign(origin=part["method"].map(names)) if any(names.values()) else part
 
 
 def row_signs(record: Record) -> str:
@@ -267,8 +274,9 @@ def _notes(results: Results, rule: str) -> list[str]:
         notes.append(
             "The paper's 80/20 division is not published; ours is drawn with a seed of its own."
         )
+    notes += shipped_told(results)
     notes += weights_told(results)
-    hidden = rows_there(results.folder) - len(results.records)
+    hidden = max(rows_there(results.folder), results.offered) - len(results.records)
     if hidden > 0:
         notes.append(
             f"{record.title}: {hidden} more rows are in {results.folder.name}; marks and tests are "
@@ -307,7 +315,8 @@ def console(results: Results, rule: str, reduction: str) -> None:
     for _, head, _ in CONSOLE:
         grid.add_column(head, justify="right")
     for _, line in frame.iterrows():
-        mark = row_signs(results.records[line["method"]])
+        record = results.records[line["method"]]
+        mark = row_signs(record) + (SHIPPED if is_shipped(record) else "")
         cells = ["" if pd.isna(line[c]) else form.format(line[c]) for c, _, form in CONSOLE]
         grid.add_row(escape(str(line["label"])) + mark, *cells)
     terminal = Console(width=None if Console().is_terminal else 160)
