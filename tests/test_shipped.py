@@ -49,9 +49,9 @@ def test_the_shipped_rows_are_those_of_the_results():
 
 
 def test_every_shipped_file_is_small_and_whole():
-    assert shipped.shipped_names() == list(shipped.NAMES)
-    for name in shipped.NAMES:
-        assert (shipped.FOLDER / f"{name}.tar.xz").stat().st_size < 1_500_000
+    assert shipped.shipped_names() == list(shipped.SHIPPED_SETS)
+    for name in shipped.SHIPPED_SETS:
+        assert (shipped.PLACE / f"{name}.tar.xz").stat().st_size < 1_500_000
         results = ShippedRows.of(name).results
         assert len(results.records) >= 26
         assert all(results.complete(spec, "own") for spec in results.records)
@@ -147,7 +147,7 @@ def test_figures_of_counts_work_and_those_of_maps_name_the_command(tmp_path, dat
 
 def test_ship_carries_every_column_and_writes_only_what_changed(tmp_path, monkeypatch):
     out, to = tmp_path / "results", tmp_path / "packed"
-    monkeypatch.setattr(shipped, "NAMES", ("nuaa",))
+    monkeypatch.setattr(shipped, "SHIPPED_SETS", ("nuaa",))
     import_shipped("nuaa", out)
     folder = out / "nuaa"
     assert shipped.rows_to_ship(folder) == {}  # they were imported, not run

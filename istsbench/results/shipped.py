@@ -33,15 +33,15 @@ from istsbench.runs.record import Origin, Record, as_bytes
 
 PREFIX = "published:"
 SHIPPED = "°"  # the sign of such a row
-NAMES = ("nuaa", "nust")
-FOLDER = Path(__file__).with_name("shipped_rows")
+SHIPPED_SETS = ("nuaa", "nust")
+PLACE = Path(__file__).with_name("shipped_rows")
 MAKE = "python -m istsbench.results.shipped results"
 _ABOUT = "about.json"
 
 
 def shipped_names() -> list[str]:
     """The data sets of which rows come with the package."""
-    return sorted(path.name.partition(".")[0] for path in FOLDER.glob("*.tar.xz"))
+    return sorted(path.name.partition(".")[0] for path in PLACE.glob("*.tar.xz"))
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ShippedRows:
     digest: str  # sha256 of the file
 
     @classmethod
-    def of(cls, dataset: str, folder: Path = FOLDER) -> ShippedRows:
+    def of(cls, dataset: str, folder: Path = PLACE) -> ShippedRows:
         """Those of a data set; raises `UnknownName` if there are none, `PackError` if damaged."""
         path = folder / f"{dataset}.tar.xz"
         if not path.is_file():
@@ -211,17 +211,17 @@ def rows_to_ship(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def differing(out: Path, to: Path = FOLDER) -> list[str]:
+def differing(out: Path, to: Path = PLACE) -> list[str]:
     """The data sets whose shipped rows are not those of the results folder `out`."""
     found = []
-    for name in NAMES:
+    for name in SHIPPED_SETS:
         path = to / f"{name}.tar.xz"
         if not path.is_file() or ShippedRows.of(name, to).members != rows_to_ship(out / name):
             found.append(name)
     return found
 
 
-def ship(out: Path, to: Path = FOLDER) -> list[Path]:
+def ship(out: Path, to: Path = PLACE) -> list[Path]:
     """Pack the rows of OUT/nuaa and OUT/nust anew where they changed; returns what was written."""
     written = []
     for name in differing(out, to):
@@ -243,7 +243,7 @@ def main() -> None:
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "results")
     for path in ship(out):
         print(f"written: {path} ({path.stat().st_size / 1e6:.2f} MB)")
-    for name in NAMES:
+    for name in SHIPPED_SETS:
         shipped = ShippedRows.of(name)
         print(f"{PREFIX}{name}: {len(shipped.results.records)} rows, {shipped.name}")
 
