@@ -8,8 +8,10 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
+import uuid
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -37,30 +39,69 @@ _OF_NETWORKS = {  # from image to map
 }
 
 
+LOOSE = "istsbench_file_"  # begins the name of a module that was loaded from a file by its path
+_PLACE = re.compile(f"^{LOOSE}[0-9a-f]{{8}}_")  # in such a name: a hash of the folder
+STATE = "made_from"  # a class attribute: hash of what made a class, where its module does not tell
+
+
 @cache
 def code_hash(kind: type[Segmenter]) -> str:
     """Hash of the source files that a method consists of.
 
     These are its own module and what that imports, directly or not, from the same
-    top-level package, and the base of the networks; a change elsewhere does not make
-    stored maps stale.
+    top-level package (of a file that was loaded by its path: from the same folder), and the
+    base of the networks; a change elsewhere does not make stored maps stale. Of a class that
+    no file holds, as in a notebook, it is the hash of the class itself.
     """
-    package = kind.__module__.partition(".")[0]
+    package, folder = kind.__module__.partition(".")[0], loose_folder(kind.__module__)
     waiting, sources = [kind.__module__], dict[str, bytes]()
     while waiting:
         name = waiting.pop()
-        own = name.partition(".")[0] == package or name in _OF_NETWORKS
+        top = name.partition(".")[0]
+        own = top == package or name in _OF_NETWORKS or is_beside(top, folder)
         if not own or name in sources:
             continue
         source, base = _source(name)
         if source is not None:
             sources[name] = source
-            waiting += _imports(source, base)
+            waiting += imported_names(source, base)
     digest = hashlib.sha256()
     for name in sorted(sources):
         bases = frozenset(base.__name__ for base in kind.__mro__ if base.__module__ == name)
-        digest.update(f"{name}\0{_essence(sources[name], bases)}\0".encode())
+        digest.update(f"{_anywhere(name)}\0{_essence(sources[name], bases)}\0".encode())
+    digest.update(getattr(kind, STATE, "" if sources else state_hash(kind)).encode())
     return digest.hexdigest()[:16]
+
+
+def loose_folder(module: str) -> Path | None:
+    """The folder of a module that was loaded from a file by its path; None of any other."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return Path(file).parent if module.startswith(LOOSE) and file else None
+
+
+def is_beside(top: str, folder: Path | None) -> bool:
+    """Whether the top-level module `top` lies in the folder of a loose file."""
+    if folder is None or top == "istsbench":
+        return False
+    return (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
+
+
+def state_hash(thing: object) -> str:
+    """Hash of an object that a session made: its code, what it closes over, what it uses.
+
+    What cannot be pickled gets another hash each time, so that nothing old passes for its own.
+    """
+    from cloudpickle import dumps
+
+    try:
+        return hashlib.sha256(dumps(thing)).hexdigest()
+    except Exception:  # whatever a part of it raises
+        return uuid.uuid4().hex
+
+
+def _anywhere(module: str) -> str:
+    """The name of a module without the place of a loose file: code is the same anywhere."""
+    return _PLACE.sub(LOOSE, module)
 
 
 _NO_MATTER = {"card", "threshold", "excused"}  # of a method's class: they change no map
@@ -128,7 +169,7 @@ def _source(name: str) -> tuple[bytes | None, str]:
     return Path(spec.origin).read_bytes(), base
 
 
-def _imports(source: bytes, name: str) -> list[str]:
+def imported_names(source: bytes, name: str) -> list[str]:
     """Names that may be modules in the import statements of a file, wherever they stand."""
     found: list[str] = []
     try:
@@ -153,7 +194,8 @@ def method_hash(method: Segmenter) -> str:
             value = hashlib.sha256(value.read_bytes()).hexdigest()
         values[name] = repr(value)
     kind = type(method)
-    record = [f"{kind.__module__}.{kind.__qualname__}", code_hash(kind), sorted(values.items())]
+    title = f"{_anywhere(kind.__module__)}.{kind.__qualname__}"
+    record = [title, code_hash(kind), sorted(values.items())]
     return hashlib.sha256(json.dumps(record).encode()).hexdigest()[:10]
 
 

@@ -13,16 +13,18 @@ import dataclasses
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from istsbench import unregistered
 from istsbench.errors import BrokenMethod, UnknownName, WrongUse
 from istsbench.segmenter import Card, Segmenter
+from istsbench.unregistered import as_class, described, load_entry
 
 ENTRY_POINTS = "istsbench.segmenters"
 
@@ -82,21 +84,8 @@ def info(name: str) -> type[Segmenter]:
     """
     if name not in _entries():
         raise UnknownName("method", name, names())
-    return load_class(_entry(name))
-
-
-def load_class(entry: EntryPoint) -> type[Segmenter]:
-    """The class that an entry point names; raises `BrokenMethod` with the cause."""
-    what = f"method {entry.name!r} ({entry.value})"
-    try:
-        found = entry.load()
-    except (Exception, SystemExit) as error:
-        raise BrokenMethod(f"{what} cannot be loaded: {type(error).__name__}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Segmenter)):
-        raise BrokenMethod(f"{what} is {found!r}, expected a subclass of Segmenter")
-    if not isinstance(getattr(found, "card", None), Card):
-        raise BrokenMethod(f"{what} has no card")
-    return found
+    entry = _entry(name)
+    return as_class(load_entry(entry), described(entry))
 
 
 def create(name: str, **parameters: Any) -> Segmenter:
@@ -184,9 +173,10 @@ def members(group: str) -> list[str]:
 
 # --- from what a user types to methods: "all"  "hvs,ipi"  "tophat(size=7),ipi"  and "ipi.step=15"
 
-_ITEM = re.compile(r"([\w.:-]+)\s*(?:\((.*)\))?", re.DOTALL)
+_ITEM = re.compile(r"(.+\.py:[^()]*|[\w.:-]+)\s*(?:\((.*)\))?", re.DOTALL)
 _PLAIN_SPEC = re.compile(r"\w[\w.-]*(\([\w.=-]+(, [\w.=-]+)*\))?", re.ASCII)
 _LONGEST = 100  # characters of a file's name that come from a spec
+Supply = Callable[[], type[Segmenter] | Segmenter]
 _CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -205,6 +195,8 @@ class Choice:
     name: str
     changes: tuple[tuple[str, Any], ...] = ()
     named: bool = field(default=True, compare=False)  # by itself, not as one of a group
+    origin: Supply | None = field(default=None, compare=False, repr=False)
+    """Gives what is not registered under the name: a class, or an instance to start from."""
 
     @property
     def spec(self) -> str:
@@ -222,17 +214,23 @@ class Choice:
         return f"{label} ({changes})" if changes else label
 
     def create(self) -> Segmenter:
-        return create(self.name, **dict(self.changes))
+        found = info(self.name) if self.origin is None else self.origin()
+        if isinstance(found, Segmenter):
+            return dataclasses.replace(found, **dict(self.changes))
+        return build(found, self.name, dict(self.changes))
 
 
 def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
     """The methods that a comma-separated list names, without repetition, in its order.
 
-    `changes` are `method.parameter=value` and apply to that method wherever it is chosen.
-    Raises `WrongUse` with what was given and what was expected, also for a change of a method
-    that is not chosen.
+    Besides names and groups these are `FILE.py:NAME` and `package.module:NAME`, which need not
+    be registered. `changes` are `method.parameter=value` and apply to that method wherever it is
+    chosen. Raises `WrongUse` with what was given and what was expected, also for a change of a
+    method that is not chosen.
     """
-    known = names()
+    asked = [read_item(part) for part in _split(methods)]
+    own = _unregistered(name for name, _ in asked)
+    known = [*names(), *own]
     extra: dict[str, dict[str, Any]] = {}
     for change in changes:
         target, equals, value = change.partition("=")
@@ -243,13 +241,14 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
             raise UnknownName("method", name, known)
         extra.setdefault(name, {})[key] = _value(value)
     found: dict[Choice, Choice] = {}
-    for part in _split(methods):
-        name, given = read_item(part)
+    for typed, given in asked:
+        name = unregistered.titled(typed) if unregistered.is_own(typed) else typed
         if given and name not in known and name in groups():
             raise WrongUse(f"{name!r} is a group; parameters belong to a single method")
         for member in [name] if name in known else members(name):
             merged = {**extra.get(member, {}), **given}
-            choice = Choice(member, tuple(sorted(merged.items())), name in known)
+            changed = tuple(sorted(merged.items()))
+            choice = Choice(member, changed, name in known, own.get(member))
             found[choice] = choice if choice.named else found.get(choice, choice)
     if not found:
         raise WrongUse(f"--methods {methods!r} names no method")
@@ -262,6 +261,16 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
     return list(found.values())
 
 
+def _unregistered(typed: Iterable[str]) -> dict[str, Supply]:
+    """By their titles, those of some texts that are no registered name."""
+    sources: dict[str, str] = {}
+    for text in filter(unregistered.is_own, typed):
+        title, source = unregistered.titled(text), unregistered.resolved(text)
+        if sources.setdefault(title, source) != source:
+            raise WrongUse(f"{sources[title]}, {source}: both called {title}; rename one")
+    return {title: partial(unregistered.load, source) for title, source in sources.items()}
+
+
 def by_comma(text: str, option: str) -> list[str]:
     """The words that stand between commas, at least one; `option` names the text in errors."""
     words = [part.strip() for part in text.split(",") if part.strip()]
@@ -272,13 +281,13 @@ def by_comma(text: str, option: str) -> list[str]:
 
 def read_item(text: str) -> tuple[str, dict[str, Any]]:
     """The name and the parameters of `name(parameter=value, ...)`, brackets if there are any."""
-    item = _ITEM.fullmatch(text)
+    item = _ITEM.fullmatch(text.removeprefix('"').removesuffix('"'))
     if item is None:
         raise WrongUse(
             f"cannot read {text!r} in --methods; expected names or "
             "name(parameter=value), separated by commas"
         )
-    return item.group(1), _arguments(item.group(2) or "")
+    return item.group(1).strip(), _arguments(item.group(2) or "")
 
 
 def _try(choice: Choice) -> None:

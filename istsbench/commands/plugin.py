@@ -16,7 +16,10 @@ plugin = typer.Typer()
 @handle_errors
 def check(
     method: Annotated[
-        str, typer.Argument(help='"tophat", "ipi(step=15)", a group, or package.module:Class.')
+        str,
+        typer.Argument(
+            help='"tophat", "ipi(step=15)", a group, package.module:Class or mine.py:detect.'
+        ),
     ],
 ) -> None:
     """Check what every method promises: form, purity, sizes, rule, time, ..."""

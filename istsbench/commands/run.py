@@ -14,7 +14,10 @@ from istsbench.commands.scale import rerun
 
 Methods = Annotated[
     str,
-    typer.Option(help='Names or groups by comma, parameters in brackets: "tophat(size=7),ipi".'),
+    typer.Option(
+        help='Names or groups by comma, parameters in brackets: "tophat(size=7),ipi"; or your own: '
+        "mine.py:detect, package.module:Class."
+    ),
 ]
 
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import os
-import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from istsbench import registry
 from istsbench.errors import BrokenMethod, UnknownName, WrongUse
-from istsbench.registry import choose, read_item
+from istsbench.registry import Choice, choose
 from istsbench.segmenter import Segmenter
 from istsbench.testing import CHECKS, Check, left_out, prepared
 
@@ -62,14 +57,14 @@ class MethodReport:
 def check_all(methods: str) -> Iterator[MethodReport]:
     """Run every check on the methods that a text names, each as its report is asked for.
 
-    These are names and groups as in `choose`, or one `package.module:Class`, which is also
-    looked for in the working directory, with parameters or without. Raises `WrongUse` where a
+    These are names, groups, files and modules as in `choose`. Raises `WrongUse` where a
     text names none or a parameter does not fit, and for a method that learns and can have no
     random weights.
     """
-    for title, make in _find(methods):
+    for choice in _find(methods):
+        title = choice.spec
         try:
-            method = make()
+            method = choice.create()
         except (BrokenMethod, TypeError) as error:
             yield MethodReport(title, (CheckResult("can_be_created", "failed", str(error)),))
             continue
@@ -90,43 +85,14 @@ def check_method(method: Segmenter, title: str) -> MethodReport:
     return MethodReport(title if ready is method else f"{title}, random weights", verdicts)
 
 
-def _find(methods: str) -> list[tuple[str, Callable[[], Segmenter]]]:
-    if ":" in methods.partition("(")[0]:
-        return [(methods, lambda: _make(methods))]
+def _find(methods: str) -> list[Choice]:
     try:
-        return [(choice.spec, choice.create) for choice in choose(methods)]
+        return choose(methods)
     except UnknownName as error:
         raise WrongUse(
             f"{error}. Is it one of yours, not installed? `pip install -e` its folder, or give "
-            "its class, as in mymethod:Mymethod"
+            "its class, as in mymethod:Mymethod or mymethod.py:Mymethod"
         ) from error
-
-
-def _make(text: str) -> Segmenter:
-    name, given = read_item(text)
-    kind = _load(name)
-    try:
-        return registry.build(kind, name, given)
-    except (TypeError, ValueError) as error:
-        if given:
-            raise WrongUse(f"{text}: {error}") from error
-        raise
-
-
-def _load(text: str) -> type[Segmenter]:
-    module, _, name = text.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
-    try:
-        known = find_spec(module) is not None
-    except (ImportError, ValueError):
-        known = False
-    if not known or not name.isidentifier():
-        raise WrongUse(
-            f"{text!r} names no class that can be found; expected package.module:Class, "
-            "installed or below the working directory, or a name of `istsbench list`"
-        )
-    return registry.load_class(EntryPoint(text, text, registry.ENTRY_POINTS))
 
 
 def _judge(method: Segmenter, check: Check) -> CheckResult:
