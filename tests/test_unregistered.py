@@ -163,7 +163,7 @@ def test_another_process_scores_by_a_file_and_by_a_closure(place):
 
 
 def test_a_function_has_its_own_rule_and_parameters():
-    def detect(image, size=3, words=None, table=np.eye(2)):
+    def detect(image, size=3, words=None, table=IMAGE):
         return image
 
     detect.threshold = Fixed(0.5)
