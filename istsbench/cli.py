@@ -152,27 +152,52 @@ def plot(
 @handle_errors
 def score(
     pred: Annotated[
-        Path, typer.Option(help="Folder of predictions: NAME.png, NAME_Pred.png, .npy or .mat.")
+        Path,
+        typer.Option(
+            help="Folder of predictions, or of one folder a method: pictures, .npy, .npz or .mat, "
+            "called NAME or NAME_Pred."
+        ),
     ],
     dataset: OneDataset,
-    label: Annotated[str, typer.Option(help="Name of the row.")] = "submitted",
+    label: Annotated[
+        str | None,
+        typer.Option(help="Name of the row; else that of its folder below PRED, or `submitted`."),
+    ] = None,
     split: Split = "test",
+    suffix: Annotated[
+        str | None,
+        typer.Option(
+            help="What stands behind an image's name in that of its file; else `_Pred` or nothing."
+        ),
+    ] = None,
+    resize: Annotated[
+        bool,
+        typer.Option(
+            "--resize", help="Bring maps of another size to that of their images (bilinear)."
+        ),
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of rows with the same labels.")
+    ] = False,
     depth: DepthOption = "image",
     empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: DataRoot = None,
 ) -> None:
-    """Score a folder of anyone's predictions; it becomes a row of the table."""
+    """Score a folder of anyone's predictions; each method becomes a row of the table."""
     from istsbench.data.datasets import open_dataset
     from istsbench.data.names import one_name
-    from istsbench.results.predictions import submit
+    from istsbench.results.predictions import submit_all
     from istsbench.results.results import Results
     from istsbench.tables.table_vi import console
 
     opened = open_dataset(one_name(dataset), data_root, depth)
-    folder, record = submit(pred, opened, out, label=label, split=split)
+    folder, records = submit_all(
+        pred, opened, out, label=label, split=split, suffix=suffix, resize=resize, replace=replace
+    )
     for reduction in ("image", "pooled"):
-        console(Results.load(folder, [record.method], empty.value), "own", reduction)
+        results = Results.load(folder, [record.method for record in records], empty.value)
+        console(results, "own", reduction)
 
 
 @app.command(epilog="Example: `istsbench report --dataset nuaa`")

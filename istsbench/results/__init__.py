@@ -9,7 +9,8 @@ masks        The masks behind stored counts, from score maps or, for rows of a p
 missing      Score maps that are not stored although their counts are.
 packcheck    What a results pack must look like inside.
 packs        Results packs: rows that travel, and are checked before they join a table.
-predictions  Anyone's predictions as a row among the others.
+prediction_files  Files of predictions as codes of the field write them: found, and read.
+predictions  Anyone's predictions as rows among the others.
 protocol     The protocol of a number, as a value with a short id.
 rerun        A run made again from its `protocol.toml`, and what it gives beside what it gave.
 results      What runs have left on disk, read back and reduced to one line a method.

@@ -171,6 +171,8 @@ def checked_method(
     _expect(record.file == file, f"{what}: file is {_short(record.file)}")
     for key in ("method", "label", "group", "venue", "status", "own"):
         _text(found, key, what)
+    if "resized" in found:
+        _text(found, "resized", what)
     _expect(bool(record.method and record.label), f"{what}: no name")
     _text(found, "method_hash", what, _HEX)
     _whole(found, "year", what, 0, 9999)

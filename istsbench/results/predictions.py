@@ -1,24 +1,29 @@
-"""Anyone's predictions as a row among the others.
+"""Anyone's predictions as rows among the others.
 
-A prediction is a grey picture of the sample's size, NAME.png or NAME_Pred.png, or an array in
-NAME.npy or, under the key T or alone, in NAME.mat. 0 is background, full scale is target, and
-what lies between counts as a score, all levels of it. Full scale is that of a picture's or
-array's type, and 1 for floats. The mask is what lies above half of full scale.
+A prediction is a grey picture, or an array in NAME.npy or, under the key T or alone, in
+NAME.npz or NAME.mat. 0 is background, full scale is target, and what lies between counts as a
+score, all levels of it. Full scale is that of a picture's or array's type, and 1 for floats.
+The mask is what lies above half of full scale. Scores are counted at the size of the image: a
+map of another size is refused, or resized if asked for, and then every table says so.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from istsbench.data.images import read_file
-from istsbench.data.layouts import SUFFIXES
-from istsbench.data.samples import Dataset, FolderDataset, size_text
+from istsbench.data.images import pixel_hash
+from istsbench.data.samples import Dataset, picture_of, size_text
 from istsbench.errors import DataError, WrongUse
 from istsbench.registry import file_name
+from istsbench.results import edit
+from istsbench.results.prediction_files import Predicted, find_predictions, read_prediction
 from istsbench.runs.counting import count, write_counts
 from istsbench.runs.images import Images
 from istsbench.runs.maps import StoredMap
@@ -27,9 +32,20 @@ from istsbench.runs.run import DEFAULT_RULES
 from istsbench.threshold import Fixed
 
 RULE = Fixed(0.5)
-ENDS = ("", "_pred")  # of the name of a prediction, in letters of any case
-_KEY = "T"  # of a .mat file
+LABEL = "submitted"  # of predictions that lie in the folder that was named
 BINARY = "predictions of 0 and 1: 1 is taken as full scale"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The predictions of one method, all of them looked at."""
+
+    label: str
+    predicted: Predicted
+    digest: str
+    scale: float  # full scale
+    notes: tuple[str, ...]
+    resized: str  # how many maps are of another size than their images; empty for none
 
 
 def submit(
@@ -37,178 +53,213 @@ def submit(
     dataset: Dataset,
     out: Path,
     *,
-    label: str = "submitted",
+    label: str = LABEL,
     split: str = "test",
     wanted: Sequence[str] = DEFAULT_RULES,
+    suffix: str | None = None,
+    resize: bool = False,
+    replace: bool = False,
 ) -> tuple[Path, Record]:
-    """Count the predictions in `folder`; returns the results folder and the record.
+    """`submit_all` for a folder with the predictions of one method."""
+    done, records = submit_all(
+        folder, dataset, out, label=label, split=split, wanted=wanted, suffix=suffix,
+        resize=resize, replace=replace,
+    )  # fmt: skip
+    return done, records[0]
 
-    The row is called `label` in tables and `submitted(label)` in results. Raises `DataError`
-    before anything is written if a prediction is missing, twice there, unreadable, of another
-    size or of unknown scale, `WrongUse` if there is a row of that label with other predictions.
+
+def submit_all(
+    folder: Path,
+    dataset: Dataset,
+    out: Path,
+    *,
+    label: str | None = None,
+    split: str = "test",
+    wanted: Sequence[str] = DEFAULT_RULES,
+    suffix: str | None = None,
+    resize: bool = False,
+    replace: bool = False,
+) -> tuple[Path, list[Record]]:
+    """Count the predictions of each method below `folder`; returns results folder and records.
+
+    A row is called `label` in tables and `submitted(label)` in results; without a label it is
+    called as its folder, and `LABEL` where the predictions lie in `folder` itself. `suffix` is
+    what stands behind an image's name in that of its prediction (None: found by itself).
+    `resize` brings maps of another size to that of their images by bilinear interpolation.
+    `replace` lets a row take the place of one that has its label and other predictions.
+
+    Raises `DataError` before anything is written if predictions are missing, twice there,
+    unreadable, of another size or of unknown scale, `WrongUse` if a row of that label has other
+    predictions, or one label is given for several methods.
     """
+    if label is not None:
+        label = _plain(label)
+    images = Images.load(dataset, split, None, wanted)
+    methods = find_predictions(folder, dataset, images.names, suffix)
+    if label is not None and len(methods) > 1:
+        several = ", ".join(one.label for one in methods)
+        raise WrongUse(
+            f"{folder}: predictions of {len(methods)} methods, {several}; they are called as their "
+            "folders: leave --label out, or name one of the folders by --pred"
+        )
+    shapes = {name: dataset.load(name).mask.shape for name in images.names}
+    labels = [_plain(one.label or LABEL) if label is None else label for one in methods]
+    if len({*labels}) < len(labels):
+        raise WrongUse(f"{folder}: two folders of one name among {', '.join(labels)}")
+    seen = [
+        _look(one, called, images, shapes, resize)
+        for one, called in zip(methods, labels, strict=True)
+    ]
+    records = [_record(one, images, wanted) for one in seen]
+    folder = out / images.tag
+    for record in records:
+        there = sound(folder, record.file)
+        if there is not None and there.method_hash != record.method_hash:
+            if not replace:
+                raise WrongUse(
+                    f"a row {record.label!r} with other predictions is there; give another "
+                    "--label, or --replace to put these in its place"
+                )
+    done = []
+    for one, record in zip(seen, records, strict=True):
+        store = map_store(out, record)
+        for name, path in one.predicted.files.items():
+            if not store.has(name, images.pixels[name]):
+                score = _fitted(read_prediction(path) / one.scale, shapes[name])
+                store.save(name, StoredMap(score, images.pixels[name], float("nan")))
+        counted = count(RULE, store, dataset, images.names, (), wanted)
+        there = sound(folder, record.file)
+        if there is not None and there.method_hash != record.method_hash:
+            edit.remove(folder, [there.method])
+        done.append(write_counts(folder, record, counted, store))
+    return folder, done
+
+
+def _plain(label: str) -> str:
     label = " ".join(label.split())
     if not label:
         raise WrongUse("the label of the submitted row is empty")
-    images = Images.load(dataset, split, None, wanted)
-    paths = _paths(folder, dataset, images.names)
-    digest = hashlib.sha256()
-    levels = {}
-    images_themselves = True
-    for name, path in paths.items():
-        values, sample = _read(path), dataset.load(name)
-        shape = sample.mask.shape
-        if values.shape != shape:
-            found = size_text(values) if values.ndim == 2 else f"an array of shape {values.shape}"
-            raise DataError(
-                f"{path}: {found}, expected the size of the image, {shape[1]}x{shape[0]}"
-            )
-        digest.update(name.encode() + values.tobytes())
-        levels[name] = values
-        images_themselves &= np.array_equal(values, sample.image)
-    if images_themselves and any(values.any() for values in levels.values()):
-        raise DataError(f"{folder}: these are the images of {dataset.name}, not predictions")
-    scale, note = _scale(levels, paths)
-    spec = f"submitted({label})"
-    record = Record(
+    return label
+
+
+def _record(seen: _Seen, images: Images, wanted: Sequence[str]) -> Record:
+    spec = f"submitted({seen.label})"
+    return Record(
         method=spec,
-        label=label,
+        label=seen.label,
         group="submitted",
         year=9999,
         status="submitted",
         own=repr(RULE),
         file=file_name(spec),
-        method_hash=digest.hexdigest()[:10],
+        method_hash=seen.digest,
         wanted=tuple(wanted),
-        notes=(*images.notes, *((note,) if note else ())),
+        resized=seen.resized,
+        notes=(*images.notes, *seen.notes),
         **images.fields(),
     )
-    there = sound(out / images.tag, record.file)
-    if there is not None and there.method_hash != record.method_hash:
-        raise WrongUse(
-            f"a row {label!r} with other predictions is there; give another --label, or remove "
-            f"{out / images.tag / record.file}.json to replace it"
-        )
-    store = map_store(out, record)
-    for name, values in levels.items():
-        if not store.has(name, images.pixels[name]):
-            score = (values / scale).astype(np.float32)
-            store.save(name, StoredMap(score, images.pixels[name], float("nan")))
-    counted = count(RULE, store, dataset, images.names, (), wanted)
-    return out / images.tag, write_counts(out / images.tag, record, counted, store)
 
 
-def _paths(folder: Path, dataset: Dataset, names: Sequence[str]) -> dict[str, Path]:
-    """The file of each name; all that are missing are refused at once."""
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder")
-    there: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
-        kinds = (*SUFFIXES, ".npy", ".mat")
-        if path.suffix.lower() in kinds and not path.name.startswith("."):
-            stem = path.stem
-            end = next(end for end in reversed(ENDS) if stem.lower().endswith(end))
-            for one in {stem, stem[: len(stem) - len(end)]}:
-                there.setdefault(one, []).append(path)
-    found, missing = {}, []
-    for name in names:
-        stems = [name]
-        if isinstance(dataset, FolderDataset):
-            stems.append(dataset.pairs[name][0].stem)
-        files = next((there[stem] for stem in stems if stem in there), [])
-        if len(files) > 1:
-            both = ", ".join(path.name for path in files)
-            raise DataError(f"{folder}: several predictions for {name} ({both}); expected one")
-        if files:
-            found[name] = files[0]
-        else:
-            missing.append((name, stems[-1]))
-    if missing:
-        name, stem = missing[0]
-        every = sorted({path.name for paths in there.values() for path in paths})
+def _look(
+    predicted: Predicted,
+    label: str,
+    images: Images,
+    shapes: dict[str, tuple[int, ...]],
+    resize: bool,
+) -> _Seen:
+    """Read every prediction of a method once; raises `DataError` for what cannot be counted."""
+    digest = hashlib.sha256()
+    scale = _Scale(predicted.folder)
+    sizes: Counter[str] = Counter()
+    images_themselves = True
+    for name, path in predicted.files.items():
+        values, shape = read_prediction(path), shapes[name]
+        if values.shape != shape:
+            _check_size(path, values, shape, resize)
+            sizes[size_text(values)] += 1
+        scale.add(values)
+        digest.update(name.encode() + values.tobytes())
+        images_themselves &= pixel_hash(values) == picture_of(images.pixels[name])
+    if images_themselves and scale.high > 0:
         raise DataError(
-            f"{folder}: no prediction for {name} (expected {stem}.png); found {len(every)} "
-            f"predictions, {', '.join(every[:3])} ...; {len(missing)} of {len(names)} are missing, "
-            "_Pred.png, .npy and .mat are looked for too"
+            f"{predicted.folder}: these are the images of {images.dataset.name}, not predictions"
         )
-    return found
+    full, note = scale.full()
+    notes = (*predicted.notes, *((note,) if note else ()))
+    return _Seen(label, predicted, digest.hexdigest()[:10], full, notes, _told(sizes, len(shapes)))
 
 
-def _read(path: Path) -> np.ndarray:
-    """The levels of one file, in their own type."""
-    kind = path.suffix.lower()
-    if kind not in (".npy", ".mat"):
-        picture = read_file(path)
-        if picture.alpha is not None:
-            raise DataError(
-                f"{path}: it has an alpha channel that varies (mode {picture.mode}); expected "
-                "grey levels alone"
-            )
-        if picture.coloured:
-            raise DataError(
-                f"{path}: a coloured picture (mode {picture.mode}); expected grey levels, not the "
-                "colours of a map of them"
-            )
-        return picture.pixels
-    try:
-        found = np.load(path, allow_pickle=False) if kind == ".npy" else _matlab(path)
-        values = np.asarray(found)
-    except DataError:
-        raise
-    except Exception as error:  # readers raise many kinds on hostile bytes
-        raise DataError(f"{path}: not a readable array ({error})") from error
-    values = values.squeeze() if values.ndim > 2 else values
-    if values.dtype.kind not in "biuf":
-        raise DataError(f"{path}: an array of {values.dtype}; expected bool or real numbers")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        bad = np.count_nonzero(~np.isfinite(values))
-        raise DataError(f"{path}: {bad} of {values.size} scores are NaN or infinite")
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
-
-
-def _matlab(path: Path) -> np.ndarray:
-    from scipy.io import loadmat
-
-    found = {key: value for key, value in loadmat(path).items() if not key.startswith("__")}
-    if _KEY in found:
-        return np.asarray(found[_KEY])
-    if len(found) == 1:
-        return np.asarray(next(iter(found.values())))
-    raise DataError(
-        f"{path}: it holds {', '.join(sorted(found)) or 'nothing'}; expected the map as {_KEY}, or "
-        "one variable alone"
-    )
-
-
-def _scale(levels: Mapping[str, np.ndarray], paths: Mapping[str, Path]) -> tuple[float, str]:
-    """Full scale of all predictions, and what has to be said of it; decided for all at once,
-    since what is dark in one file may be bright in another."""
-    kinds = sorted({str(values.dtype) for values in levels.values()})
-    folder = next(iter(paths.values())).parent
-    low = min(float(values.min()) for values in levels.values())
-    high = max(float(values.max()) for values in levels.values())
-    if low < 0 or len({kind.rstrip("0123456789") for kind in kinds}) > 1:
+def _check_size(path: Path, values: np.ndarray, shape: tuple[int, ...], resize: bool) -> None:
+    height, width = shape
+    if values.shape == (width, height):
         raise DataError(
-            f"{folder}: predictions of {' and '.join(kinds)}, from {low:g} to {high:g}; expected "
-            "one kind, scores from 0 on"
+            f"{path}: {size_text(values)}, the image is {width}x{height}: rows and columns are "
+            "exchanged; expected them as in the image"
         )
-    kind = kinds[0]
-    if kind == "bool":
-        return 1.0, ""
-    if kind.startswith("float"):
-        if high <= 1:
+    if not resize:
+        raise DataError(
+            f"{path}: {size_text(values)}, expected the size of the image, {width}x{height}; "
+            "--resize brings maps to the size of their images"
+        )
+
+
+def _told(sizes: Counter[str], images: int) -> str:
+    """How many maps are resized, and from which sizes."""
+    if not sizes:
+        return ""
+    which = ", ".join(size for size, _ in sizes.most_common(3))
+    more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
+    return f"{sizes.total()} of {images} maps from {which}{more}"
+
+
+def _fitted(score: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A map in 0..1 at the size of its image, float32 (H, W)."""
+    score = score.astype(np.float32)
+    if score.shape == shape:
+        return score
+    return cv2.resize(score, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+
+
+class _Scale:
+    """Full scale of all predictions of a method, and what has to be said of it.
+
+    Decided for all at once, since what is dark in one file may be bright in another.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.types: set[str] = set()
+        self.low, self.high = float("inf"), float("-inf")
+
+    def add(self, values: np.ndarray) -> None:
+        self.types.add(str(values.dtype))
+        self.low = min(self.low, float(values.min()))
+        self.high = max(self.high, float(values.max()))
+
+    def full(self) -> tuple[float, str]:
+        kinds, low, high = sorted(self.types), self.low, self.high
+        if low < 0 or len({kind.rstrip("0123456789") for kind in kinds}) > 1:
+            raise DataError(
+                f"{self.folder}: predictions of {' and '.join(kinds)}, from {low:g} to {high:g}; "
+                "expected one kind, scores from 0 on"
+            )
+        kind = kinds[0]
+        if kind == "bool":
             return 1.0, ""
-        raise DataError(
-            f"{folder}: floats up to {high:g}; expected scores from 0 to 1: bring them there, all "
-            "images by one factor"
-        )
-    if high <= 1 and high > 0:
-        return 1.0, BINARY
-    if kinds not in (["uint8"], ["uint16"]) and high > 0:
-        if high == 255:
-            return 255.0, ""
-        raise DataError(
-            f"{folder}: predictions of {' and '.join(kinds)} up to {high:g}; expected one type: "
-            "uint8 (full scale 255), uint16 (65535), floats from 0 to 1, bool, or 0 and 1"
-        )
-    return float(np.iinfo(kind).max), ""
+        if kind.startswith("float"):
+            if high <= 1:
+                return 1.0, ""
+            raise DataError(
+                f"{self.folder}: floats up to {high:g}; expected scores from 0 to 1: bring them "
+                "there, all images by one factor"
+            )
+        if high <= 1 and high > 0:
+            return 1.0, BINARY
+        if kinds not in (["uint8"], ["uint16"]) and high > 0:
+            if high == 255:
+                return 255.0, ""
+            raise DataError(
+                f"{self.folder}: predictions of {' and '.join(kinds)} up to {high:g}; expected one "
+                "type: uint8 (full scale 255), uint16 (65535), floats from 0 to 1, bool, or 0 and 1"
+            )
+        return float(np.iinfo(kind).max), ""

@@ -32,6 +32,7 @@ class Protocol:
     format: int = 1  # of the counts
     depth: str = ""  # how images deeper than 8 bit came to 0..255; empty if none is
     empty: str = ""  # one of `EMPTY`: how images without a target count; empty if none is
+    resized: str = ""  # which rows are of maps that were resized; empty if none is
 
     @classmethod
     def of(
@@ -63,7 +64,7 @@ class Protocol:
         empty = results.empty if results.without_target else ""
         return cls(
             record.data_hash, rule, reduction, match, size, tuned_on, record.format, record.depth,
-            empty,
+            empty, "; ".join(resized_rows(results)),
         )  # fmt: skip
 
     @property
@@ -75,5 +76,16 @@ class Protocol:
             del told["depth"]
         if self.empty in ("", "zero"):
             del told["empty"]
+        if not self.resized:
+            del told["resized"]
         text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def resized_rows(results: Results) -> list[str]:
+    """A text for each row whose maps were brought to the size of their images before counting."""
+    return [
+        f"{record.label}: {record.resized} resized to the size of their images (bilinear)"
+        for record in results.records.values()
+        if record.resized
+    ]

@@ -80,6 +80,7 @@ class Record:
     data_hash: str  # of the names and pixels of the images
     tuning_hash: str | None = None  # of the images that `tuned` looked at
     wanted: tuple[str, ...] = ()  # rules
+    resized: str = ""  # which maps of a submitted row were brought to the size of their images
     notes: tuple[str, ...] = ()
     trained: Trained | None = None
     rules: Mapping[str, str] = field(default_factory=dict)  # name -> the rule as a value
@@ -105,11 +106,12 @@ class Record:
 _IDENTITY = (
     "format", "method", "label", "group", "venue", "year", "status", "parameters", "own", "file",
     "method_hash", "dataset", "title", "split", "images", "of", "depth", "data_hash",
-    "trained",
+    "resized", "trained",
 )  # fmt: skip
 _OPTIONAL = (
     "folder",
     "depth",
+    "resized",
     "trained",
     "busy",
     "imported",

@@ -19,7 +19,7 @@ from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.metrics import EMPTY, HEADS, RATIOS
 from istsbench.results import intervals as uncertainty
 from istsbench.results import seeds
-from istsbench.results.protocol import REDUCED, Protocol
+from istsbench.results.protocol import REDUCED, Protocol, resized_rows
 from istsbench.results.results import Results
 from istsbench.results.rows import in_row_order, rows_there
 from istsbench.results.shipped import SHIPPED, is_shipped, shipped_told
@@ -234,13 +234,17 @@ def _protocol(results: Results, rule: str, reduction: str) -> str:
 
 
 def stated(results: Results) -> str:
-    """What only some images make a question: their depth, and how those without target count."""
+    """What only some images make a question: their depth, and how those without target count.
+
+    And what only some rows do: maps that were resized.
+    """
     record, parts = results.any_record, []
     if record.depth:
         parts.append(sentence(record.depth))
     if number := results.without_target:
         many = f"{number} of {record.images} images have no target"
         parts.append(f"{many}: they {EMPTY[results.empty]}")
+    parts += resized_rows(results)
     return "".join(f"{part}, " for part in parts)
 
 
