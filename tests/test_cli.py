@@ -371,7 +371,7 @@ def test_score_makes_a_row_of_prediction_images(cli, toy_folder, tmp_path):
     pred = Path(shutil.copytree(toy_folder / "masks", tmp_path / "pred"))
     (pred / "test_1.png").unlink()
     done = cli("score", "--pred", pred, *arguments)
-    assert done.exit_code == 1 and "no prediction for test_1" in done.output
+    assert done.exit_code == 1 and "for 1 of 6 images: test_1 " in done.output
 
 
 # ---- a data set of one's own
