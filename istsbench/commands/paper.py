@@ -12,9 +12,15 @@ from istsbench.commands.errors import given, handle_errors, say
 from istsbench.commands.options import Empty, EmptyOption, OneDataset, Tags
 
 if TYPE_CHECKING:
+    from istsbench.data.samples import Dataset
     from istsbench.results.results import Results
 
 paper = typer.Typer()
+
+PROFILE_NAMES = (
+    "basicirstd", "dnanet", "sctransnet", "l2sknet", "rpcanet", "drpcanet", "mshnet", "openacm",
+)  # fmt: skip
+"""As `results.profiles.PROFILES`, which costs a second to import."""
 
 Out = Annotated[Path, typer.Option(help="Results folder.")]
 
@@ -29,6 +35,14 @@ class Rule(StrEnum):
 class Reduction(StrEnum):
     image = "image"
     pooled = "pooled"
+
+
+class Match(StrEnum):
+    """As `metrics.MATCHES`."""
+
+    first = "first"
+    area = "area"
+    hungarian = "hungarian"
 
 
 class Format(StrEnum):
@@ -78,6 +92,16 @@ def table(
     dataset: Tags = "nuaa",
     rule: Annotated[Rule, typer.Option()] = Rule.own,
     reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
+    match: Annotated[
+        Match, typer.Option(help="Which predicted regions find which targets: Pd and Fa.")
+    ] = Match.first,
+    profile: Annotated[
+        str,
+        typer.Option(
+            help="Score the stored maps as a public code does, in place of rule, reduction and "
+            f"match: {', '.join(PROFILE_NAMES)}."
+        ),
+    ] = "",
     format: Annotated[Format, typer.Option(help="macros: a LaTeX macro a number.")] = Format.md,
     beside: Annotated[
         Beside | None,
@@ -103,27 +127,43 @@ def table(
     ] = False,
     empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="Folder above the data sets, for --profile; else $ISTSBENCH_DATA."),
+    ] = None,
 ) -> None:
     """Print a table of the paper from stored results, with the paper's numbers beside."""
+    from istsbench.data.names import split_names
     from istsbench.errors import WrongUse
-    from istsbench.results.folders import results_folders
+    from istsbench.results.folders import results_folder
     from istsbench.tables import latex
     from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
     from istsbench.tables.table_vi import table_vi
 
     name = number.upper()
     if name == "VI":
+        if not profile and data_root:
+            raise WrongUse("--data-root changes nothing without --profile")
+        if profile and with_published:
+            raise WrongUse("--profile is computed from maps, --with-published shows rows without")
+        fixed = ("rule", "reduction", "match", "empty", "intervals")
+        if profile and (idle := [option for option in given(context) if option in fixed]):
+            raise WrongUse(f"--profile fixes it: --{idle[0]} cannot be chosen beside it")
+        sets = []
+        for one in split_names(dataset):
+            folder = results_folder(out, one)
+            results = _results(folder, methods, empty.value, with_published)
+            sets.append(_profiled(results, profile, one, data_root) if profile else results)
+        under = sets[0].profile
         made = table_vi(
-            [
-                _results(folder, methods, empty.value, with_published)
-                for folder in results_folders(out, dataset)
-            ],
-            rule.value,
-            reduction.value,
-            beside=beside.value if beside else "nothing" if intervals else "difference",
+            sets,
+            under.name if under else rule.value,
+            under.reduction if under else reduction.value,
+            beside=beside.value if beside else "nothing" if intervals or under else "difference",
             elsewhere=published.value,
             intervals=intervals,
             over_seeds=over_seeds,
+            match=match.value,
         )
     elif name in OTHER_TABLES:
         free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
@@ -149,6 +189,24 @@ def _results(folder: Path, methods: str, empty: str, with_published: bool) -> Re
         rows = {spec: (one.label, one.group) for spec, one in results.records.items()}
         return results.only(rows_called(rows, methods, folder)) if methods else results
     return Results.load(folder, rows_named(folder, methods) if methods else None, empty)
+
+
+def _profiled(results: Results, profile: str, dataset: str, data_root: Path | None) -> Results:
+    """The results under a profile; `dataset` is as the user wrote it."""
+    from istsbench.data.datasets import open_dataset
+    from istsbench.data.names import FOLDER
+    from istsbench.errors import DataError
+    from istsbench.results.profiled import profiled
+    from istsbench.results.profiles import profile_named
+
+    name = dataset if dataset.startswith(FOLDER) else results.any_record.dataset
+
+    def opened() -> Dataset:
+        if name.startswith("folder-"):
+            raise DataError(f"{results.folder}: name its images by --dataset {FOLDER}PATH")
+        return open_dataset(name, data_root)
+
+    return profiled(results, profile_named(profile), opened)
 
 
 @paper.command(epilog="Example: `istsbench lint table.csv`")

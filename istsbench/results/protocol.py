@@ -2,7 +2,7 @@
 
 Two numbers may stand in one column only if their ids are equal: the same images (names
 and pixels), threshold rule, reduction, matching of targets, size at which scores were
-counted, and format of the counts.
+counted, and format of the counts; or the same profile, which fixes all but the images.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from istsbench.errors import ProtocolMix
 from istsbench.results.results import Results
 
 REDUCED = {"image": "means over images", "pooled": "pooled over all pixels"}
+MATCHED = {
+    "first": "targets matched in raster order",
+    "area": "targets matched in raster order, regions of an area that a matched one has not false",
+    "hungarian": "targets matched by most pairs in reach, then least distance",
+}
 SIZES = {"native": "native size", "512": "maps and masks resized to 512x512"}
 
 
@@ -33,6 +38,7 @@ class Protocol:
     depth: str = ""  # how images deeper than 8 bit came to 0..255; empty if none is
     empty: str = ""  # one of `EMPTY`: how images without a target count; empty if none is
     resized: str = ""  # which rows are of maps that were resized; empty if none is
+    profile: str = ""  # of `PROFILES`, with all that it fixes; empty under the suite's protocol
 
     @classmethod
     def of(
@@ -61,6 +67,14 @@ class Protocol:
                         "before it; rerun it with --rules tuned"
                     )
         record = results.any_record
+        if results.profile is not None:
+            profile = results.profile
+            side = profile.size_on(record.dataset)
+            return cls(
+                record.data_hash, rule, profile.reduction, profile.match,
+                "native" if side is None else str(side), format=record.format, depth=record.depth,
+                resized="; ".join(resized_rows(results)), profile=repr(profile),
+            )  # fmt: skip
         empty = results.empty if results.without_target else ""
         return cls(
             record.data_hash, rule, reduction, match, size, tuned_on, record.format, record.depth,
@@ -78,6 +92,8 @@ class Protocol:
             del told["empty"]
         if not self.resized:
             del told["resized"]
+        if not self.profile:
+            del told["profile"]
         text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 

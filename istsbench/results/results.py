@@ -15,6 +15,8 @@ from istsbench.data.depth import OWN, Depth
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, ProtocolMix
 from istsbench.metrics import summarise, without_target
+from istsbench.results import profiles
+from istsbench.results.profiles import Profile
 from istsbench.results.rows import in_row_order
 from istsbench.runs.record import Record, by_reason, read_counts, read_record
 from istsbench.threshold import RULES
@@ -33,6 +35,7 @@ class Results:
     counts: dict[str, pd.DataFrame]  # method spec -> rows as `counting.COLUMNS`
     empty: str = "zero"  # one of `metrics.EMPTY`: how images without a target count
     offered: int = 0  # rows that these were chosen from, where not just those of the folder
+    profile: Profile | None = None  # what counts are of, in place of rules: `results.profiled`
 
     @classmethod
     def load(
@@ -141,12 +144,19 @@ class Results:
         elsewhere = "device" in record.environment  # a GPU works while the processor waits
         return not elsewhere and record.busy is not None and record.busy < BUSY
 
-    def summary(self, rule: str, reduction: str) -> pd.DataFrame:
+    def scores(self, rows: pd.DataFrame, reduction: str, match: str = "first") -> dict[str, float]:
+        """All scores of one method from its rows of one rule, or of the profile."""
+        if self.profile is not None:
+            return profiles.summarise(self.profile, rows)
+        return summarise(rows, reduction, match, self.empty)
+
+    def summary(self, rule: str, reduction: str, match: str = "first") -> pd.DataFrame:
         """A row a method, in the order of publication, the game's networks last.
 
-        Scores are blank (nan) unless every image is there. `seconds` is the median over images
-        of the time of `score`, `auc` is exact over all pixels, with maps scaled to [0, 1] image by
-        image unless they are probabilities (see `runs.counting`).
+        Scores are blank (nan) unless every image is there. `match` is one of `metrics.MATCHES`.
+        `seconds` is the median over images of the time of `score`, `auc` is exact over all pixels,
+        with maps scaled to [0, 1] image by image unless they are probabilities (see
+        `runs.counting`); under a profile it is the area below its ROC.
         """
         lines = []
         for spec, record in self.records.items():
@@ -154,7 +164,7 @@ class Results:
             line = {key: getattr(record, key) for key in shared}
             if self.complete(spec, rule):
                 rows = self.counts[spec].query("rule == @rule")
-                line |= summarise(rows, reduction, empty=self.empty)
+                line |= self.scores(rows, reduction, match)
                 line |= {"seconds": self.seconds(spec)}
                 line |= {"auc": _number(record.auc)}
                 line |= {"average_precision": _number(record.average_precision)}

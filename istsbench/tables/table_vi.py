@@ -19,7 +19,8 @@ from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.metrics import EMPTY, HEADS, RATIOS
 from istsbench.results import intervals as uncertainty
 from istsbench.results import seeds
-from istsbench.results.protocol import REDUCED, Protocol, resized_rows
+from istsbench.results.profiles import Profile
+from istsbench.results.protocol import MATCHED, REDUCED, Protocol, resized_rows
 from istsbench.results.results import Results
 from istsbench.results.rows import in_row_order, rows_there
 from istsbench.results.shipped import SHIPPED, is_shipped, shipped_told
@@ -44,16 +45,21 @@ def table_vi(
     elsewhere: str = "none",
     intervals: bool = False,
     over_seeds: bool = False,
+    match: str = "first",
 ) -> Table:
     """The paper's Table VI from one or more results folders, data sets side by side.
+
+    Where the folders are scored under a profile (`results.profiled`), `rule` is its name and
+    `reduction` its own.
 
     `beside` is one of `BESIDE`: what stands next to our numbers. `elsewhere`, one of
     `ELSEWHERE`, adds what other papers print, below and with source and split.
     `intervals` adds 95 % bootstrap intervals and the mark of what is not distinguishable
     from the best. `over_seeds` gives one row, mean and standard deviation, in place of those
-    that differ by the seed of their training alone.
-    Raises `ProtocolMix` if a method was not counted under the rule, `DataError` if there are
-    no such rows.
+    that differ by the seed of their training alone. `match`, one of `metrics.MATCHES`, decides
+    on Pd and Fa.
+    Raises `ProtocolMix` if a method was not counted under the rule or profiles would be mixed,
+    `DataError` if there are no such rows.
     """
     if beside not in BESIDE:
         raise WrongUse(f"beside is {beside!r}, expected one of {', '.join(BESIDE)}")
@@ -61,14 +67,21 @@ def table_vi(
         raise WrongUse(f"elsewhere is {elsewhere!r}, expected one of {', '.join(ELSEWHERE)}")
     if intervals and over_seeds:
         raise WrongUse("intervals are over images and of one training: not with means over seeds")
+    profile = _one_profile(sets)
+    if profile and (intervals or match != "first"):
+        raise WrongUse(
+            f"the profile {profile.name} fixes reduction and matching: a table under it has "
+            f"neither {'intervals' if intervals else 'another matching'}"
+        )
     frame, blocks, protocol, notes = None, [], [], []
     datasets = [results.any_record.dataset for results in sets]
     columns: dict[str, Column] = {}
     for results, dataset in zip(sets, datasets, strict=True):
-        protocol.append(_protocol(results, rule, reduction))
+        protocol.append(_protocol(results, rule, reduction, match))
         if datasets.count(dataset) > 1:
             raise ProtocolMix(f"{results.folder}: {dataset} would stand in this table twice")
-        part = _with_origin(_with_training(results.summary(rule, reduction), results), results)
+        part = _with_training(results.summary(rule, reduction, match), results)
+        part = _with_origin(part, results)
         if over_seeds:
             part, found = seeds.averaged(part, results)
             notes += found
@@ -122,6 +135,8 @@ def table_vi(
         frame = seeds.labelled(frame)
     frame = frame.assign(label=_told_apart(frame))
     title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
+    if profile:
+        title = f"Table VI, profile {profile.name}, {REDUCED[reduction]}"
     notes = list(dict.fromkeys(notes))
     return Table(
         title,
@@ -218,18 +233,36 @@ def _beside(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, list
     return in_row_order(joined), notes
 
 
-def _protocol(results: Results, rule: str, reduction: str) -> str:
+def _one_profile(sets: Sequence[Results]) -> Profile | None:
+    """The profile that all are scored under, None for the suite's own protocol."""
+    profiles = [results.profile for results in sets]
+    for results, profile in zip(sets, profiles, strict=True):
+        if profile != profiles[0]:
+            names = [p.name if p else "none" for p in (profiles[0], profile)]
+            raise ProtocolMix(
+                f"{sets[0].folder} is scored under the profile {names[0]} and {results.folder} "
+                f"under {names[1]}: they cannot share a table"
+            )
+    return profiles[0] if profiles else None
+
+
+def _protocol(results: Results, rule: str, reduction: str, match: str = "first") -> str:
     record = results.any_record
     limited = (
         f"first {record.images} of {record.of}"
         if record.images < record.of
         else (f"{record.images}")
     )
+    how = (
+        f"rule {rule}, {REDUCED[reduction]}, native size, {stated(results)}{MATCHED[match]}, "
+        "0/0 = 0"
+    )
+    if results.profile is not None:
+        how = f"{results.profile.text(record.dataset)}; {stated(results)}0/0 = 0"
     return (
         f"{record.title}: split {record.split} ({limited} images, hash "
-        f"{record.data_hash}), rule {rule}, {REDUCED[reduction]}, native size, "
-        f"{stated(results)}targets matched in raster order, 0/0 = 0, istsbench {__version__}, "
-        f"protocol {Protocol.of(results, rule, reduction).id}"
+        f"{record.data_hash}), {how}, istsbench {__version__}, "
+        f"protocol {Protocol.of(results, rule, reduction, match).id}"
     )
 
 

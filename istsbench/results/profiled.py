@@ -1,0 +1,201 @@
+"""The stored maps of a results folder scored under a profile, without a run of any method.
+
+Counts are kept in OUT/TAG/profiles/PROFILE/METHOD.csv with a stamp, METHOD.json: the profile with
+all that it fixes, the code that made the maps, the images, and a hash of the maps. They are used
+again only where all of these are the same, or where the maps are not here any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from istsbench.data.samples import Dataset
+from istsbench.errors import DataError
+from istsbench.files import write_together
+from istsbench.progress import progress
+from istsbench.results import profiles
+from istsbench.results.missing import can_be_made, how_to_make, missing_maps
+from istsbench.results.profiles import Profile
+from istsbench.results.results import Results
+from istsbench.results.sensitivity import read_rule
+from istsbench.runs.maps import MapStore
+from istsbench.runs.record import Record, map_store
+from istsbench.threshold import of_probability
+
+FOLDER = "profiles"
+_FORMAT = 1  # of the counts; a change makes stored ones stale
+_TRAILER = 8  # bytes at the end of a map: the checksum of all before
+
+
+def profiled(
+    results: Results, profile: Profile, opened: Callable[[], Dataset], show: bool = True
+) -> Results:
+    """The results with the counts of the profile in place of those of threshold rules.
+
+    `opened` gives the data set; it is asked for only if maps are to be counted. Methods that
+    failed keep their reason. A row whose maps are not here and cannot be made here (others'
+    predictions) is blank, and says so. Raises `DataError` that names the methods whose maps are
+    missing, with the command that makes them.
+    """
+    ran = {
+        spec: record
+        for spec, record in results.records.items()
+        if record.wanted and spec in results.counts
+    }
+    kept = {spec: _kept(results, record, profile) for spec, record in ran.items()}
+    todo = {spec: _names(results, spec) for spec in ran if kept[spec] is None}
+    gone: dict[str, tuple[str, ...]] = {}
+    for spec, names in todo.items():
+        if missing := missing_maps(results, spec, dict.fromkeys(names)):
+            gone[spec] = missing
+    lost = [spec for spec in gone if not can_be_made(results, spec)]
+    if making := {spec: names for spec, names in gone.items() if spec not in lost}:
+        raise DataError(_missing(results, making, profile))
+    counted = {spec: found for spec, found in kept.items() if found is not None}
+    if todo.keys() - gone.keys():
+        dataset = results.scored(opened())
+        tasks = [spec for spec in todo if spec not in gone]
+        with progress(f"{profile.name}: {dataset.name}", len(tasks), show) as report:
+            for spec in tasks:
+                counted[spec] = _count(results, ran[spec], profile, dataset, todo[spec])
+                report(spec)
+    records, counts = {}, {}
+    for spec, record in results.records.items():
+        if spec in counted:
+            found = counted[spec]
+            records[spec] = replace(
+                record,
+                wanted=(profile.name,),
+                rules={profile.name: f"profile {profile.name}"},
+                auc=found.auc,
+                average_precision=None,
+            )
+            seconds = results.counts[spec].groupby("image")["seconds"].first()
+            counts[spec] = found.rows.assign(seconds=found.rows["image"].map(seconds))
+        else:
+            reason = {"": "its maps are not here"} if spec in lost else record.failed
+            records[spec] = replace(record, wanted=(), csv="", failed=reason)
+    return replace(results, records=records, counts=counts, profile=profile)
+
+
+def _names(results: Results, spec: str) -> tuple[str, ...]:
+    return tuple(map(str, results.counts[spec]["image"].unique()))
+
+
+def _missing(results: Results, gone: dict[str, tuple[str, ...]], profile: Profile) -> str:
+    first = next(iter(gone))
+    labels = ", ".join(results.records[spec].label for spec in gone)
+    one = f"{gone[first][0]} of {results.records[first].label}"
+    return (
+        f"{results.folder}: the profile {profile.name} is computed from score maps, and those of "
+        f"{labels} are not all stored (the first missing one is {one}); "
+        f"{how_to_make(results, gone)}; --methods shows only rows that have them"
+    )
+
+
+# ------------------------------------------------------------------ counts
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """The counts of one method under a profile."""
+
+    rows: pd.DataFrame  # `profiles.COLUMNS`, a row an image
+    auc: float | None  # of the profile's ROC; None where it has none, or no target
+
+
+def _count(
+    results: Results, record: Record, profile: Profile, dataset: Dataset, names: Sequence[str]
+) -> Profiled:
+    """Count the maps of a method and keep the counts."""
+    store = map_store(results.folder.parent, record)
+    probability = of_probability(read_rule(record.rules.get("own", record.own)))
+    counted = []
+    for name in names:
+        sample, stored = dataset.load(name), store.load(name)
+        if stored is None or stored.pixels != sample.pixels:
+            raise DataError(
+                f"{store.folder}: the map of {name} is damaged, or its image or mask is not the "
+                f"one that was scored; `istsbench run` makes it again"
+            )
+        counted.append(
+            profiles.count_image(
+                profile, name, stored.score, sample.mask, probability, record.dataset
+            )
+        )
+    auc = profiles.area(profile, counted)
+    rows = pd.DataFrame([one.row for one in counted], columns=[*profiles.COLUMNS])
+    found = Profiled(rows, None if math.isnan(auc) else auc)
+    csv = found.rows.to_csv(index=False).encode()
+    stamp = {
+        **_identity(record, profile),
+        "maps": _hash(store, names),
+        "auc": found.auc,
+        "csv": hashlib.sha256(csv).hexdigest(),
+    }
+    counts, about = _files(results.folder, profile, record)
+    # Where nothing can be written, as in a shared folder, they are counted again the next time.
+    with suppress(OSError):
+        write_together([(counts, csv), (about, f"{json.dumps(stamp, indent=1)}\n".encode())])
+    return found
+
+
+def _identity(record: Record, profile: Profile) -> dict[str, Any]:
+    """What counts under a profile depend on, but for the maps themselves."""
+    return {
+        "format": _FORMAT,
+        "profile": json.loads(json.dumps(asdict(profile))),
+        "method": record.method,
+        "method_hash": record.method_hash,
+        "own": record.own,
+        "data_hash": record.data_hash,
+    }
+
+
+def _kept(results: Results, record: Record, profile: Profile) -> Profiled | None:
+    """The counts that are there, if they are of these maps, images and this very profile."""
+    counts, about = _files(results.folder, profile, record)
+    try:
+        stamp, data = json.loads(about.read_bytes()), counts.read_bytes()
+        if any(stamp[key] != value for key, value in _identity(record, profile).items()):
+            return None
+        if hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest() != stamp["csv"]:
+            return None
+        names = _names(results, record.method)
+        maps = _hash(map_store(results.folder.parent, record), names)
+        if maps not in (None, stamp["maps"]):
+            return None
+        rows = pd.read_csv(io.BytesIO(data), dtype={"image": str}, keep_default_na=False)
+        return Profiled(rows, stamp["auc"]) if list(rows["image"]) == list(names) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _hash(store: MapStore, names: Sequence[str]) -> str | None:
+    """One hash of the checksums of all maps, None if one is missing."""
+    digest = hashlib.sha256()
+    for name in names:
+        try:
+            with open(store.folder / f"{name}.npy", "rb") as file:
+                size = file.seek(0, io.SEEK_END)
+                file.seek(-min(_TRAILER, size), io.SEEK_END)
+                digest.update(f"{name} {size} ".encode() + file.read())
+        except FileNotFoundError:
+            return None
+    return digest.hexdigest()[:16]
+
+
+def _files(folder: Path, profile: Profile, record: Record) -> tuple[Path, Path]:
+    """The counts and their stamp."""
+    place = folder / FOLDER / profile.name
+    return place / f"{record.file}.csv", place / f"{record.file}.json"
