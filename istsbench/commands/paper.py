@@ -38,11 +38,13 @@ class Reduction(StrEnum):
 
 
 class Match(StrEnum):
-    """As `metrics.MATCHES`."""
+    """As `matching.MATCHES`."""
 
     first = "first"
     area = "area"
     hungarian = "hungarian"
+    opdc = "opdc"
+    shooting = "shooting"
 
 
 class Format(StrEnum):

@@ -11,6 +11,9 @@ packcheck    What a results pack must look like inside.
 packs        Results packs: rows that travel, and are checked before they join a table.
 prediction_files  Files of predictions as codes of the field write them: found, and read.
 predictions  Anyone's predictions as rows among the others.
+predictions  Anyone's predictions as a row among the others.
+profiled     The stored maps of a results folder scored under a profile.
+profiles     How the public codes of the field turn maps into scores, each as a value.
 protocol     The protocol of a number, as a value with a short id.
 rerun        A run made again from its `protocol.toml`, and what it gives beside what it gave.
 results      What runs have left on disk, read back and reduced to one line a method.

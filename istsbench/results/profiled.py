@@ -60,7 +60,7 @@ def profiled(
             gone[spec] = missing
     lost = [spec for spec in gone if not can_be_made(results, spec)]
     if making := {spec: names for spec, names in gone.items() if spec not in lost}:
-        raise DataError(_missing(results, making, profile))
+        raise DataError(_missing(results, making, profile, opened))
     counted = {spec: found for spec, found in kept.items() if found is not None}
     if todo.keys() - gone.keys():
         dataset = results.scored(opened())
@@ -92,14 +92,21 @@ def _names(results: Results, spec: str) -> tuple[str, ...]:
     return tuple(map(str, results.counts[spec]["image"].unique()))
 
 
-def _missing(results: Results, gone: dict[str, tuple[str, ...]], profile: Profile) -> str:
-    first = next(iter(gone))
+def _missing(
+    results: Results,
+    gone: dict[str, tuple[str, ...]],
+    profile: Profile,
+    opened: Callable[[], Dataset],
+) -> str:
+    first, dataset = next(iter(gone)), None
+    with suppress(DataError):  # it only tells where a folder of images lies
+        dataset = opened()
     labels = ", ".join(results.records[spec].label for spec in gone)
     one = f"{gone[first][0]} of {results.records[first].label}"
     return (
         f"{results.folder}: the profile {profile.name} is computed from score maps, and those of "
         f"{labels} are not all stored (the first missing one is {one}); "
-        f"{how_to_make(results, gone)}; --methods shows only rows that have them"
+        f"{how_to_make(results, gone, dataset)}; --methods shows only rows that have them"
     )
 
 

@@ -25,7 +25,8 @@ from skimage.measure import label
 
 from istsbench.arrays import score_map, target_mask
 from istsbench.errors import UnknownName
-from istsbench.metrics import Regions, match_regions, pixel_counts
+from istsbench.matching import Regions, match_regions
+from istsbench.metrics import pixel_counts
 
 NATIVE = "native"
 PIL_BILINEAR, PIL_NEAREST = "PIL bilinear", "PIL nearest"
@@ -80,7 +81,7 @@ class Profile:
     mask: str
     scale: str  # of the map, for everything but IoU
     iou_scale: str  # of the map, for IoU
-    match: str  # of `metrics.MATCHES`, or ANY_PIXEL
+    match: str  # of `matching.MATCHES`, or ANY_PIXEL
     false: str  # whose pixels are false: "regions", "area" or BACKGROUND
     roc: Roc | None
     prints: str  # the scores that the code prints

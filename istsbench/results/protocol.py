@@ -20,6 +20,8 @@ MATCHED = {
     "first": "targets matched in raster order",
     "area": "targets matched in raster order, regions of an area that a matched one has not false",
     "hungarian": "targets matched by most pairs in reach, then least distance",
+    "opdc": "targets matched by OPDC",
+    "shooting": "targets hit, and pixels spared, by the shooting rule",
 }
 SIZES = {"native": "native size", "512": "maps and masks resized to 512x512"}
 

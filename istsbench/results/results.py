@@ -148,12 +148,19 @@ class Results:
         """All scores of one method from its rows of one rule, or of the profile."""
         if self.profile is not None:
             return profiles.summarise(self.profile, rows)
+        # The two that are as old as any counts share a column.
+        column = f"detected_{match}" if match not in ("first", "area") else "detected"
+        if column not in rows:
+            raise ProtocolMix(
+                f"{self.folder}: counts of an earlier version, which know no matching {match!r}; "
+                "the same `istsbench run` counts the stored maps again"
+            )
         return summarise(rows, reduction, match, self.empty)
 
     def summary(self, rule: str, reduction: str, match: str = "first") -> pd.DataFrame:
         """A row a method, in the order of publication, the game's networks last.
 
-        Scores are blank (nan) unless every image is there. `match` is one of `metrics.MATCHES`.
+        Scores are blank (nan) unless every image is there. `match` is one of `MATCHES`.
         `seconds` is the median over images of the time of `score`, `auc` is exact over all pixels,
         with maps scaled to [0, 1] image by image unless they are probabilities (see
         `runs.counting`); under a profile it is the area below its ROC.

@@ -56,7 +56,7 @@ def table_vi(
     `ELSEWHERE`, adds what other papers print, below and with source and split.
     `intervals` adds 95 % bootstrap intervals and the mark of what is not distinguishable
     from the best. `over_seeds` gives one row, mean and standard deviation, in place of those
-    that differ by the seed of their training alone. `match`, one of `metrics.MATCHES`, decides
+    that differ by the seed of their training alone. `match`, one of `matching.MATCHES`, decides
     on Pd and Fa.
     Raises `ProtocolMix` if a method was not counted under the rule or profiles would be mixed,
     `DataError` if there are no such rows.
