@@ -18,8 +18,9 @@ from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.matching import MATCHES
 from istsbench.registry import choose
+from istsbench.results.profile_counts import count_under, profile_scores
 from istsbench.results.profiled import profiled
-from istsbench.results.profiles import PROFILES, count_image, summarise
+from istsbench.results.profiles import PROFILES
 from istsbench.results.protocol import MATCHED, Protocol
 from istsbench.results.results import Results
 from istsbench.runs.record import map_store
@@ -84,9 +85,9 @@ def test_a_table_holds_the_scores_of_the_profile(out, call, dataset, name):
     for image in dataset.names("test"):
         sample = dataset.load(image)
         rows.append(
-            count_image(PROFILES[name], image, store.load(image).score, sample.mask, False).row
+            count_under(PROFILES[name], image, store.load(image).score, sample.mask, False).row
         )
-    for score, value in summarise(PROFILES[name], pd.DataFrame(rows)).items():
+    for score, value in profile_scores(PROFILES[name], pd.DataFrame(rows)).items():
         if score in ("precision", "recall", "f1", "iou", "niou", "pd", "fa"):
             assert line[f"{score}_folder-toyset"] == pytest.approx(value, rel=1e-5)
 

@@ -12,16 +12,14 @@ from hypothesis.extra.numpy import arrays
 
 from istsbench.errors import UnknownName
 from istsbench.matching import target_counts
-from istsbench.results.profiles import (
-    COLUMNS,
-    PROFILES,
-    Roc,
-    area,
+from istsbench.results.profile_counts import (
+    PROFILE_COLUMNS,
     at_size,
-    count_image,
-    profile_named,
-    summarise,
+    count_under,
+    profile_scores,
+    roc_area,
 )
+from istsbench.results.profiles import PROFILES, Roc, profile_named
 
 SIDE = 256  # what most codes score, so that nothing is resized
 PIXELS = SIDE * SIDE
@@ -48,8 +46,8 @@ def score():
 
 
 def scores(name, score, truth, probability=True):
-    one = count_image(PROFILES[name], "a", score, truth, probability)
-    return summarise(PROFILES[name], pd.DataFrame([one.row], columns=[*COLUMNS]))
+    one = count_under(PROFILES[name], "a", score, truth, probability)
+    return profile_scores(PROFILES[name], pd.DataFrame([one.row], columns=[*PROFILE_COLUMNS]))
 
 
 @pytest.mark.parametrize(
@@ -116,18 +114,18 @@ def test_a_target_found_by_any_pixel(truth):
 @pytest.mark.parametrize("name", PROFILES)
 @pytest.mark.parametrize("value", [0.0, -3.0])
 def test_a_map_without_a_positive_value_finds_nothing(truth, name, value):
-    one = count_image(
+    one = count_under(
         PROFILES[name], "a", np.full(truth.shape, value), truth, probability=value == 0
     )
-    found = summarise(PROFILES[name], pd.DataFrame([one.row]))
+    found = profile_scores(PROFILES[name], pd.DataFrame([one.row]))
     assert found["pd"] == found["fa"] == found["iou"] == found["f1"] == 0
 
 
 def test_an_image_without_target_counts_nowhere_for_rpcanet(score):
-    one = count_image(PROFILES["rpcanet"], "a", score, np.zeros(score.shape, bool), True)
+    one = count_under(PROFILES["rpcanet"], "a", score, np.zeros(score.shape, bool), True)
     assert one.row["false_pixels"] == one.row["of_pixels"] == 0
     assert one.positives == one.negatives == 0 and not one.false.any()
-    other = count_image(PROFILES["drpcanet"], "a", score, np.zeros(score.shape, bool), True)
+    other = count_under(PROFILES["drpcanet"], "a", score, np.zeros(score.shape, bool), True)
     assert other.row["false_pixels"] == 8 and other.row["of_pixels"] == PIXELS
 
 
@@ -180,10 +178,10 @@ def test_the_target_curve_by_hand():
     score = np.array([[0.8, 0, 1.0, 0, 0.3, 0], [0, 0, 0, 0.1, 0, 0.1]])
     truth = np.array([[1, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1]], bool)
     profile = replace(PROFILES["drpcanet"], size=None, roc=Roc("targets", 4))
-    one = count_image(profile, "a", score, truth, True)
+    one = count_under(profile, "a", score, truth, True)
     assert one.hits.tolist() == [2, 1, 1, 1, 0] and one.positives == 2
     assert one.false.tolist() == [10, 2, 1, 1, 1] and one.negatives == 10
-    assert area(profile, [one]) == pytest.approx(0.65, abs=1e-12)
+    assert roc_area(profile, [one]) == pytest.approx(0.65, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -192,21 +190,21 @@ def test_the_target_curve_by_hand():
 def test_the_pixel_curve_by_hand(target, other, expected):
     score, truth = np.zeros((3, 3)), np.zeros((3, 3), bool)
     score[0, 0], score[2, 2], truth[0, 0] = target, other, True
-    one = count_image(PROFILES["sctransnet"], "a", score, truth, True)
+    one = count_under(PROFILES["sctransnet"], "a", score, truth, True)
     above = 8 if target == 0.75 else 6  # levels 0, 0.1, ... below it
     assert one.hits.tolist() == [1] * above + [0] * (11 - above)
-    assert area(PROFILES["sctransnet"], [one]) == pytest.approx(expected, abs=1e-12)
+    assert roc_area(PROFILES["sctransnet"], [one]) == pytest.approx(expected, abs=1e-12)
 
 
 def test_two_images_are_added_before_they_are_divided(score, truth):
     profile = PROFILES["drpcanet"]
     ones = [
-        count_image(profile, "a", score, truth, True),
-        count_image(profile, "b", np.zeros(score.shape), truth, True),
+        count_under(profile, "a", score, truth, True),
+        count_under(profile, "b", np.zeros(score.shape), truth, True),
     ]
     # A map of zeros has no number at any level: its targets and pixels count below alone.
-    whole = area(profile, ones[:1])
-    assert area(profile, ones) == pytest.approx(whole / 4, rel=1e-12)
+    whole = roc_area(profile, ones[:1])
+    assert roc_area(profile, ones) == pytest.approx(whole / 4, rel=1e-12)
 
 
 # ---------------------------------------------------------------- identities
@@ -219,10 +217,10 @@ def test_identities_of_published_rows(predicted, truth):
     score = predicted.astype(float)
     native = {name: replace(one, size=None) for name, one in PROFILES.items()}
     rows = {
-        name: pd.DataFrame([count_image(profile, "a", score, truth, True).row])
+        name: pd.DataFrame([count_under(profile, "a", score, truth, True).row])
         for name, profile in native.items()
     }
-    found = {name: summarise(native[name], frame) for name, frame in rows.items()}
+    found = {name: profile_scores(native[name], frame) for name, frame in rows.items()}
     for name, values in found.items():
         if name != "sctransnet":
             pair = 2 * values["iou"] / (1 + values["iou"])
@@ -239,7 +237,7 @@ def test_a_probability_whose_maximum_is_one_is_alike_divided_or_not(score, truth
     score[0, 0] = 1
     truth = truth[:9, :9]
     found = [
-        count_image(replace(PROFILES[name], size=None), "a", score, truth, True).row
+        count_under(replace(PROFILES[name], size=None), "a", score, truth, True).row
         for name in ("drpcanet", "dnanet")
     ]
     assert [list(row.values())[2:] for row in found][0] == list(found[1].values())[2:]
@@ -267,10 +265,10 @@ def test_a_profile_says_what_it_does(name):
 
 def test_wrong_maps_are_refused(truth):
     with pytest.raises(ValueError, match="shape"):
-        count_image(PROFILES["dnanet"], "a", np.zeros((4, 4)), truth, True)
+        count_under(PROFILES["dnanet"], "a", np.zeros((4, 4)), truth, True)
     with pytest.raises(ValueError, match="NaN"):
         score = np.full(truth.shape, np.nan)
-        count_image(PROFILES["dnanet"], "a", score, truth, True)
+        count_under(PROFILES["dnanet"], "a", score, truth, True)
 
 
 def test_the_page_has_what_the_values_say():

@@ -20,11 +20,11 @@ from typing import Any
 import pandas as pd
 
 from istsbench.data.samples import Dataset
-from istsbench.errors import DataError
+from istsbench.errors import DataError, ProtocolMix
 from istsbench.files import write_together
 from istsbench.progress import progress
-from istsbench.results import profiles
 from istsbench.results.missing import can_be_made, how_to_make, missing_maps
+from istsbench.results.profile_counts import PROFILE_COLUMNS, count_under, roc_area
 from istsbench.results.profiles import Profile
 from istsbench.results.results import Results
 from istsbench.results.sensitivity import read_rule
@@ -32,7 +32,7 @@ from istsbench.runs.maps import MapStore
 from istsbench.runs.record import Record, map_store
 from istsbench.threshold import of_probability
 
-FOLDER = "profiles"
+PROFILE_FOLDER = "profiles"
 _FORMAT = 1  # of the counts; a change makes stored ones stale
 _TRAILER = 8  # bytes at the end of a map: the checksum of all before
 
@@ -88,6 +88,21 @@ def profiled(
     return replace(results, records=records, counts=counts, profile=profile)
 
 
+def common_profile(sets: Sequence[Results]) -> Profile | None:
+    """The profile that all are scored under, None for the suite's own protocol.
+
+    Raises `ProtocolMix` if they differ in it.
+    """
+    for results in sets:
+        if results.profile != sets[0].profile:
+            names = [one.profile.name if one.profile else "none" for one in (sets[0], results)]
+            raise ProtocolMix(
+                f"{sets[0].folder} is scored under the profile {names[0]} and {results.folder} "
+                f"under {names[1]}: they cannot share a table"
+            )
+    return sets[0].profile if sets else None
+
+
 def _names(results: Results, spec: str) -> tuple[str, ...]:
     return tuple(map(str, results.counts[spec]["image"].unique()))
 
@@ -117,7 +132,7 @@ def _missing(
 class Profiled:
     """The counts of one method under a profile."""
 
-    rows: pd.DataFrame  # `profiles.COLUMNS`, a row an image
+    rows: pd.DataFrame  # `PROFILE_COLUMNS`, a row an image
     auc: float | None  # of the profile's ROC; None where it has none, or no target
 
 
@@ -136,12 +151,10 @@ def _count(
                 f"one that was scored; `istsbench run` makes it again"
             )
         counted.append(
-            profiles.count_image(
-                profile, name, stored.score, sample.mask, probability, record.dataset
-            )
+            count_under(profile, name, stored.score, sample.mask, probability, record.dataset)
         )
-    auc = profiles.area(profile, counted)
-    rows = pd.DataFrame([one.row for one in counted], columns=[*profiles.COLUMNS])
+    auc = roc_area(profile, counted)
+    rows = pd.DataFrame([one.row for one in counted], columns=[*PROFILE_COLUMNS])
     found = Profiled(rows, None if math.isnan(auc) else auc)
     csv = found.rows.to_csv(index=False).encode()
     stamp = {
@@ -204,5 +217,5 @@ def _hash(store: MapStore, names: Sequence[str]) -> str | None:
 
 def _files(folder: Path, profile: Profile, record: Record) -> tuple[Path, Path]:
     """The counts and their stamp."""
-    place = folder / FOLDER / profile.name
+    place = folder / PROFILE_FOLDER / profile.name
     return place / f"{record.file}.csv", place / f"{record.file}.json"

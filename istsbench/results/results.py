@@ -15,7 +15,7 @@ from istsbench.data.depth import OWN, Depth
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, ProtocolMix
 from istsbench.metrics import summarise, without_target
-from istsbench.results import profiles
+from istsbench.results.profile_counts import profile_scores
 from istsbench.results.profiles import Profile
 from istsbench.results.rows import in_row_order
 from istsbench.runs.record import Record, by_reason, read_counts, read_record
@@ -147,7 +147,7 @@ class Results:
     def scores(self, rows: pd.DataFrame, reduction: str, match: str = "first") -> dict[str, float]:
         """All scores of one method from its rows of one rule, or of the profile."""
         if self.profile is not None:
-            return profiles.summarise(self.profile, rows)
+            return profile_scores(self.profile, rows)
         # The two that are as old as any counts share a column.
         column = f"detected_{match}" if match not in ("first", "area") else "detected"
         if column not in rows:

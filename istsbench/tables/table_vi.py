@@ -19,7 +19,7 @@ from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.metrics import EMPTY, HEADS, RATIOS
 from istsbench.results import intervals as uncertainty
 from istsbench.results import seeds
-from istsbench.results.profiles import Profile
+from istsbench.results.profiled import common_profile
 from istsbench.results.protocol import MATCHED, REDUCED, Protocol, resized_rows
 from istsbench.results.results import Results
 from istsbench.results.rows import in_row_order, rows_there
@@ -67,7 +67,7 @@ def table_vi(
         raise WrongUse(f"elsewhere is {elsewhere!r}, expected one of {', '.join(ELSEWHERE)}")
     if intervals and over_seeds:
         raise WrongUse("intervals are over images and of one training: not with means over seeds")
-    profile = _one_profile(sets)
+    profile = common_profile(sets)
     if profile and (intervals or match != "first"):
         raise WrongUse(
             f"the profile {profile.name} fixes reduction and matching: a table under it has "
@@ -231,19 +231,6 @@ def _beside(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, list
     keys = pd.DataFrame([told[spec] for spec in joined["method"]], columns=about)
     joined = pd.concat([joined["method"], keys, joined.drop(columns="method")], axis=1)
     return in_row_order(joined), notes
-
-
-def _one_profile(sets: Sequence[Results]) -> Profile | None:
-    """The profile that all are scored under, None for the suite's own protocol."""
-    profiles = [results.profile for results in sets]
-    for results, profile in zip(sets, profiles, strict=True):
-        if profile != profiles[0]:
-            names = [p.name if p else "none" for p in (profiles[0], profile)]
-            raise ProtocolMix(
-                f"{sets[0].folder} is scored under the profile {names[0]} and {results.folder} "
-                f"under {names[1]}: they cannot share a table"
-            )
-    return profiles[0] if profiles else None
 
 
 def _protocol(results: Results, rule: str, reduction: str, match: str = "first") -> str:
