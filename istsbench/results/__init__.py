@@ -11,7 +11,6 @@ packcheck    What a results pack must look like inside.
 packs        Results packs: rows that travel, and are checked before they join a table.
 prediction_files  Files of predictions as codes of the field write them: found, and read.
 predictions  Anyone's predictions as rows among the others.
-predictions  Anyone's predictions as a row among the others.
 profile_counts  One image under a profile, counted, and the scores of many.
 profiled     The stored maps of a results folder scored under a profile.
 profiles     How the public codes of the field turn maps into scores, each as a value.
