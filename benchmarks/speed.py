@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -38,6 +39,7 @@ from istsbench import Segmenter, create, names
 from istsbench.data.synthetic import scene
 from istsbench.files import write_atomic
 from istsbench.provenance import environment
+from istsbench.testing import prepared
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 REFERENCE_IMAGE = "Misc_66"  # 256x320, of NUAA-SIRST
@@ -85,17 +87,18 @@ def measure(name: str, image: np.ndarray, memory: bool, repeats: int = 3) -> dic
 
 
 def measure_size(name: str, side: int) -> dict[str, Any]:
-    """Seconds and MiB of one method for a scene of side x side."""
+    """Seconds and MiB of one method for a scene of side x side; random weights do for a network."""
     cv2.setNumThreads(1)
     row: dict[str, Any] = {"method": name, "side": side, "machine": environment()["cpu"]}
     try:
-        method, image = create(name), scene(side, side)
-        method.score(scene())
-        before = peak()
-        spent = [clocked(method, image)]
-        row["memory"] = round(peak() - before, 1)
-        if spent[0][1] < SLOW:
-            spent += [clocked(method, image) for _ in range(2)]
+        with TemporaryDirectory() as folder:
+            method, image = prepared(create(name), Path(folder)), scene(side, side)
+            method.score(scene())
+            before = peak()
+            spent = [clocked(method, image)]
+            row["memory"] = round(peak() - before, 1)
+            if spent[0][1] < SLOW:
+                spent += [clocked(method, image) for _ in range(2)]
         row.update(best(spent))
     except Exception as error:
         row["note"] = f"{type(error).__name__}: {error}"

@@ -67,13 +67,13 @@ def sizes_figure(
     cards = {name: card for name, card in registry.cards().items() if isinstance(card, Card)}
     drawn = sizes[sizes["cpu"].notna() & sizes["method"].isin(cards)]
     names = sorted(drawn["method"].unique())
-    groups = sorted({cards[name].group for name in names}, key=group_order)
+    groups = sorted({column(cards[name]) for name in names}, key=group_order)
     styles = registered_looks()
-    figure = Figure(figsize=(WIDTH, WIDTH * 0.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, WIDTH * 1.1), layout="constrained")
     axes = figure.subplots(2, len(groups), sharex=True, sharey="row", squeeze=False)
     for (upper, lower), group in zip(axes.T, groups, strict=True):
         upper.set_title(group_named(group).title)
-        for name in [name for name in names if cards[name].group == group]:
+        for name in [name for name in names if column(cards[name]) == group]:
             part, look = drawn[drawn["method"] == name].sort_values("side"), styles[name]
             fitted = [costs[name].of(side**2) for side in part["side"]]
             points = {"ls": "", "marker": look.marker, "ms": 3}
@@ -95,13 +95,19 @@ def sizes_figure(
     return figure
 
 
+def column(card: Card) -> str:
+    """The group that a method is drawn with: games are networks, too."""
+    return "cnn" if card.group == "game" else card.group
+
+
 def finish(upper: Axes, lower: Axes, sides: list[int]) -> None:
     for axes in (upper, lower):
         axes.set(xscale="log", yscale="log")
         axes.set_xticks(sides, [str(side) for side in sides], minor=False)
         axes.set_xticks([], minor=True)
     lower.set_xlabel("side, pixels")
-    lower.legend(ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2), columnspacing=1)
+    lower.tick_params(axis="x", rotation=45)
+    lower.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25))
 
 
 def references(path: Path) -> dict[str, tuple[int, float]]:

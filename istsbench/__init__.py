@@ -4,7 +4,7 @@ from istsbench.registry import cards, create, info, names
 from istsbench.segmenter import Card, Segmenter, Trainable, parameter
 from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "AtLeast",
     "Card",

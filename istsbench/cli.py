@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from istsbench import __version__
+from istsbench.commands.completion import complete_methods
 from istsbench.commands.data import data
 from istsbench.commands.errors import handle_errors, show_traceback
 from istsbench.commands.merge import merging
@@ -34,7 +35,6 @@ from istsbench.commands.train import train
 app = typer.Typer(
     help="Benchmark of infrared small target segmentation under one stated protocol.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
@@ -93,13 +93,24 @@ def list_(what: Annotated[Listing, typer.Argument()] = Listing.methods) -> None:
     listings.show(what.value)
 
 
-@app.command(epilog="Example: `istsbench info ipi`")
+@app.command(epilog="Example: `istsbench info ipi` or, for a paper, `istsbench info ipi --bibtex`")
 @handle_errors
-def info(method: Annotated[str, typer.Argument(help="A name from `istsbench list`.")]) -> None:
+def info(
+    method: Annotated[
+        str,
+        typer.Argument(help="A name from `istsbench list`.", autocompletion=complete_methods),
+    ],
+    bibtex: Annotated[
+        bool, typer.Option("--bibtex", help="Only the method's publication, as BibTeX.")
+    ] = False,
+) -> None:
     """Show a method: citation, parameters with meaning, status, rule, the paper's row."""
     from istsbench.commands import listings
 
-    listings.show_method(method)
+    if bibtex:
+        print(listings.bibtex_of(method))
+    else:
+        listings.show_method(method)
 
 
 @app.command(epilog="Example: `istsbench plot roc --dataset nuaa`")
@@ -143,7 +154,7 @@ def plot(
     shown = Named.read(images).names if images else ()
     some = specs is not None and set(specs) != set(rows_named(folder, "all"))
     request = Request(results, results.scored(opened), rule.value, reduction.value, shown, some)
-    done = draw_asked(name, request, against.value, to)
+    done = draw_asked(name, request, against.value, to, show=True)
     print("written: " + ", ".join(map(str, done.paths)))
     say_of_figures(done)
 
@@ -220,7 +231,7 @@ def report(
         opened = open_dataset(name) if name.startswith(FOLDER) else None
         done = write_report(
             results_folder(out, name), data_root, rule.value, reduction.value, dataset=opened,
-            empty=empty.value,
+            empty=empty.value, show=True,
         )  # fmt: skip
         print(f"written: {done.paths[0]} ({done.paths[0].stat().st_size / 1e6:.1f} MB)")
         say_of_figures(done)

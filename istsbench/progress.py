@@ -50,9 +50,10 @@ class Remaining:
         self.spent += self.costs.get(kind, 0.0)
 
     def left(self, gone: float) -> float | None:
-        """Seconds that are left when so many are gone; None before anything is done."""
+        """Seconds that are left when so many are gone; None before anything tells of it."""
         if not self.spent:
-            return None
+            # Nothing is done yet: the forecast, and after half of it as long again as waited.
+            return max(self.total / self.jobs - gone, gone) if self.trust else None
         # At first most of the time is for starting processes and for methods that cost little.
         rate = (gone + self.trust / self.jobs) / (self.spent + self.trust)
         return rate * max(self.total - self.spent, 0.0)
@@ -60,7 +61,8 @@ class Remaining:
     def text(self, gone: float) -> str:
         """`2/4, 0:10 gone, about 0:10 left (method)`."""
         left = self.left(gone)
-        about = "" if left is None else f", about {clock(left)} left ({self.last})"
+        last = f" ({self.last})" if self.last else ""
+        about = "" if left is None else f", about {clock(left)} left{last}"
         return f"{self.done}/{self.pieces}, {clock(gone)} gone{about}"
 
 
@@ -75,7 +77,8 @@ def progress(
     """Yield a function to call once after each of some pieces, with what it was.
 
     `pieces` is a number, or one for each of the names that the function is called with; then
-    `costs` may hold the seconds that a piece is expected to take, by name, in each of `jobs`.
+    `costs` may hold the seconds that a piece is expected to take, by name, in each of `jobs`,
+    and what is left is said at once.
     """
     kinds = {"": pieces} if isinstance(pieces, int) else pieces
     work = Remaining(kinds, costs or {}, jobs)
@@ -90,7 +93,8 @@ def progress(
         with _bar(title, work):
             yield report
     else:
-        with _lines(lambda gone: f"{title}: {work.text(gone)}"):
+        long = (work.left(0.0) or 0.0) > INTERVAL
+        with _lines(lambda gone: f"{title}: {work.text(gone)}", first=long):
             yield report
 
 
@@ -105,8 +109,8 @@ def busy(title: str, show: bool = True) -> Iterator[None]:
 
 
 @contextmanager
-def _lines(text: Callable[[float], str], last: bool = True) -> Iterator[None]:
-    """Print a line now and then, of the seconds that are gone; `last`: one at the end too."""
+def _lines(text: Callable[[float], str], last: bool = True, first: bool = False) -> Iterator[None]:
+    """Print a line now and then, of the seconds that are gone, and `first` and `last` too."""
     start, ended = time.monotonic(), Event()
 
     def say() -> None:
@@ -116,6 +120,8 @@ def _lines(text: Callable[[float], str], last: bool = True) -> Iterator[None]:
         while not ended.wait(INTERVAL):
             say()
 
+    if first:
+        say()
     thread = Thread(target=talk, daemon=True)
     thread.start()
     try:

@@ -72,6 +72,35 @@ def test_version(cli):
     assert (done.exit_code, done.output) == (0, f"istsbench {__version__}\n")
 
 
+@pytest.mark.parametrize(
+    "words, offered",
+    [
+        (["inf"], ["info"]),
+        (["info", "pixelgame-s"], ["pixelgame-slim"]),
+        (["run", "--methods", "tophat,mp"], ["tophat,mpcm"]),
+        (["run", "--methods", "low"], ["lowrank"]),
+        (["plan", "--dataset", "nua"], ["nuaa"]),
+        (["data", "verify", "synthetic,irs"], ["synthetic,irstd1k"]),
+        (["data", "verify", "fold"], ["folder:"]),
+    ],
+    ids=" ".join,
+)
+def test_a_shell_completes_commands_and_names(words, offered):
+    asked = {"COMP_WORDS": " ".join(["istsbench", *words]), "COMP_CWORD": str(len(words))}
+    done = command(env={**os.environ, "_ISTSBENCH_COMPLETE": "complete_bash", **asked})
+    assert done.stdout.split() == offered, done.stderr
+
+
+def test_a_publication_as_bibtex(cli):
+    done = cli("info", "ipi", "--bibtex")
+    assert done.exit_code == 0 and done.output.startswith("@article{gao2013,\n  author = {C. Gao")
+    assert "doi = {10.1109/TIP.2013.2281420},\n}\n" in done.output
+    toy = cli("info", "toy", "--bibtex")  # of its card alone
+    assert toy.output.startswith("@misc{toy2001,\n  title = {{Toy}},")
+    wrong = cli("info", "ipx", "--bibtex")
+    assert wrong.exit_code == 2 and "did you mean ipi" in wrong.stderr
+
+
 def test_help_and_list_start_without_heavy_libraries():
     code = (
         "import sys; sys.argv = ['istsbench', *{}]; from istsbench.cli import main\n"

@@ -71,41 +71,48 @@ def test_costs_survive_their_table():
         assert (other.sizes, other.machine) == (one.sizes, one.machine)
 
 
-def test_every_traditional_method_has_a_cost():
-    assert not set(registry.groups()["traditional"]) - set(plan.costs())
+def test_every_method_has_a_cost():
+    assert not set(registry.groups()["all"]) - set(plan.costs())
 
 
 @pytest.fixture
 def known(toys, monkeypatch):
-    """Costs of three toys: quick and linear, slow and quadratic, none."""
+    """Costs of toys: quick and linear, slow and quadratic, and of one that batches."""
     found = {
         "toy": Cost("toy", 1.0, 1.0, 3, 16, 256, 1.0, "A"),
+        "forgetful": Cost("forgetful", 10.0, 2.0, 1, 16, 256, 1.0, "A"),
         "batch": Cost("batch", 10.0, 2.0, 1, 16, 256, 1.0, "A"),
     }
     monkeypatch.setattr(plan, "costs", lambda: found)
 
 
 def test_a_forecast_by_hand(known, tmp_path):
-    size = (36, 256, 512)  # twice the base: 2 s of toy, 40 s of batch an image
-    found = forecast("toy,batch,bad", "", "test", size, jobs=4, out=tmp_path)
+    size = (36, 256, 512)  # twice the base: 2 s of toy, 40 s of forgetful an image
+    found = forecast("toy,forgetful,bad", "", "test", size, jobs=4, out=tmp_path)
     assert found.core_hours == pytest.approx(36 * 42 / 3600)
     assert found.wall_hours == pytest.approx(36 * 42 / 3600 / 4)
     assert found.disk == 4 * 2 * 36 * 256 * 512
-    assert [line.spec for line in found.dominant] == ["batch"]
+    assert [line.spec for line in found.dominant] == ["forgetful"]
     assert found.unknown == ("bad",)
     text = found.text()
     assert "total: 25.2 min of one core; 6.3 min on 4 jobs at best" in text
-    assert "longest single image: 40 s (batch)" in text
-    assert "dominated by: batch (95%)" in text
-    assert "measured at one size only, taken as linear in the pixels: batch" in text
+    assert "longest single image: 40 s (forgetful)" in text
+    assert "dominated by: forgetful (95%)" in text
+    assert "measured at one size only, taken as linear in the pixels: forgetful" in text
     assert "beyond the sizes that were measured: all" in text
     assert "no measured cost: bad" in text
     assert "measured on A" in text
 
 
 def test_more_jobs_do_not_beat_the_longest_image(known, tmp_path):
-    found = forecast("toy,batch", "", "test", (3, 256, 256), jobs=64, out=tmp_path)
+    found = forecast("toy,forgetful", "", "test", (3, 256, 256), jobs=64, out=tmp_path)
     assert found.wall_hours == pytest.approx(10 / 3600)
+
+
+def test_jobs_do_not_share_out_a_network(known, tmp_path):
+    found = forecast("toy,batch", "", "test", (64, 256, 256), jobs=64, out=tmp_path)
+    assert found.wall_hours == pytest.approx((64 * 10 + 1) / 3600)
+    assert "--jobs does not share them out (a GPU takes far less): batch\n" in found.text()
 
 
 @pytest.fixture
@@ -188,11 +195,14 @@ def test_what_cannot_be_forecast_is_said(known, tmp_path):
 
 
 def test_the_command_prints_it():
-    words = "plan --methods tophat,acm --images 10 --height 128 --width 128 --jobs 8".split()
+    words = (
+        "plan --methods tophat,acm,pixelgame --images 10 --height 128 --width 128 --jobs 8".split()
+    )
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0
     assert "128x128 (height x width): 10 images" in done.output
-    assert "tophat" in done.output and "no measured cost: acm" in done.output
+    assert "tophat" in done.output and "dominated by: pixelgame (" in done.output
+    assert "(a GPU takes far less): acm, pixelgame\n" in done.output
     words = ["plan", "--images", "10"]
     assert CliRunner().invoke(app, words).exit_code == 2
 

@@ -22,6 +22,13 @@ def test_what_is_left_follows_the_pieces_that_are_done():
     assert work.left(10.0) == pytest.approx(10.0)
 
 
+def test_costs_tell_what_is_left_before_anything_is_done():
+    work = Remaining({"dear": 4}, {"dear": 20.0}, jobs=2)
+    assert work.text(0.0) == "0/4, 0:00 gone, about 0:40 left"
+    assert work.left(15.0) == pytest.approx(25.0)
+    assert work.left(100.0) == pytest.approx(100.0)  # it is later than forecast, and never 0
+
+
 @pytest.mark.parametrize("slower", [0.4, 1.0, 3.0])
 def test_what_is_left_is_near_from_the_first_quarter_on(slower):
     """A hundred quick pieces, then ten of a hundred times the cost, on other machines."""
@@ -48,6 +55,14 @@ def test_without_a_terminal_it_says_plain_lines(capsys):
         for what in "abcd":
             report(what)
     assert capsys.readouterr().err == "scoring x: 4/4, 0:00 gone, about 0:00 left (d)\n"
+
+
+def test_a_long_wait_is_said_at_once(capsys):
+    with progress("scoring x", {"slow": 2}, costs={"slow": 60.0}):
+        assert capsys.readouterr().err == "scoring x: 0/2, 0:00 gone, about 2:00 left\n"
+    with progress("scoring x", {"quick": 2}, costs={"quick": 0.01}):
+        assert capsys.readouterr().err.startswith("scoring x: 0/2")  # the end of the first
+        assert capsys.readouterr().err == ""
 
 
 def test_it_speaks_while_nothing_is_done(capsys, monkeypatch):

@@ -1,14 +1,15 @@
 """The commands of `istsbench`; a command calls one library function and prints.
 
-data      `istsbench data`: list, fetch, verify, stats.
-errors    Errors of a command as one line and an exit code.
-listings  What `istsbench list` and `istsbench info` print.
-merge     `istsbench merge`.
-options   Options that several commands share.
-paper     `istsbench table`, `lint`, `sensitivity`, `bundle`: what goes into a paper.
-plugin    `istsbench check` and `new`: for those who write a method of their own.
-results   `istsbench results`: take rows out of a results folder, or rename them.
-run       `istsbench run`.
-scale     `istsbench plan`, `env` and `run --protocol`: cost, machine, and a run made again.
-train     `istsbench train`.
+completion  What a shell offers for a half-typed name of a method or data set, also after a comma.
+data        `istsbench data`: list, fetch, verify, stats.
+errors      Errors of a command as one line and an exit code.
+listings    What `istsbench list` and `istsbench info` print.
+merge       `istsbench merge`.
+options     Options that several commands share.
+paper       `istsbench table`, `lint`, `sensitivity`, `bundle`: what goes into a paper.
+plugin      `istsbench check` and `new`: for those who write a method of their own.
+results     `istsbench results`: take rows out of a results folder, or rename them.
+run         `istsbench run`.
+scale       `istsbench plan`, `env` and `run --protocol`: cost, machine, and a run made again.
+train       `istsbench train`.
 """

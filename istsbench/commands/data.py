@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from istsbench.commands.completion import complete_datasets
 from istsbench.commands.errors import handle_errors, say
 from istsbench.commands.options import KNOWN, SEVERAL, DepthOption
 
 data = typer.Typer(help="The data sets: what is here, fetch, verify, statistics.")
 
-Name = Annotated[str, typer.Argument(help=f"{KNOWN}.")]
+Name = Annotated[str, typer.Argument(help=f"{KNOWN}.", autocompletion=complete_datasets)]
 Root = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder above the data sets; else $ISTSBENCH_DATA."),
@@ -68,7 +69,7 @@ def verify(name: Name, data_root: Root = None) -> None:
 @data.command(epilog="Example: `istsbench data stats nuaa,nust --out results/statistics`")
 @handle_errors
 def stats(
-    name: Annotated[str, typer.Argument(help=SEVERAL)],
+    name: Annotated[str, typer.Argument(help=SEVERAL, autocompletion=complete_datasets)],
     split: Annotated[str, typer.Option(help="all, test, train, ...")] = "all",
     margin: Annotated[
         int | None,

@@ -72,6 +72,13 @@ def _groups() -> Table:
     return table
 
 
+def bibtex_of(name: str) -> str:
+    """The publication of a method as an entry of BibTeX, of its card alone if no more is known."""
+    from istsbench.tables.references import of_card
+
+    return of_card(registry.info(name).card).bibtex()
+
+
 def show_method(name: str) -> None:
     """Print all that is known of a method."""
     from istsbench.metrics import RATIOS

@@ -8,13 +8,22 @@ from typing import Annotated
 
 import typer
 
+from istsbench.commands.completion import complete_datasets
+
 KNOWN = "nuaa, nust, nust-paper, synthetic, nudt, irstd1k or folder:PATH"
 SEVERAL = f'{KNOWN}; several by comma, a path with a comma in double quotes: nuaa,"folder:A, B".'
 
-OneDataset = Annotated[str, typer.Option("--dataset", help=f"{KNOWN}.")]
-Datasets = Annotated[str, typer.Option("--dataset", help=SEVERAL)]
+OneDataset = Annotated[
+    str, typer.Option("--dataset", help=f"{KNOWN}.", autocompletion=complete_datasets)
+]
+Datasets = Annotated[str, typer.Option("--dataset", help=SEVERAL, autocompletion=complete_datasets)]
 Tags = Annotated[
-    str, typer.Option("--dataset", help=f"Results to show: {SEVERAL[:-1]}; or folders below OUT.")
+    str,
+    typer.Option(
+        "--dataset",
+        help=f"Results to show: {SEVERAL[:-1]}; or folders below OUT.",
+        autocompletion=complete_datasets,
+    ),
 ]
 DataRoot = Annotated[
     Path | None,

@@ -304,12 +304,14 @@ def bundle(
     out: Out = Path("results"),
 ) -> None:
     """Write tables, LaTeX macros, figures, a protocol paragraph and references for a paper."""
+    from istsbench.progress import busy
     from istsbench.report.bundle import bundle as write
     from istsbench.results.folders import results_folders
     from istsbench.results.results import Results
 
     folders = results_folders(out, dataset)
     sets = [Results.load(folder, empty=empty.value) for folder in folders]
-    paths = write(sets, out, to, rule.value, reduction.value)
+    with busy(f"writing {to}"):
+        paths = write(sets, out, to, rule.value, reduction.value)
     print((to / "protocol.md").read_text(encoding="utf-8"))
     print(f"written: {len(paths)} files in {to}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from istsbench.commands.completion import complete_methods
 from istsbench.commands.errors import handle_errors
 
 plugin = typer.Typer()
@@ -18,7 +19,8 @@ def check(
     method: Annotated[
         str,
         typer.Argument(
-            help='"tophat", "ipi(step=15)", a group, package.module:Class or mine.py:detect.'
+            help='"tophat", "ipi(step=15)", a group, package.module:Class or mine.py:detect.',
+            autocompletion=complete_methods,
         ),
     ],
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from istsbench.commands.completion import complete_methods
 from istsbench.commands.errors import handle_errors, say
 from istsbench.commands.options import DataRoot, Datasets, DepthOption, Empty, EmptyOption, Split
 from istsbench.commands.paper import Out, Reduction
@@ -16,7 +17,8 @@ Methods = Annotated[
     str,
     typer.Option(
         help='Names or groups by comma, parameters in brackets: "tophat(size=7),ipi"; or your own: '
-        "mine.py:detect, package.module:Class."
+        "mine.py:detect, package.module:Class.",
+        autocompletion=complete_methods,
     ),
 ]
 
@@ -167,10 +169,8 @@ def _present(
     paths = table.write(folder)
     write_run_manifest(results)
     from istsbench.figures.catalogue import Request, refresh
-    from istsbench.progress import busy
 
-    with busy(f"drawing figures of {folder.name}"):
-        drawn = refresh(Request(results, dataset, rule, reduction))
+    drawn = refresh(Request(results, dataset, rule, reduction), show=True)
     paths += drawn.paths
     say_of_figures(drawn)
     console(results, rule, reduction)

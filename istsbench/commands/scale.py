@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from istsbench.commands.completion import complete_datasets, complete_methods
 from istsbench.commands.errors import given, handle_errors, say
 from istsbench.commands.options import DataRoot
 from istsbench.commands.paper import Out
@@ -20,8 +21,15 @@ HOW = ("jobs", "fresh", "retry_failed", "timeout", "scheduler", "data_root")  # 
 @scale.command(epilog="Example: `istsbench plan --methods all --dataset nust --jobs 64`")
 @handle_errors
 def plan(
-    dataset: Annotated[str, typer.Option(help="A data set, to count and size its images.")] = "",
-    methods: Annotated[str, typer.Option(help="Names or groups by comma.")] = "all",
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="A data set, to count and size its images.", autocompletion=complete_datasets
+        ),
+    ] = "",
+    methods: Annotated[
+        str, typer.Option(help="Names or groups by comma.", autocompletion=complete_methods)
+    ] = "all",
     split: Annotated[str, typer.Option(help="Of the data set.")] = "test",
     jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 1,
     images: Annotated[int | None, typer.Option(min=1, help="Instead of the data set's.")] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from istsbench.commands.completion import complete_methods
 from istsbench.commands.errors import handle_errors, say
 from istsbench.commands.options import DepthOption, OneDataset
 
@@ -15,7 +16,12 @@ RECIPE = "Instead of the recipe's."
 
 @handle_errors
 def train(
-    method: Annotated[str, typer.Argument(help='A network, as "acm" or "pixelgame(width=32)".')],
+    method: Annotated[
+        str,
+        typer.Argument(
+            help='A network, as "acm" or "pixelgame(width=32)".', autocompletion=complete_methods
+        ),
+    ],
     dataset: OneDataset,
     out: Annotated[Path, typer.Option(help="Folder of checkpoints, log and weights.")],
     recipe: Annotated[

@@ -9,7 +9,7 @@ lacks methods, since their maps are not stored, never takes the place of one tha
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.figures import charts, pdfa, pictures, roc, tradeoff
 from istsbench.figures.writing import DrawnFrom, source_hash, write_figure, written
+from istsbench.progress import busy, progress
 from istsbench.results.missing import how_to_make
 from istsbench.results.results import Results
 
@@ -195,12 +196,17 @@ def _check_used(name: str, request: Request) -> None:
 
 
 def draw_asked(
-    name: str, request: Request, against: str = "seconds", to: Path | None = None
+    name: str,
+    request: Request,
+    against: str = "seconds",
+    to: Path | None = None,
+    show: bool = False,
 ) -> Written:
     """Draw a figure, or every one by `all`; only of `all` is anything left out.
 
-    `against`, one of `AGAINST`, is for pareto alone. Raises as `draw`, and `WrongUse` if another
-    figure is asked for `against` something, or all of them `to` one file.
+    `against`, one of `AGAINST`, is for pareto alone; `show` says on the terminal where it is.
+    Raises as `draw`, and `WrongUse` if another figure is asked for `against` something, or all
+    of them `to` one file.
     """
     if against not in AGAINST:
         raise UnknownName("cost", against, list(AGAINST))
@@ -210,21 +216,21 @@ def draw_asked(
         figure = name if against == "seconds" else f"{name}-{against}"
         if figure in FIGURES:
             _check_used(figure, request)
-        return draw(figure, request, to)
+        with busy(f"drawing {figure}", show):
+            return draw(figure, request, to)
     if to is not None:
         raise WrongUse("--to names the file of one figure, not of all")
-    return _each(FIGURES, request)
+    return _each(list(FIGURES), request, show)
 
 
-def refresh(request: Request, names: Iterable[str] | None = None) -> Written:
+def refresh(request: Request, names: Iterable[str] | None = None, show: bool = False) -> Written:
     """Draw those figures that are not there, are of other results, or would show more now.
 
     None stands for `STANDARD`. A figure is left out if what it draws is not there (no method is
-    complete, say).
+    complete, say). `show` says on the terminal where it is.
     """
-    return _each(
-        [n for n in (STANDARD if names is None else names) if not _holds(n, request)], request
-    )
+    wanted = STANDARD if names is None else names
+    return _each([name for name in wanted if not _holds(name, request)], request, show)
 
 
 def _holds(name: str, request: Request) -> bool:
@@ -238,14 +244,16 @@ def _holds(name: str, request: Request) -> bool:
         return True
 
 
-def _each(names: Iterable[str], request: Request) -> Written:
+def _each(names: Sequence[str], request: Request, show: bool) -> Written:
     done = Written([], {}, [])
-    for name in names:
-        try:
-            one = draw(name, request)
-        except DataError as error:
-            done.left_out[name] = str(error)
-        else:
-            done.paths += one.paths
-            done.notes += one.notes
+    with progress(f"drawing {request.results.folder.name}", len(names), show) as report:
+        for name in names:
+            try:
+                one = draw(name, request)
+            except DataError as error:
+                done.left_out[name] = str(error)
+            else:
+                done.paths += one.paths
+                done.notes += one.notes
+            report(name)
     return done

@@ -31,6 +31,7 @@ from istsbench.figures.catalogue import FIGURES, Request, Written, refresh
 from istsbench.figures.freshness import drawn, kind
 from istsbench.files import write_atomic
 from istsbench.metrics import REDUCTIONS
+from istsbench.progress import busy
 from istsbench.report.failures import FailurePicture, explore, extremes, image_f1, ordered
 from istsbench.report.sections import environments, heading, section, year
 from istsbench.results.masks import Masks
@@ -84,6 +85,7 @@ def write_report(
     *,
     dataset: Dataset | None = None,
     empty: str = "zero",
+    show: bool = False,
 ) -> Written:
     """Write FOLDER/report.html from a results folder OUT/TAG; its path is the first in the answer,
     which also says what there is to say of the figures.
@@ -92,16 +94,18 @@ def write_report(
     names it. `dataset` is looked for by its name if it is not given. Without it, or
     with other images than those counted, the page has no pictures, and says so. `rule` and
     `reduction` are shown first, and are those of the figures; the pictures are of `rule`.
-    `empty` says how images without a target count, as in `Results.load`.
+    `empty` says how images without a target count, as in `Results.load`; `show` says on the
+    terminal where it is.
     Raises `ProtocolMix` if the rows do not belong together.
     """
     results = Results.load(folder, empty=empty)
     dataset, problem = _open(results, data_root, dataset)
     done = Written([], {}, [])
     if dataset is not None:
-        done = refresh(Request(results, dataset, rule, reduction), FIGURES)
+        done = refresh(Request(results, dataset, rule, reduction), FIGURES, show)
     path = folder / "report.html"
-    write_atomic(path, render(results, dataset, problem, rule, reduction).encode())
+    with busy(f"writing {path}", show):
+        write_atomic(path, render(results, dataset, problem, rule, reduction).encode())
     return replace(done, paths=[path, *done.paths])
 
 

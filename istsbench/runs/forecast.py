@@ -4,6 +4,7 @@
 and `costs.csv`, which ships with the package, keeps a and b with the processor they were
 measured on. Times are of one thread and of default parameters; they scale with the machine,
 and for methods that iterate with the image as well. Read them as orders of magnitude.
+Networks are measured with random weights, which cost what trained ones cost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from istsbench import registry
 from istsbench.data.datasets import open_dataset
 from istsbench.data.samples import Dataset, FolderDataset
 from istsbench.errors import BrokenMethod, DataError, WrongUse
@@ -114,6 +116,7 @@ class Line:
     spec: str
     cost: Cost
     pixels: tuple[int, ...]  # of each of these images
+    apart: bool = False  # a network: scores in the process of the run, before the others
 
     @property
     def hours(self) -> float:
@@ -142,8 +145,9 @@ class Forecast:
     @property
     def wall_hours(self) -> float:
         """At best: images are shared out evenly, and the longest one is begun in time."""
-        longest = max((line.longest for line in self.lines), default=0.0)
-        return max(self.core_hours / self.jobs, longest / 3600)
+        apart = sum(line.hours for line in self.lines if line.apart)
+        longest = max((line.longest for line in self.lines if not line.apart), default=0.0)
+        return apart + max((self.core_hours - apart) / self.jobs, longest / 3600)
 
     @property
     def disk(self) -> int:
@@ -200,6 +204,8 @@ class Forecast:
                 "they scale with the machine"
             )
         notes = {
+            "one after the other on one thread, --jobs does not share them out (a GPU takes far "
+            "less)": [line.spec for line in used if line.apart],
             "measured at one size only, taken as linear in the pixels": [
                 line.spec for line in used if line.cost.sizes < 2
             ],
@@ -253,13 +259,20 @@ def forecast(
         left = tuple(number for name, number in pixels.items() if name not in there)
         done += len(pixels) - len(left)
         if choice.name in known:
-            lines.append(Line(choice.spec, known[choice.name], left))
+            lines.append(Line(choice.spec, known[choice.name], left, _apart(choice.name)))
         elif left:
             unknown.append(choice.spec)
     where = f"{data.name}, {split}" if data else f"{size[1]}x{size[2]} (height x width)"
     mean = sum(pixels.values()) / len(pixels)
     title = f"{where}: {len(pixels)} images of {mean:.0f} pixels on average"
     return Forecast(title, jobs, tuple(lines), tuple(unknown), done)
+
+
+def _apart(name: str) -> bool:
+    try:
+        return registry.info(name).batched
+    except BrokenMethod:  # the run records it
+        return False
 
 
 def _images(

@@ -151,7 +151,7 @@ def run(
                 work.store.stamp(fresh, work.method.computes_on())
         pieces = {work.title: len(work.images) for work in todo}
         pieces[COUNTING] = 0 if shard else len(todo)
-        expected = _costs(images, list(pieces)) if show else {}
+        expected = _costs(images, todo, jobs) if show else {}
         with progress(f"scoring {dataset.name}", pieces, show, expected, jobs) as report:
 
             def finish(number: int, counted: Counted) -> None:
@@ -314,9 +314,13 @@ def _row(record: Record, counted: Counted) -> str:
     return f"{record.label}: {scores} (rule {rule}, mean over images), {seconds:.4f} s an image"
 
 
-def _costs(images: Images, titles: Sequence[str]) -> dict[str, float]:
-    """Expected seconds of one image by method, and of counting one method."""
+def _costs(images: Images, todo: Sequence[Work], jobs: int) -> dict[str, float]:
+    """Expected seconds of one image by method, and of counting one method, in each of `jobs`."""
     pixels, known = images.bytes / 4 / max(len(images.pixels), 1), costs()
-    names = {title: title.partition("(")[0] for title in titles}
-    found = {title: known[name].of(pixels) for title, name in names.items() if name in known}
-    return {**found, COUNTING: COUNTING_COST * images.bytes / 4}
+    found = {COUNTING: COUNTING_COST * images.bytes / 4}
+    for work in todo:
+        cost = known.get(work.title.partition("(")[0])
+        if cost is not None and work.method.computes_on() == "cpu":
+            # Networks score in this process while no other does: an image holds up all jobs.
+            found[work.title] = cost.of(pixels) * (jobs if work.method.batched else 1)
+    return found
