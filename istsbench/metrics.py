@@ -21,6 +21,8 @@ import numpy as np
 import pandas as pd
 
 from istsbench.arrays import real_scores, score_map, target_mask
+from istsbench.matching import Regions
+from istsbench.suppression import GAINS
 from istsbench.threshold import MeanStd, Threshold
 
 HEADS = {"precision": "P", "recall": "R", "f1": "F1", "iou": "IoU"}
@@ -32,6 +34,16 @@ EMPTY = {
 }
 """How images without a target count. Their false alarms always count in pooled scores and Fa."""
 RATIOS = ("precision", "recall", "f1", "iou")
+HIOU_LOSSES = {
+    "seg_mrg_err": "pixels of a pair on other targets",
+    "seg_itf_err": "pixels of a pair on background",
+    "seg_pcp_err": "pixels of a target that its pair lacks",
+    "loc_s2m_err": "targets in reach of a region that another target has",
+    "loc_m2s_err": "regions in reach of a target that another region has",
+    "loc_itf_err": "regions in reach of no target",
+    "loc_pcp_err": "targets that no region reaches",
+}
+"""What a method loses of hIoU, by the names of PyIRSTDMetrics: of pixels, then of regions."""
 
 
 def pixel_counts(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int, int, int]:
@@ -87,7 +99,10 @@ def summarise(
     `empty`, one of `EMPTY`, says how images without a target count in means over images.
     Ratios are 0..1. `niou` is the image mean of IoU under either reduction. `pd` is 0..1
     and nan without targets; `fa` is false pixels per pixel (multiply by 1e6 for the usual
-    unit); both are always pooled, as everywhere in the field.
+    unit); both, like `pd_shooting`, `fa_shooting` and all of `hierarchy`, are always pooled, as
+    everywhere in the field. `auc_image` is the mean of the images' own areas, and the gains of
+    `suppression` are means over targets. What the rows do not tell is nan: those of earlier
+    versions lack columns.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
@@ -96,15 +111,79 @@ def summarise(
         scores = images.mean()
     else:
         scores = ratios(counts[["tp", "fp", "fn"]].sum().to_frame().T).iloc[0]
-    suffix = "" if match == "first" else f"_{match}"
-    detected = counts["detected_hungarian" if match == "hungarian" else "detected"].sum()
-    targets = counts["targets"].sum()
     pixels = counts[["tp", "fp", "fn", "tn"]].to_numpy().sum()
+    own, shot = (_target_scores(counts, pixels, name) for name in (match, "shooting"))
     return {
         **{name: float(scores[name]) for name in RATIOS},
         "niou": float(images["iou"].mean()),
-        "pd": float(detected / targets) if targets else float("nan"),
-        "fa": float(counts[f"false_pixels{suffix}"].sum() / pixels),
+        "pd": own[0],
+        "fa": own[1],
+        **hierarchy(counts),
+        "pd_shooting": shot[0],
+        "fa_shooting": shot[1],
+        "auc_image": float(counts["auc"].mean()) if "auc" in counts else float("nan"),
+        **{gain: _mean(_sum(counts, gain), _sum(counts, f"{gain}_targets")) for gain in GAINS},
+    }
+
+
+def _target_scores(counts: pd.DataFrame, pixels: int, match: str) -> tuple[float, float]:
+    """Pd and Fa under one of `MATCHES`."""
+    found = "" if match in ("first", "area") else f"_{match}"
+    false = "" if match == "first" else f"_{match}"
+    detected, wrong = _sum(counts, f"detected{found}"), _sum(counts, f"false_pixels{false}")
+    return _mean(detected, _sum(counts, "targets")), float(wrong / pixels)
+
+
+def _sum(counts: pd.DataFrame, column: str) -> float:
+    """The sum of a column, nan if it or any of its numbers is not there."""
+    return float(counts[column].to_numpy(np.float64).sum()) if column in counts else float("nan")
+
+
+def _mean(over: float, under: float) -> float:
+    """The ratio, nan if it is over nothing."""
+    return over / under if under else float("nan")
+
+
+def hierarchy(counts: pd.DataFrame, phantoms: bool = False) -> dict[str, float]:
+    """hIoU of a method under one rule, its two factors and all that it loses, from its rows.
+
+    `loc` is the share of pairs among all regions, paired or not, of either side; `seg` the mean
+    IoU of the pairs; `hiou` their product. The parts of a pair add up to 1, `seg` and three of
+    `HIOU_LOSSES`; so do those of regions, `loc` and the other four. Sums run over all images: there
+    is no hIoU of means over images. Without a region anywhere all are nan, without a pair `seg` and
+    its parts are 0.
+
+    With `phantoms` a region is added, as PyIRSTDMetrics 1.0.2 does, wherever a mask is empty: a
+    false one where nothing is predicted, and a missed one where there is no target.
+    """
+    pairs, apart, alone = (
+        _sum(counts, name) for name in ("detected_opdc", "regions_apart", "targets_apart")
+    )
+    regions, targets = _sum(counts, "regions"), _sum(counts, "targets")
+    if phantoms and regions == regions:
+        false, missed = (int((counts[name] == 0).sum()) for name in ("regions", "targets"))
+        regions, apart, targets, alone = (
+            regions + false, apart + false, targets + missed, alone + missed,
+        )  # fmt: skip
+    everything = regions + targets - pairs
+    lost = {
+        "loc_s2m_err": targets - pairs - alone,
+        "loc_m2s_err": regions - pairs - apart,
+        "loc_itf_err": apart,
+        "loc_pcp_err": alone,
+    }
+    sums = [_sum(counts, f"{part}_opdc") for part in ("iou", "merged", "spilled", "missed")]
+    seg, *wrong = (total / pairs if pairs else 0.0 for total in sums)
+    loc = _mean(pairs, everything)
+    return {
+        "hiou": loc * seg,
+        "loc": loc,
+        "seg": seg if everything else float("nan"),
+        **{
+            name: value if everything else float("nan")
+            for name, value in zip(HIOU_LOSSES, wrong, strict=False)
+        },
+        **{name: _mean(value, everything) for name, value in lost.items()},
     }
 
 
@@ -194,3 +273,59 @@ class Curve:
         return pd.DataFrame(
             {"fpr": fall[chosen], "tpr": recall[chosen], "precision": precision[chosen]}
         )
+
+
+@dataclass(frozen=True)
+class TargetCurve:
+    """The target-level ROC of papers that count a target as found by any of its pixels.
+
+    Each map is divided by its maximum. At the level k/200, `found` (201,) counts the targets with
+    a pixel at or above it, `false` (201,) the background pixels. The area saturates near 1: it is
+    1 less the share of background at least as bright as the *brightest* pixel of a target, and a
+    share of one in ten thousand is six pixels of 256x256. A map of zeros, or of less, finds nothing
+    at any level.
+    """
+
+    found: np.ndarray
+    false: np.ndarray
+    targets: int
+    background: int
+
+    def __add__(self, other: TargetCurve) -> TargetCurve:
+        return TargetCurve(
+            self.found + other.found, self.false + other.false,
+            self.targets + other.targets, self.background + other.background,
+        )  # fmt: skip
+
+    @property
+    def auc(self) -> float:
+        """The area under found targets over false pixels, nan without either kind."""
+        if not (self.targets and self.background):
+            return float("nan")
+        found, false = self.found / self.targets, self.false / self.background
+        return float(np.trapezoid(found[::-1], false[::-1]))
+
+
+TARGET_LEVELS = np.arange(201) / 200
+
+
+def ranked(score: np.ndarray, true: Regions) -> tuple[float, TargetCurve]:
+    """The exact area under the ROC of one map (H, W), nan without either kind of pixel, and what
+    it adds to the target-level curve; both from one sort."""
+    if score.shape != true.labels.shape:
+        raise ValueError(f"map of shape {score.shape} for a truth of {true.labels.shape}")
+    inside = score[true.rows, true.columns].astype(np.float64)
+    ground, marked = np.sort(score[true.labels == 0]), np.sort(inside)
+    below = np.searchsorted(ground, marked, "left").sum(dtype=float)
+    upto = np.searchsorted(ground, marked, "right").sum(dtype=float)
+    pairs = ground.size * marked.size
+    auc = float((below + upto) / 2 / pairs) if pairs else float("nan")
+    targets, highest = len(true.areas), float(score.max())
+    if highest > 0:
+        brightest = np.full(targets, -np.inf)
+        np.maximum.at(brightest, true.owner, inside / highest)
+        found = np.count_nonzero(brightest[:, None] >= TARGET_LEVELS, axis=0)
+        false = ground.size - np.searchsorted(ground.astype(np.float64) / highest, TARGET_LEVELS)
+    else:
+        found = false = np.zeros(TARGET_LEVELS.size, np.int64)
+    return auc, TargetCurve(found, false, targets, ground.size)

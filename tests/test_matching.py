@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from istsbench.matching import MATCHES, Matching, Regions, match_regions, target_counts
-from istsbench.metrics import pixel_counts
+from istsbench.metrics import HIOU_LOSSES, hierarchy, pixel_counts
 
 FOUND = json.loads((Path(__file__).parent / "golden" / "target_cases.json").read_text())
 CASES = {case["name"]: case for case in FOUND["cases"]}
@@ -114,3 +115,63 @@ def test_regions_tell_where_their_pixels_are():
     found = Regions.of(np.array([[0, 0, 0, 1], [1, 0, 0, 0], [0, 1, 0, 1]], bool))
     np.testing.assert_array_equal(found.labels, [[0, 0, 0, 1], [2, 0, 0, 0], [0, 2, 0, 3]])
     np.testing.assert_array_equal(found.labels[found.rows, found.columns] - 1, found.owner)
+
+
+# ---- hIoU of a set
+
+
+def rows_of(names):
+    """Rows of counts, as a run writes them, of cases by name."""
+    rows = []
+    for name in names:
+        found = matched(CASES[name]).opdc()
+        rows.append(
+            {
+                "targets": found.targets, "regions": found.regions,
+                "detected_opdc": len(found.pairs), "regions_apart": found.regions_apart,
+                "targets_apart": found.targets_apart, "iou_opdc": found.iou,
+                "merged_opdc": found.merged, "spilled_opdc": found.spilled,
+                "missed_opdc": found.missed,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def renamed(terms):
+    """The terms of the package by our names."""
+    names = {"seg_iou": "seg", "loc_iou": "loc"}
+    return {names.get(name, name): value for name, value in terms.items()}
+
+
+SETS = FOUND["sets"]
+
+
+@pytest.mark.parametrize("one", SETS, ids=[one["name"] for one in SETS])
+def test_hiou_of_a_set_equals_the_package_with_its_phantoms(one):
+    found, said = hierarchy(rows_of(one["cases"]), phantoms=True), one["package"]
+    expected = {"hiou": said["opdc"]["hiou"], **renamed(said["terms"])}
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hiou_of_an_image_equals_the_package(name):
+    case, rows = CASES[name], rows_of([name])
+    for phantoms, said in ((True, case["package"]), (False, without_phantoms(case))):
+        found = hierarchy(rows, phantoms)
+        expected = {"hiou": said["opdc"]["hiou"], **renamed(said["terms"])}
+        if not (phantoms or case["targets"] or case["predictions"]):
+            expected = dict.fromkeys(expected, np.nan)  # the package says 0
+        assert found == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_eight_parts_of_hiou_add_up_to_one(name):
+    found = hierarchy(rows_of([name]))
+    if found["loc"] == found["loc"]:
+        lost = {part: found[part] for part in HIOU_LOSSES}
+        of_pairs = sum(value for part, value in lost.items() if part.startswith("seg"))
+        of_regions = sum(value for part, value in lost.items() if part.startswith("loc"))
+        parts = found["hiou"] + found["loc"] * of_pairs + of_regions
+        assert parts == pytest.approx(1)
+        assert found["loc"] + of_regions == pytest.approx(1)
+        assert found["hiou"] <= min(found["loc"], found["seg"]) + 1e-12

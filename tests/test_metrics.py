@@ -10,15 +10,18 @@ from hypothesis.extra.numpy import arrays
 
 from istsbench.matching import MATCHES, Regions, TargetCounts, target_counts
 from istsbench.metrics import (
+    HIOU_LOSSES,
     RATIOS,
     REDUCTIONS,
     Curve,
     best_rule,
     pixel_counts,
+    ranked,
     ratios,
     summarise,
     sweep,
 )
+from istsbench.suppression import GAINS
 from istsbench.threshold import AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio, candidates
 
 CASES = json.loads((Path(__file__).parent / "golden" / "pd_fa_cases.json").read_text())
@@ -379,3 +382,46 @@ def test_counts_of_small_integers_do_not_wrap():
     np.testing.assert_allclose(ratios(counts)[["precision", "f1"]], [[2 / 3, 400 / 550]])
     table = np.array([[200, 100, 100], [90, 10, 10]], np.uint8)
     assert best_rule(table, [Fixed(1), Fixed(2)]) == Fixed(2)
+
+
+# ---- the curve over targets, and the area of one map
+
+
+def test_the_target_curve_by_hand():
+    truth = np.array([[1, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]], bool)
+    score = np.array([[0.1, 0, 0, 0.8], [0, 0, 0, 0.2], [1, 0, 0.3, 0.1]])
+    auc, curve = ranked(5 * score, Regions.of(truth))
+    assert (curve.targets, curve.background) == (2, 9)
+    # F falls 1, 3/9, 2/9, 1/9; D is 1 up to 0.1, 1/2 up to 0.8, then 0.
+    assert curve.auc == pytest.approx(6 / 9 * 1 + 1 / 9 * 0.75 + 1 / 9 * 0.5)
+    # Each target pixel against nine of background: 0.1 beats 6 and ties 1, 0.8 beats 8, 0.2 7.
+    assert auc == pytest.approx((6.5 + 8 + 7) / 27)
+
+
+@given(MASKS, st.integers(0, 2**32 - 1))
+def test_the_area_of_one_map_is_that_of_its_curve(truth, seed):
+    score = np.random.default_rng(seed).integers(0, 9, truth.shape).astype(np.float32)
+    auc, _ = ranked(score, Regions.of(truth))
+    assert auc == pytest.approx(Curve.of(score.ravel(), truth.ravel()).auc, nan_ok=True)
+
+
+def test_target_curves_add_up_over_images():
+    truth, nothing = np.zeros((4, 4), bool), np.zeros((4, 4))
+    truth[1, 1] = True
+    true = Regions.of(truth)
+    perfect = ranked(truth.astype(float), true)[1]
+    assert perfect.auc == 1
+    # A map of zeros has no level at which anything is found, as in the codes that define it.
+    blank = ranked(nothing, true)[1]
+    assert (perfect + blank).targets == 2 and (perfect + blank).background == 30
+    assert (perfect + blank).auc == pytest.approx(0.5 * 0.5)
+    without = ranked(nothing + 1, Regions.of(nothing.astype(bool)))
+    assert np.isnan(without[0]) and np.isnan(without[1].auc)
+    assert (perfect + without[1]).background == 31
+
+
+def test_summary_of_rows_without_the_later_columns_is_blank_not_zero():
+    found = summarise(frame([(4, 1, 2, 93, 2, 1, 1)]), "pooled")
+    blank = ["hiou", "loc", "seg", *HIOU_LOSSES, "pd_shooting", "fa_shooting", "auc_image", *GAINS]
+    assert np.isnan([found[name] for name in blank]).all()
+    assert found["iou"] == pytest.approx(4 / 7) and found["pd"] == 0.5

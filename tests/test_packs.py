@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from toys import as_earlier
 from typer.testing import CliRunner
 
 from istsbench.cli import app
@@ -123,6 +124,25 @@ def test_masks_of_counts_that_were_made_anew_are_not_used(pack, tmp_path):
     name = results.counts["admd"]["image"][0]
     assert Masks.of(tmp_path, results, "admd", "own")(name) is None
     assert Masks.of(tmp_path, results, "tophat", "own")(name) is not None
+
+
+def test_rows_of_an_earlier_version_travel_as_they_are(out, tmp_path):
+    shutil.copytree(out, tmp_path / "old")
+    for file in ("admd", "tophat"):
+        as_earlier(tmp_path / "old" / TAG, file)
+    export_pack(tmp_path / "old" / TAG, tmp_path / "old.zip")
+    done = import_pack(tmp_path / "old.zip", tmp_path / "new")
+    assert done.verified and done.methods == ("admd", "tophat")
+    counts = (tmp_path / "old" / TAG / "admd.csv").read_bytes()
+    assert (tmp_path / "new" / TAG / "admd.csv").read_bytes() == counts
+    results = Results.load(tmp_path / "new" / TAG)
+    assert results.of_earlier("admd", "own")
+    outcome = run(
+        choose("tophat,admd"), open_dataset("synthetic"), tmp_path / "new", wanted=RULES, limit=3,
+        show=False,
+    )  # fmt: skip
+    assert outcome.scored == outcome.counted == 0
+    assert outcome.notes[0].startswith("tophat, admd: counted by an earlier version")
 
 
 def test_the_commands_say_what_they_did(out, tmp_path):
@@ -258,6 +278,17 @@ def moved(entry):  # one pixel to the right: the same area, other pixels
         (edit_counts("rule", "magic"), "not one row for each image and rule"),
         (edit_counts("seconds", "-1"), "time is out of range"),
         (edit_counts("targets", "many"), "something else than numbers"),
+        (edit_counts("regions", 5), "regions of .* is stated as 5, its mask gives 1"),
+        (edit_counts("regions", ""), "a row lacks some columns"),
+        (edit_counts("regions", 10**9), "regions is above what it is of"),
+        (edit_counts("missed_opdc", 0.5), "parts of the pairs do not add up"),
+        (edit_counts("iou_opdc", "inf"), "iou_opdc must be numbers"),
+        (edit_counts("regions_apart", 0.5), "regions_apart must be whole numbers"),
+        (edit_counts("detected_shooting", 0), "detected_shooting of .* is stated as 0"),
+        (edit_counts("auc", 1.5), "auc must be numbers from 0 to 1"),
+        (edit_counts("scrg", -1), "scrg must be numbers"),
+        (edit_counts("gain", 77), "rules disagree on what maps come to"),
+        (edit_counts("bsf_targets", 5), "bsf_targets is above what it is of"),
         (edit_masks(moved), "is stated as"),
         (edit_masks(lambda entry: entry.update(runs=entry["runs"][:-1])), "do not fill"),
         (edit_masks(lambda entry: entry.update(runs=[-1, 1])), "do not fill"),

@@ -34,7 +34,7 @@ def test_every_field_survives_the_disk(tmp_path):
         environment={"cpu": "c"}, auc=None, imported=Origin(pack="p", verified=False),
         trained=Trained(method="a", label="A", seed=3, split=None, epochs=7, plan="p"),
         depth="full", resized="r", busy=0.5, csv="c", curve="d", method_hash="m", venue="v",
-        status="paper", format=2,
+        status="paper", format=2, target_auc=0.9,
     )  # fmt: skip
     plain = make_record("other", wanted=())
     unlike = [f.name for f in fields(record) if getattr(record, f.name) == getattr(plain, f.name)]

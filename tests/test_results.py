@@ -133,9 +133,8 @@ def test_published_tables_survive_other_line_ends(tmp_path):
     write(tmp_path, "one")
     path = tmp_path / "one.csv"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    pd.testing.assert_frame_equal(
-        Results.load(tmp_path).counts["one"], COUNTS, check_dtype=False, check_index_type=False
-    )
+    found = Results.load(tmp_path).counts["one"][[*COUNTS]]
+    pd.testing.assert_frame_equal(found, COUNTS, check_dtype=False, check_index_type=False)
 
 
 def test_a_row_without_its_counts_says_so(tmp_path):

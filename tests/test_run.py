@@ -12,18 +12,21 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from toys import MARKED, Toy, install, scored
+from toys import MARKED, Toy, as_earlier, install, scored
 
 from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError, RunError, UnknownName
-from istsbench.metrics import best_rule, pixel_counts, summarise
+from istsbench.metrics import HIOU_LOSSES, best_rule, pixel_counts, summarise
 from istsbench.registry import choose
+from istsbench.results.manifest import counts_hash
 from istsbench.results.results import Results
 from istsbench.runs import maps as stores
 from istsbench.runs import run as runner
-from istsbench.runs.counting import COLUMNS, Counting, count_image, resolve
+from istsbench.runs.counting import COLUMNS, FIRST_COLUMNS, Counting, count_image, resolve
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.record import LOST, map_store, read_record
+from istsbench.suppression import GAINS
+from istsbench.tables.table_vi import table_vi
 from istsbench.threshold import HALF, Fixed, candidates
 
 TEST = [f"test_{number}" for number in range(6)]
@@ -392,12 +395,82 @@ def test_resolve_names_rules_in_the_order_wanted(toys, toy_folder, tmp_path):
 def test_a_perfect_map_counts_as_perfect_under_each_matching(toy_folder):
     sample = open_dataset(f"folder:{toy_folder}").load("test_0")
     stored = StoredMap(sample.mask.astype(np.float32), sample.pixels, 0.1234567)
-    (row,) = count_image(sample, stored, {"own": Fixed(0.5)})
-    assert row == {
+    (row,), _ = count_image(sample, stored, {"own": Fixed(0.5)}, Fixed(0.5))
+    assert {key: row[key] for key in FIRST_COLUMNS} == {
         "image": "test_0", "rule": "own", "level": 0.5, "tp": 9, "fp": 0, "fn": 0, "tn": 759,
         "targets": 1, "detected": 1, "false_pixels": 0, "false_pixels_area": 0,
         "detected_hungarian": 1, "false_pixels_hungarian": 0, "seconds": 0.123457,
     }  # fmt: skip
+
+
+# ---- counts of earlier versions
+
+
+def test_counts_of_an_earlier_version_are_made_again_from_maps(go):
+    folder = go().folder
+    written = {path.name: path.read_bytes() for path in folder.glob("toy.*")}
+    as_earlier(folder, "toy")
+    assert "hiou" not in (folder / "toy.csv").read_text()
+    assert (folder / "toy.csv").read_bytes() != written["toy.csv"]
+    outcome = go()
+    assert (outcome.scored, outcome.counted, outcome.notes) == (0, 1, [])
+    assert {path.name: path.read_bytes() for path in folder.glob("toy.*")} == written
+    assert go().counted == 0
+
+
+def test_counts_of_an_earlier_version_stay_where_a_map_is_gone(go, tmp_path):
+    folder = go().folder
+    scored_before = Results.load(folder).summary("own", "image").loc[0]
+    as_earlier(folder, "toy")
+    old = (folder / "toy.csv").read_bytes()
+    next((tmp_path / "out" / "maps").rglob("test_3.npy")).unlink()
+    outcome = go()
+    assert (outcome.scored, outcome.counted, outcome.done) == (0, 0, ["toy"])
+    assert "toy: counted by an earlier version" in outcome.notes[0]
+    assert (folder / "toy.csv").read_bytes() == old
+    results = Results.load(folder)
+    line = results.summary("own", "image").loc[0]
+    for score in ("f1", "iou", "pd", "fa", "auc"):
+        assert line[score] == scored_before[score]
+    blank = ["hiou", "loc", "seg", *HIOU_LOSSES, "pd_shooting", "fa_shooting"]
+    blank += ["auc_image", "target_auc"]
+    assert line[[*blank, *GAINS]].isna().all() and not scored_before[blank].isna().any()
+    assert results.of_earlier("toy", "own")
+    (note,) = [note for note in table_vi([results]).notes if "earlier version" in note]
+    assert "no hIoU" in note and "of Toy:" in note
+    outcome = go(fresh=True)
+    assert outcome.scored == 6 and not Results.load(folder).of_earlier("toy", "own")
+
+
+def test_a_failed_image_needs_no_map_to_count_the_others_again(go):
+    folder = go("bad").folder
+    written = {path.name: path.read_bytes() for path in folder.glob("bad.*")}
+    as_earlier(folder, "bad")
+    outcome = go("bad")
+    assert (outcome.scored, outcome.counted, outcome.notes) == (0, 1, [])
+    assert {path.name: path.read_bytes() for path in folder.glob("bad.*")} == written
+
+
+def test_rules_that_were_not_asked_for_keep_the_counts_of_an_earlier_version(go):
+    folder = go(wanted=("own", "half")).folder
+    written = (folder / "toy.csv").read_bytes()
+    as_earlier(folder, "toy")
+    go(wanted=("own",))
+    results = Results.load(folder)
+    assert not results.of_earlier("toy", "own") and results.of_earlier("toy", "half")
+    assert np.isnan(results.summary("half", "image").loc[0, "hiou"])
+    assert results.summary("half", "image").loc[0, "f1"] > 0
+    assert go(wanted=("own",)).counted == 0
+    assert go(wanted=("half",)).counted == 1
+    assert not Results.load(folder).of_earlier("toy", "half")
+    assert (folder / "toy.csv").read_bytes() == written
+
+
+def test_the_hash_of_counts_is_that_of_an_earlier_version(go):
+    folder = go().folder
+    now = counts_hash(folder / "toy.csv")
+    as_earlier(folder, "toy")
+    assert counts_hash(folder / "toy.csv") == now
 
 
 # ---- errors before any work

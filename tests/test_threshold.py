@@ -73,7 +73,7 @@ def test_a_map_stored_in_single_precision_is_counted_as_it_is_segmented():
     score = np.full(truth.shape, 0.1, np.float32)
     score[0] = 0.2
     sample = Sample("a", score.astype(float), truth)
-    (row,) = count_image(sample, StoredMap(score, "", 0.0), {"own": Mean()})
+    (row,), _ = count_image(sample, StoredMap(score, "", 0.0), {"own": Mean()}, Mean())
     assert row["level"] == score.astype(np.float64).mean()
     assert row["fp"] == Mean()(score).sum()
 

@@ -1,6 +1,7 @@
 """What runs have left: read back, checked, judged, exchanged and run again.
 
 archive      The zip archive of a results pack, read without trust in what it says of itself.
+countcheck   What the counts and the curve of a pack must look like.
 edit         Rows of a results folder taken out, or given another label. Maps stay.
 folders      Which results folder a data set's name stands for.
 intervals    How far scores can be trusted: intervals over images, and paired comparisons.

@@ -23,6 +23,7 @@ from istsbench.errors import DataError
 from istsbench.files import write_atomic
 from istsbench.matching import MATCHES, REACH
 from istsbench.metrics import REDUCTIONS, ratios
+from istsbench.runs.counting import OF_MAP, OF_MASK
 from istsbench.runs.outputs import counts_file
 
 if TYPE_CHECKING:
@@ -77,12 +78,13 @@ class Manifest:
 
 
 def counts_hash(path: Path) -> str:
-    """Hash of METHOD.csv without its column `seconds`."""
+    """Hash of METHOD.csv as every version writes it, without its column `seconds`."""
     digest = hashlib.sha256()
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.reader(file)
         head = next(reader, [])
-        kept = [number for number, column in enumerate(head) if column != "seconds"]
+        left_out = ("seconds", *OF_MASK, *OF_MAP)
+        kept = [number for number, column in enumerate(head) if column not in left_out]
         for row in (head, *reader):
             digest.update(json.dumps([row[number] for number in kept]).encode())
     return digest.hexdigest()[:16]

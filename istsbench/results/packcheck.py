@@ -7,20 +7,17 @@ before anything is believed, and names only ever come out if they are safe in a 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from istsbench.data.images import MAX_PIXELS
 from istsbench.errors import PackError
-from istsbench.runs.counting import COLUMNS
+from istsbench.results.countcheck import checked_counts, checked_curve, expect, short
 from istsbench.runs.record import FORMAT, Record, from_json
 from istsbench.threshold import RULES
 
@@ -35,16 +32,13 @@ LIMITS = {  # bytes, unpacked
 }
 MAX_METHODS = 500
 MAX_TEXT = 5000  # characters of a note, a parameter, a reason
-MAX_COUNT = 2**40  # no column of counts comes near
 
 _FILE = re.compile(r"[\w=-][\w.=-]{0,149}")  # what `Choice.file` makes of a spec
 _FOLDER = re.compile(r"[\w-](?:[\w.,()+&'=@~ -]{0,98}[\w.,()+&'=@~-])?")  # as people call folders
 _SPLIT = re.compile(r"[\w-][\w.-]{0,99}(/[\w-][\w.-]{0,99})?")
-_IMAGE = re.compile(r"""[^./\\:*?"<>|\x00-\x1f][^/\\:*?"<>|\x00-\x1f]{0,199}""")
 _DEPTH = re.compile(r"image|full|-?[\d.e+]+:-?[\d.e+-]+")
 _HEX = re.compile(r"[0-9a-f]{6,64}")
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # no file on Windows
-INTEGERS = tuple(c for c in COLUMNS if c not in ("image", "rule", "level", "seconds"))
 
 
 @dataclass(frozen=True)
@@ -70,24 +64,19 @@ def parse(data: bytes, what: str) -> dict[str, Any]:
     return found
 
 
-def _expect(true: object, reason: str) -> None:
-    if not true:
-        raise PackError(reason)
-
-
 def _text(found: dict[str, Any], key: str, what: str, shape: re.Pattern | None = None) -> str:
     value = found.get(key)
     if not isinstance(value, str) or len(value) > 500 or not (value.isprintable() or not value):
-        raise PackError(f"{what}: {key} is {_short(value)}, expected a short text")
+        raise PackError(f"{what}: {key} is {short(value)}, expected a short text")
     if shape is not None and (not shape.fullmatch(value) or _DEVICE.fullmatch(value)):
-        raise PackError(f"{what}: {key} is {_short(value)}, which is not allowed there")
+        raise PackError(f"{what}: {key} is {short(value)}, which is not allowed there")
     return value
 
 
 def _whole(found: dict[str, Any], key: str, what: str, low: int, high: int) -> int:
     value = found.get(key)
     if type(value) is not int or not low <= value <= high:
-        raise PackError(f"{what}: {key} is {_short(value)}, expected {low}..{high}")
+        raise PackError(f"{what}: {key} is {short(value)}, expected {low}..{high}")
     return value
 
 
@@ -95,41 +84,31 @@ def _all_texts(values: Iterable[str]) -> bool:
     return all(len(value) <= MAX_TEXT for value in values)
 
 
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits, or deep nesting
-        return type(value).__name__
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def checked_manifest(data: bytes) -> dict[str, Any]:
     """The manifest: `protocol`, `methods` (file names), `members` (name -> bytes, sha256)."""
     what = "manifest.json"
     found = parse(data, what)
-    _expect(found.get("kind") == KIND, f"{what}: kind is {_short(found.get('kind'))}, not {KIND!r}")
+    expect(found.get("kind") == KIND, f"{what}: kind is {short(found.get('kind'))}, not {KIND!r}")
     version = found.get("version")
-    _expect(
-        version == VERSION, f"{what}: version {_short(version)}, this istsbench reads {VERSION}"
-    )
+    expect(version == VERSION, f"{what}: version {short(version)}, this istsbench reads {VERSION}")
     protocol, methods, members = (found.get(key) for key in ("protocol", "methods", "members"))
-    _expect(isinstance(protocol, dict), f"{what}: no protocol")
+    expect(isinstance(protocol, dict), f"{what}: no protocol")
     _protocol(protocol, what)  # type: ignore[arg-type]
-    _expect(
+    expect(
         isinstance(methods, list) and 0 < len(methods) <= MAX_METHODS,
-        f"{what}: methods is {_short(methods)}, expected 1 to {MAX_METHODS} names",
+        f"{what}: methods is {short(methods)}, expected 1 to {MAX_METHODS} names",
     )
     for file in methods:  # type: ignore[union-attr]
         _text({"method": file}, "method", what, _FILE)
     folded = {file.casefold() for file in methods}  # type: ignore[union-attr]
-    _expect(len(folded) == len(methods), f"{what}: a method stands twice")  # type: ignore[arg-type]
+    expect(len(folded) == len(methods), f"{what}: a method stands twice")  # type: ignore[arg-type]
     expected = {f"{file}/{member}" for file in methods for member in MEMBERS}  # type: ignore[union-attr]
-    _expect(
+    expect(
         isinstance(members, dict) and set(members) == expected,
         f"{what}: members are not {', '.join(MEMBERS)} of each method",
     )
     for name, entry in members.items():  # type: ignore[union-attr]
-        _expect(isinstance(entry, dict), f"{what}: {name} is {_short(entry)}")
+        expect(isinstance(entry, dict), f"{what}: {name} is {short(entry)}")
         _whole(entry, "bytes", f"{what}: {name}", 0, LIMITS[name.rpartition("/")[2]])
         _text(entry, "sha256", f"{what}: {name}", _HEX)
     return found
@@ -138,9 +117,9 @@ def checked_manifest(data: bytes) -> dict[str, Any]:
 def _protocol(found: dict[str, Any], what: str) -> None:
     """The fields that all rows of one table share."""
     stated = found.get("format")
-    _expect(
+    expect(
         type(stated) is int and stated == FORMAT,
-        f"{what}: counts of format {_short(stated)}, this istsbench has {FORMAT}",
+        f"{what}: counts of format {short(stated)}, this istsbench has {FORMAT}",
     )
     _text(found, "dataset", what, _FOLDER)
     _text(found, "title", what)
@@ -160,136 +139,58 @@ def checked_method(
     found = parse(data, what)
     _protocol(found, what)
     for key, value in protocol.items():
-        _expect(
+        expect(
             found.get(key) == value,
-            f"{what}: {key} is {_short(found.get(key))}, the manifest has {_short(value)}",
+            f"{what}: {key} is {short(found.get(key))}, the manifest has {short(value)}",
         )
     try:
         record = from_json(found)
     except ValueError as error:
         raise PackError(f"{what}: {error}") from None
-    _expect(record.file == file, f"{what}: file is {_short(record.file)}")
+    expect(record.file == file, f"{what}: file is {short(record.file)}")
     for key in ("method", "label", "group", "venue", "status", "own"):
         _text(found, key, what)
     if "resized" in found:
         _text(found, "resized", what)
-    _expect(bool(record.method and record.label), f"{what}: no name")
+    expect(bool(record.method and record.label), f"{what}: no name")
     _text(found, "method_hash", what, _HEX)
     _whole(found, "year", what, 0, 9999)
     for key in ("parameters", "rules", "failed", "environment"):
         texts = getattr(record, key).values()
-        _expect(_all_texts(texts), f"{what}: {key} holds a text that is too long")
-    _expect(_all_texts(record.notes), f"{what}: a note is too long")
+        expect(_all_texts(texts), f"{what}: {key} holds a text that is too long")
+    expect(_all_texts(record.notes), f"{what}: a note is too long")
     wanted = record.wanted
-    _expect(
+    expect(
         "own" in wanted and wanted == tuple(r for r in RULES if r in wanted),
-        f"{what}: wanted is {_short(wanted)}, expected rules with own among them",
+        f"{what}: wanted is {short(wanted)}, expected rules with own among them",
     )
-    _expect(
+    expect(
         "own" in record.rules and {*record.rules} <= {*wanted},
         f"{what}: rules are not those wanted",
     )
-    _expect(
+    expect(
         record.tuning_hash is None or bool(_HEX.fullmatch(record.tuning_hash)),
-        f"{what}: tuning_hash is {_short(record.tuning_hash)}",
+        f"{what}: tuning_hash is {short(record.tuning_hash)}",
     )
     for key in ("method", "label", "split", "dataset", "title", "plan"):
         if record.trained is not None and getattr(record.trained, key) is not None:
             _text(found["trained"], key, f"{what}: trained")
-    for key in ("auc", "average_precision"):
+    for key in ("auc", "average_precision", "target_auc"):
         area = getattr(record, key)
-        _expect(
+        expect(
             area is None or 0 <= area <= 1 + 1e-9,
-            f"{what}: {key} is {_short(area)}, expected 0..1",
+            f"{what}: {key} is {short(area)}, expected 0..1",
         )
     busy = record.busy
-    _expect(busy is None or 0 <= busy <= 1e6, f"{what}: busy is {_short(busy)}, expected 0 or more")
+    expect(busy is None or 0 <= busy <= 1e6, f"{what}: busy is {short(busy)}, expected 0 or more")
     for key, member in (("csv", counts), ("curve", curve)):
-        _expect(
+        expect(
             getattr(record, key) == hashlib.sha256(member).hexdigest(),
             f"{what}: {key} is not the hash of the file beside it",
         )
-    rows = _counts(counts, record, f"{file}/counts.csv")
-    _curve(curve, f"{file}/curve.csv")
+    rows = checked_counts(counts, record, f"{file}/counts.csv")
+    checked_curve(curve, f"{file}/curve.csv")
     return Row(record, rows[rows["rule"] == "own"].set_index("image"))
-
-
-def _frame(
-    data: bytes, what: str, columns: tuple[str, ...], texts: tuple[str, ...]
-) -> pd.DataFrame:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            frame = pd.read_csv(
-                io.BytesIO(data), dtype=dict.fromkeys(texts, str), index_col=False,
-                keep_default_na=False, na_values=dict.fromkeys(set(columns) - set(texts), [""]),
-                low_memory=False,
-            )  # fmt: skip
-    except (ValueError, OverflowError, Warning) as error:
-        raise PackError(f"{what} cannot be read as CSV ({error})") from None
-    _expect(
-        tuple(frame.columns) == columns,
-        f"{what}: columns {_short(list(frame.columns))}, expected {', '.join(columns)}",
-    )
-    for column in set(columns) - set(texts):
-        kind = frame[column].dtype.kind
-        _expect(
-            kind in "if" or not len(frame), f"{what}: {column} holds something else than numbers"
-        )
-    return frame
-
-
-def _counts(data: bytes, record: Record, what: str) -> pd.DataFrame:
-    rows = _frame(data, what, COLUMNS, ("image", "rule"))
-    for name in rows["image"].unique():
-        _expect(
-            bool(_IMAGE.fullmatch(name)), f"{what}: image {_short(name)} is not allowed as a name"
-        )
-    names, failed, rules = set(rows["image"]), {*record.failed}, {*record.rules}
-    _expect(
-        not rows.duplicated(["image", "rule"]).any()
-        and set(rows["rule"]) <= rules
-        and len(rows) == len(names) * len(rules),
-        f"{what}: not one row for each image and rule",
-    )
-    _expect(
-        len(names) + len(failed - names) >= record.images >= len(names) > 0,
-        f"{what}: counts of {len(names)} images, the record has {record.images}",
-    )
-    for column in INTEGERS:
-        values = rows[column]
-        _expect(
-            values.dtype.kind == "i" and values.between(0, MAX_COUNT).all(),
-            f"{what}: {column} must be whole numbers from 0",
-        )
-    _expect(bool(np.isfinite(rows["level"].astype(float)).all()), f"{what}: a level is not finite")
-    seconds = rows["seconds"].astype(float)
-    _expect(
-        bool((seconds.isna() | seconds.between(0, 1e9)).all()), f"{what}: a time is out of range"
-    )
-    sums = rows.assign(
-        pixels=rows[["tp", "fp", "fn", "tn"]].sum(axis=1), positives=rows["tp"] + rows["fn"]
-    )
-    same = sums.groupby("image")[["pixels", "positives", "targets"]].nunique()
-    _expect(bool((same == 1).all(axis=None)), f"{what}: rules disagree on an image's truth")
-    for suffix in ("", "_hungarian"):
-        _expect(
-            bool((rows[f"detected{suffix}"] <= rows["targets"]).all()),
-            f"{what}: more targets detected than there are",
-        )
-    predicted = rows["tp"] + rows["fp"]
-    for column in ("false_pixels", "false_pixels_area", "false_pixels_hungarian"):
-        _expect(bool((rows[column] <= predicted).all()), f"{what}: {column} above the mask's size")
-    return rows
-
-
-def _curve(data: bytes, what: str) -> None:
-    columns = ("fpr", "tpr", "precision")
-    points = _frame(data, what, columns, ()).astype(float)
-    inside = points.apply(lambda column: column.between(0, 1 + 1e-9))
-    _expect(bool(inside.all(axis=None)), f"{what}: a rate is outside 0..1")
-    rising = all(points[column].is_monotonic_increasing for column in ("fpr", "tpr"))
-    _expect(rising, f"{what}: the points are not in order")
 
 
 def checked_masks(data: bytes, row: Row) -> dict[str, dict[str, Any]]:
@@ -297,26 +198,26 @@ def checked_masks(data: bytes, row: Row) -> dict[str, dict[str, Any]]:
     what = f"{row.record.file}/masks.json"
     found = parse(data, what)
     images = found.get("images")
-    _expect(found.get("csv") == row.record.csv, f"{what}: masks of other counts")
-    _expect(
+    expect(found.get("csv") == row.record.csv, f"{what}: masks of other counts")
+    expect(
         isinstance(images, dict) and set(images) == set(row.own.index),
         f"{what}: masks of other images than those counted",
     )
     pixels = row.own[["tp", "fp", "fn", "tn"]].sum(axis=1)
     areas = row.own["tp"] + row.own["fp"]
     for name, entry in images.items():  # type: ignore[union-attr]
-        _expect(isinstance(entry, dict), f"{what}: {_short(name)} is {_short(entry)}")
+        expect(isinstance(entry, dict), f"{what}: {short(name)} is {short(entry)}")
         size, runs = entry.get("size"), entry.get("runs")
-        _expect(
+        expect(
             _whole_list(size, 1) and len(size) == 2 and size[0] * size[1] == pixels[name],
-            f"{what}: {name}: size {_short(size)} for {pixels[name]} pixels counted",
+            f"{what}: {name}: size {short(size)} for {pixels[name]} pixels counted",
         )
-        _expect(pixels[name] <= MAX_PIXELS, f"{what}: {name}: {pixels[name]} pixels")
-        _expect(
+        expect(pixels[name] <= MAX_PIXELS, f"{what}: {name}: {pixels[name]} pixels")
+        expect(
             _whole_list(runs, 0) and 0 not in runs[1:] and sum(runs) == pixels[name],
             f"{what}: {name}: run lengths do not fill the picture",
         )
-        _expect(
+        expect(
             sum(runs[1::2]) == areas[name],
             f"{what}: {name}: a mask of {sum(runs[1::2])} pixels, {areas[name]} were counted",
         )

@@ -14,11 +14,13 @@ import pandas as pd
 from istsbench.data.depth import OWN, Depth
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, ProtocolMix
-from istsbench.metrics import summarise, without_target
+from istsbench.metrics import HIOU_LOSSES, summarise, without_target
 from istsbench.results.profile_counts import profile_scores
 from istsbench.results.profiles import Profile
 from istsbench.results.rows import in_row_order
+from istsbench.runs.counting import OF_MAP, OF_MASK
 from istsbench.runs.record import Record, by_reason, read_counts, read_record
+from istsbench.suppression import GAINS
 from istsbench.threshold import RULES
 
 BUSY = 0.8  # of a second: a process that the processor worked on for less had to wait for others
@@ -131,6 +133,13 @@ class Results:
         many = f"{len(failed)} of {record.images} images failed: "
         return f"{'' if '' in failed else many}{by_reason(failed)}"
 
+    def of_earlier(self, spec: str, rule: str) -> bool:
+        """Whether an earlier version made the counts, which lack `counting.LACKED`."""
+        rows = self.counts.get(spec)
+        if rows is None or self.profile is not None:
+            return False
+        return bool(rows.loc[rows["rule"] == rule, OF_MASK[0]].isna().any())
+
     def seconds(self, spec: str) -> float:
         """The median over images of the time of `score`, nan if none was measured."""
         rows = self.counts.get(spec)
@@ -150,7 +159,7 @@ class Results:
             return profile_scores(self.profile, rows)
         # The two that are as old as any counts share a column.
         column = f"detected_{match}" if match not in ("first", "area") else "detected"
-        if column not in rows:
+        if column not in rows or rows[column].isna().any():
             raise ProtocolMix(
                 f"{self.folder}: counts of an earlier version, which know no matching {match!r}; "
                 "the same `istsbench run` counts the stored maps again"
@@ -174,6 +183,7 @@ class Results:
                 line |= self.scores(rows, reduction, match)
                 line |= {"seconds": self.seconds(spec)}
                 line |= {"auc": _number(record.auc)}
+                line |= {"target_auc": _number(record.target_auc)}
                 line |= {"average_precision": _number(record.average_precision)}
                 line |= {"rule": record.rules.get(rule, "")}
             lines.append(line)
@@ -195,22 +205,25 @@ def _read(path: Path, reader: Callable[[Path], Any]) -> Any:
 
 
 def _counts(record: Record, path: Path) -> pd.DataFrame:
-    # Only times may be missing: an image may be called NA.
+    # Only times, and what earlier versions lack, may be missing: an image may be called NA.
+    blank = ("seconds", *OF_MASK, *OF_MAP)
     frame = pd.read_csv(
         io.BytesIO(read_counts(path.parent, record)),
         dtype={"image": str},
         keep_default_na=False,
-        na_values={"seconds": [""]},
+        na_values={column: [""] for column in blank},
     )
     missing = [
         column for column in ("image", "rule", "tp", "fp", "fn", "tn") if column not in frame
     ]
     if missing:
         raise ValueError(f"no column {missing[0]}")
-    return frame
+    later = [column for column in (*OF_MASK, *OF_MAP) if column not in frame]
+    return frame.assign(**dict.fromkeys(later, float("nan")))
 
 
 SUMMARY = (
     "method", "label", "group", "year", "status", "precision", "recall", "f1", "iou", "niou",
-    "pd", "fa", "auc", "average_precision", "seconds", "rule",
+    "pd", "fa", "hiou", "loc", "seg", *HIOU_LOSSES, "pd_shooting", "fa_shooting", "auc",
+    "auc_image", "target_auc", "average_precision", *GAINS, "seconds", "rule",
 )  # fmt: skip

@@ -9,33 +9,54 @@ as they are; `threshold.of_probability` tells which these are.
 
 Counts under a rule that was not asked for this time stay: a run adds rules to what the same
 code, parameters and images have left, and takes none away.
+
+Counts of earlier versions have `FIRST_COLUMNS` alone. They stay valid, and are read with blanks
+for the others, which are not 0 but not known; a run whose maps are there counts them again.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from istsbench.data.samples import Dataset, Sample
 from istsbench.files import write_atomic
-from istsbench.matching import Regions, match_regions
-from istsbench.metrics import Curve, best_rule, pixel_counts, sweep
+from istsbench.matching import Matching, Regions
+from istsbench.metrics import Curve, TargetCurve, best_rule, pixel_counts, ranked, sweep
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.outputs import counts_file, curve_file
 from istsbench.runs.record import Record, read_counts, sound, write_record
+from istsbench.suppression import GAINS, background_suppression
 from istsbench.threshold import HALF, RULES, Threshold, candidates, of_probability
 
-COLUMNS = (
+FIRST_COLUMNS = (
     "image", "rule", "level", "tp", "fp", "fn", "tn", "targets", "detected", "false_pixels",
     "false_pixels_area", "detected_hungarian", "false_pixels_hungarian", "seconds",
 )  # fmt: skip
+"""All that counts of earlier versions have."""
+OF_MASK = (
+    "detected_opdc", "false_pixels_opdc", "regions", "regions_apart", "targets_apart",
+    "iou_opdc", "merged_opdc", "spilled_opdc", "missed_opdc",
+    "detected_shooting", "false_pixels_shooting",
+)  # fmt: skip
+OF_MAP = ("auc", *(f"{gain}{end}" for gain in GAINS for end in ("", "_targets")))
+"""The same under every rule; `auc` is blank where an image has one kind of pixel only."""
+COLUMNS = (*FIRST_COLUMNS, *OF_MASK, *OF_MAP)
+LACKED = "hIoU, the shooting rule, AUC by image and by target, and background suppression"
+"""What counts of earlier versions do not tell, in words."""
+SUMS = ("iou_opdc", "merged_opdc", "spilled_opdc", "missed_opdc", "auc", *GAINS)
+"""Those of `OF_MASK` and `OF_MAP` that are not whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +68,7 @@ class Counted:
     points: pd.DataFrame  # the ROC and PR curve, thinned for drawing
     auc: float
     average_precision: float
+    target_auc: float = math.nan
     busy: float | None = None  # median over the maps, where all tell; see `StoredMap`
 
 
@@ -95,24 +117,35 @@ def resolve(
 
 
 def count_image(
-    sample: Sample, stored: StoredMap, chosen: dict[str, Threshold]
-) -> list[dict[str, object]]:
-    """The rows of one image, one a rule."""
-    true, score, rows = Regions.of(sample.mask), stored.score.astype(np.float64), []
+    sample: Sample, stored: StoredMap, chosen: dict[str, Threshold], own: Threshold
+) -> tuple[list[dict[str, Any]], TargetCurve]:
+    """The rows of one image, one a rule, and what it adds to the target-level curve.
+
+    `own` is the rule of the method itself, which tells what its maps are.
+    """
+    true, score = Regions.of(sample.mask), stored.score.astype(np.float64)
+    rows: list[dict[str, Any]] = []
+    auc, curve = ranked(stored.score, true)
+    gains = background_suppression(sample.image, 255 * scaled(score, own), true)
+    of_map = {"auc": auc, **gains}
     for name, rule in chosen.items():
         level = rule.level(score)
         mask = score > level
-        predicted = Regions.of(mask)
-        first, area, best = (
-            match_regions(predicted, true, match) for match in ("first", "area", "hungarian")
+        matching = Matching(Regions.of(mask), true)
+        first, area, best, shot = (
+            matching.counts(match) for match in ("first", "area", "hungarian", "shooting")
         )
+        opdc = matching.opdc()
         values = (
             sample.name, name, level, *pixel_counts(mask, sample.mask), first.targets,
             first.detected, first.false_pixels, area.false_pixels, best.detected,
             best.false_pixels, round(stored.seconds, 6),
+            len(opdc.pairs), opdc.false_pixels, opdc.regions, opdc.regions_apart,
+            opdc.targets_apart, opdc.iou, opdc.merged, opdc.spilled, opdc.missed,
+            shot.detected, shot.false_pixels, *(of_map[column] for column in OF_MAP),
         )  # fmt: skip
         rows.append(dict(zip(COLUMNS, values, strict=True)))
-    return rows
+    return rows, curve
 
 
 def scaled(score: np.ndarray, own: Threshold) -> np.ndarray:
@@ -135,10 +168,12 @@ def count(
 ) -> Counted:
     """Count the stored maps of `names` under the wanted rules."""
     chosen = resolve(wanted, own, store, dataset, names, tuning)
-    rows, values, truths, busy = [], [], [], list[float | None]()
+    rows, values, truths, busy, curves = [], [], [], list[float | None](), []
     for sample, stored in _stored(store, dataset, names):
         busy.append(stored.busy)
-        rows += count_image(sample, stored, chosen)
+        counted, of_targets = count_image(sample, stored, chosen, own)
+        rows += counted
+        curves.append(of_targets)
         values.append(scaled(stored.score, own).ravel())
         truths.append(sample.mask.ravel())
     described = {name: repr(rule) for name, rule in chosen.items()}
@@ -150,6 +185,7 @@ def count(
     measured = [value for value in busy if value is not None]
     return Counted(
         pd.DataFrame(rows), described, curve.points(), curve.auc, curve.average_precision,
+        reduce(operator.add, curves).auc,
         float(np.median(measured)) if len(measured) == len(busy) else None,
     )  # fmt: skip
 
@@ -180,21 +216,21 @@ def write_counts(
     `store` holds the maps that were counted.
     """
     found = sound(folder, record.file)
-    csv, kept = counted.rows.to_csv(index=False).encode(), list[str]()
+    rows, kept = counted.rows.to_csv(index=False).encode(), list[str]()
     if found is not None and found.csv and found.alike(record):
-        csv, kept = _joined(folder, record, csv, found)
+        rows, kept = _joined(folder, record, rows, found)
     curve = counted.points.to_csv(index=False, float_format="%.9g").encode()
-    write_atomic(counts_file(folder, record.file), csv)
+    write_atomic(counts_file(folder, record.file), rows)
     write_atomic(curve_file(folder, record.file), curve)
-    auc, precision = counted.auc, counted.average_precision
     record = replace(
         record,
         rules=counted.rules,
-        auc=None if math.isnan(auc) else auc,  # JSON has no nan
-        average_precision=None if math.isnan(precision) else precision,
+        auc=_or_none(counted.auc),
+        average_precision=_or_none(counted.average_precision),
+        target_auc=_or_none(counted.target_auc),
         busy=None if counted.busy is None else round(counted.busy, 3),
         failed=dict(failed or {}),
-        csv=hashlib.sha256(csv).hexdigest(),
+        csv=hashlib.sha256(rows).hexdigest(),
         curve=hashlib.sha256(curve).hexdigest(),
         environment=store.made_by(),
     )
@@ -210,6 +246,19 @@ def write_counts(
         )
     write_record(folder, record)
     return record
+
+
+def lacks_columns(folder: Path, record: Record) -> bool:
+    """Whether counts on disk, of an earlier version, lack numbers of the rules of `record`."""
+    with counts_file(folder, record.file).open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["rule"] in record.wanted and not row.get(OF_MASK[0]):
+                return True
+    return False
+
+
+def _or_none(area: float) -> float | None:
+    return None if math.isnan(area) else area  # JSON has no nan
 
 
 def _joined(folder: Path, record: Record, new: bytes, found: Record) -> tuple[bytes, list[str]]:

@@ -19,7 +19,7 @@ from istsbench.metrics import summarise
 from istsbench.progress import busy, progress
 from istsbench.provenance import method_hash, parameters
 from istsbench.registry import Choice
-from istsbench.runs.counting import Counted, Counting, write_counts
+from istsbench.runs.counting import LACKED, Counted, Counting, lacks_columns, write_counts
 from istsbench.runs.forecast import costs
 from istsbench.runs.images import Images
 from istsbench.runs.learnt import seen, trained
@@ -103,6 +103,7 @@ def run(
     outcome = Outcome(maps_folder(out, dataset.name, images.depth) if shard else out / images.tag)
     plan: list[tuple[Work, Record]] = []
     broken: list[Record] = []
+    lacking: list[str] = []
     for choice in choices:
         try:
             with contained():
@@ -117,10 +118,20 @@ def run(
             continue
         work = Work(choice.spec, method, map_store(out, record), images.pixels)
         made = None if fresh else whole(outcome.folder, record, retry_failed)
+        if made is not None and lacks_columns(outcome.folder, record):
+            if _countable(work, made):
+                made = None
+            else:
+                lacking.append(choice.spec)
         if made is None:
             plan.append((work, record))
         else:
             outcome.settle(made)
+    if lacking:
+        outcome.notes.append(
+            f"{', '.join(lacking)}: counted by an earlier version, without {LACKED}, and the maps "
+            "are not all here; the counts are left as they are, --fresh scores and counts anew"
+        )
     broken = [] if shard else [one for one in broken if _news(outcome.folder, one)]
     if not (plan or broken):
         return outcome
@@ -280,6 +291,15 @@ def _not_kept(todo: Sequence[Work], timeout: float | None, scheduler: str | None
         for option, value in asked.items()
         if batched and value is not None
     ]
+
+
+def _countable(work: Work, made: Record) -> bool:
+    """Whether the maps behind counts are all there, so that they can be counted again."""
+    return all(
+        work.store.has(name, pixels)
+        for name, pixels in work.images.items()
+        if name not in made.failed
+    )
 
 
 def _settle_shard(plan: Sequence[tuple[Work, Record]], outcome: Outcome) -> None:

@@ -25,6 +25,7 @@ from istsbench.results.results import Results
 from istsbench.results.rows import in_row_order, rows_there
 from istsbench.results.shipped import SHIPPED, is_shipped, shipped_told
 from istsbench.results.trained import FOREIGN, is_foreign, weights_told
+from istsbench.runs.counting import LACKED
 from istsbench.runs.record import Record
 from istsbench.tables.columns import KEYS, Column, named
 from istsbench.tables.published import paper_scores, with_published
@@ -310,6 +311,12 @@ def _notes(results: Results, rule: str) -> list[str]:
     if waited:
         notes.append(
             f"{record.title}: timed while the machine did other work: {', '.join(waited)}."
+        )
+    earlier = [one.label for spec, one in results.records.items() if results.of_earlier(spec, rule)]
+    if earlier:
+        notes.append(
+            f"{record.title}: no {LACKED} of {', '.join(earlier)}: counted by an earlier version; "
+            "`istsbench run` counts again where the maps are stored."
         )
     for spec, one in results.records.items():
         failure = results.failure(spec)
