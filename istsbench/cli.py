@@ -27,6 +27,7 @@ from istsbench.commands.options import (
 )
 from istsbench.commands.paper import Out, Reduction, Rule, paper
 from istsbench.commands.plugin import plugin
+from istsbench.commands.printed import printed
 from istsbench.commands.results import results
 from istsbench.commands.run import run, say_of_figures
 from istsbench.commands.scale import scale
@@ -63,6 +64,7 @@ def _options(
 
 app.add_typer(data, name="data", no_args_is_help=True)
 app.add_typer(paper)
+app.add_typer(printed)
 app.add_typer(plugin)
 app.add_typer(scale)
 app.add_typer(merging)

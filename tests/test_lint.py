@@ -192,8 +192,8 @@ def test_columns_can_be_named(tmp_path):
     assert finding.check == "iou > f1"
     with pytest.raises(DataError, match="no column 'score c'"):
         lint(path, columns={"f1": "score c"})
-    with pytest.raises(WrongUse, match="'fa' is no score"):
-        lint(path, columns={"fa": "score a"})
+    with pytest.raises(WrongUse, match="'auc' is no score"):
+        lint(path, columns={"auc": "score a"})
 
 
 def test_marks_around_numbers(tmp_path):
@@ -246,3 +246,42 @@ def test_two_columns_of_one_score_are_refused_until_one_is_named(tmp_path):
         lint(path)
     assert lint(path, columns={"f1": "F1"}).findings
     assert not lint(path, columns={"f1": "Dice"}).findings
+
+
+def test_pd_and_fa_are_flagged_and_change_no_exit_code(tmp_path):
+    text = "m,IoU,Pd (%),Fa (10^-6)\na,70.1,98.17,7.10\nb,60.2,96.95,8.20\nc,50.3,71.13,9.1\n"
+    path = write(tmp_path, text)
+    report = lint(path, stated="nuaa-86")
+    assert [flag.check for _, flag in report.flags] == ["another split", "no list"]
+    assert report.findings == () and report.rows[0].scores["fa"].high < 1e-4
+    done = CliRunner().invoke(app, ["lint", str(path), "--list", "nuaa-86"])
+    assert done.exit_code == 0 and "doubtful: Pd 96.95 is no multiple" in done.output
+    assert CliRunner().invoke(app, ["lint", str(path), "--list", "nuaa-8"]).exit_code == 2
+    assert CliRunner().invoke(app, ["lint", str(path), "--dataset", "coco"]).exit_code == 2
+    clash = ["lint", str(path), "--list", "nuaa-86", "--dataset", "nudt"]
+    assert "is a list of NUAA-SIRST, not of NUDT-SIRST" in CliRunner().invoke(app, clash).output
+
+
+def test_a_table_in_fractions_speaks_for_its_list(tmp_path):
+    rows = "\n".join(f"m{k},0.5,{k / 109:.6g},{k * 1e-6 / 5.636096:.6g}" for k in (90, 97, 104))
+    report = lint(write(tmp_path, "label,iou_nuaa,pd_nuaa,fa_nuaa\n" + rows + "\n"))
+    assert report.flags == () and report.rows[0].part == "nuaa"
+    (note,) = report.notes
+    assert note.startswith("3 of 3 Pd fit 109 targets, those of idx_427 test of NUAA-SIRST")
+
+
+@pytest.mark.parametrize(
+    "head, value, digits",
+    [
+        ("Fa", "182.7", "182.7"), ("Fa (1e-6)", "0.01", "0.01"), ("Fa (10-5)", "1.25", "12.5"),
+        ("Fa ×10⁻⁵", "1.25", "12.5"), ("Fa", "6.86031e-05", "68.6031"), ("NUAA Fa", "3.7", "3.7"),
+    ],
+)  # fmt: skip
+def test_the_unit_of_false_alarms(tmp_path, head, value, digits):
+    (row,) = lint(write(tmp_path, f"m,{head.replace('Fa', 'Pd')},{head}\na,98.17,{value}\n")).rows
+    assert row.scores["fa"].digits == digits
+
+
+def test_false_alarms_do_not_decide_whether_others_are_percent(tmp_path):
+    report = lint(write(tmp_path, "m,F1,IoU,Fa\na,0.40,0.30,182.7\n"))
+    assert report.findings == () and report.rows[0].scores["f1"].high < 0.5

@@ -6,8 +6,9 @@ errors      Errors of a command as one line and an exit code.
 listings    What `istsbench list` and `istsbench info` print.
 merge       `istsbench merge`.
 options     Options that several commands share.
-paper       `istsbench table`, `lint`, `sensitivity`, `bundle`: what goes into a paper.
+paper       `istsbench table`, `sensitivity`, `bundle`: what goes into a paper.
 plugin      `istsbench check` and `new`: for those who write a method of their own.
+printed     `istsbench lint` and `audit`: what can be told of tables that are printed.
 results     `istsbench results`: take rows out of a results folder, or rename them.
 run         `istsbench run`.
 scale       `istsbench plan`, `env` and `run --protocol`: cost, machine, and a run made again.

@@ -1,4 +1,4 @@
-"""`istsbench table`, `lint`, `sensitivity`, `bundle`: what goes into a paper."""
+"""`istsbench table`, `sensitivity`, `bundle`: what goes into a paper."""
 
 from __future__ import annotations
 
@@ -65,18 +65,8 @@ class Elsewhere(StrEnum):
     none = "none"
     same = "same"
     all = "all"
-
-
-class Claim(StrEnum):
-    unknown = "unknown"
-    image = "image"
-    pooled = "pooled"
-
-
-class Scale(StrEnum):
-    auto = "auto"
-    fraction = "fraction"
-    percent = "percent"
+    fitting = "fitting"
+    recent = "recent"
 
 
 class Score(StrEnum):
@@ -110,7 +100,11 @@ def table(
         typer.Option(help="What stands beside our numbers; else the difference to the paper."),
     ] = None,
     published: Annotated[
-        Elsewhere, typer.Option(help="Rows from other papers: of the same methods, or all.")
+        Elsewhere,
+        typer.Option(
+            help="Rows from other papers: of the same methods, or all; of the audited collection "
+            "of 2022 to 2026, those that fit our split, or all with verdicts."
+        ),
     ] = Elsewhere.none,
     intervals: Annotated[
         bool, typer.Option("--intervals", help="95 % intervals, and what equals the best.")
@@ -209,42 +203,6 @@ def _profiled(results: Results, profile: str, dataset: str, data_root: Path | No
         return open_dataset(name, data_root)
 
     return profiled(results, profile_named(profile), opened)
-
-
-@paper.command(epilog="Example: `istsbench lint table.csv`")
-@handle_errors
-def lint(
-    files: Annotated[list[Path], typer.Argument(help="CSV files of results, wide or long.")],
-    columns: Annotated[
-        str, typer.Option(help='Columns that are not guessed: "f1=F-measure,iou=mIoU".')
-    ] = "",
-    claim: Annotated[
-        Claim, typer.Option(help="The reduction that the table says it has.")
-    ] = Claim.unknown,
-    scale: Annotated[Scale, typer.Option(help="Of the numbers.")] = Scale.auto,
-) -> None:
-    """Find the rows of a results table that no masks can produce; exit code 1 if any."""
-    from istsbench.errors import WrongUse
-    from istsbench.registry import by_comma
-    from istsbench.tables import lint as linter
-
-    pairs = [pair.partition("=") for pair in by_comma(columns, "--columns")] if columns else []
-    if any(not column for _, _, column in pairs):
-        raise WrongUse(f"--columns {columns!r} cannot be read, expected score=column by comma")
-    named = {score.strip(): column.strip() for score, _, column in pairs}
-    wrong = 0
-    for path in files:
-        report = linter.lint(path, columns=named, claim=claim.value, scale=scale.value)
-        for finding in report.findings:
-            print(f"{path}:{finding.row.line}: {finding.row.title}: {finding.text}")
-        rows = len({(f.row.line, f.row.title) for f in report.findings})
-        wrong += rows
-        print(
-            f"{path}: {len(report.rows)} rows, {rows} impossible, "
-            f"{len(report.pooled)} fit scores pooled over pixels"
-        )
-    if wrong:
-        raise typer.Exit(1)
 
 
 @paper.command(epilog="Example: `istsbench sensitivity --dataset nuaa`")

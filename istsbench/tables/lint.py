@@ -10,6 +10,8 @@ least of the four on each image, 0/0 = 0). What breaks the second line is imposs
 either reduction; what breaks the first alone is impossible only if the table says that it
 is pooled. Printed digits stand for an interval of half a unit of the last one on either
 side, and a row is reported only if no values in its intervals obey.
+
+Pd and Fa are flagged, which is weaker: see `tables.flags`.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from istsbench.errors import WrongUse
-from istsbench.tables.printed import TITLES, Printed, PrintedRow, read_printed
+from istsbench.errors import UnknownName, WrongUse
+from istsbench.tables.flags import Flag, PrintedLine, row_flags, table_flags, told_by
+from istsbench.tables.printed import PIXEL_SCORES, TITLES, Printed, PrintedRow, read_printed
+from istsbench.tables.testlists import dataset_title, known_lists, list_named, lists_of
 
 CLAIMS = ("unknown", "image", "pooled")
 _SLACK = 1e-9  # for what floating point does to decimal digits
@@ -39,15 +43,20 @@ class Impossible:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The rows of a table, and what is impossible in them."""
+    """The rows of a table, what is impossible in them, and what is doubtful.
+
+    `notes` say which lists of test images the Pd of the table speak for.
+    """
 
     rows: tuple[PrintedRow, ...]
     findings: tuple[Impossible, ...]
+    flags: tuple[tuple[PrintedRow, Flag], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def pooled(self) -> list[PrintedRow]:
         """The rows that fit both identities of pooled scores, as far as they print them."""
-        wanted = [row for row in self.rows if len(row.scores) > 1]
+        wanted = [row for row in self.rows if len(set(row.scores) & set(PIXEL_SCORES)) > 1]
         return [row for row in wanted if not list(_as_pooled(row))]
 
 
@@ -57,12 +66,16 @@ def lint(
     columns: Mapping[str, str] | None = None,
     claim: str = "unknown",
     scale: str = "auto",
+    dataset: str = "",
+    stated: str = "",
 ) -> Verdict:
     """Check a CSV file; lines that begin with # are skipped.
 
     `columns` gives the name of a column for some of `TABLE_SCORES`, or for `label`, `metric`,
     `value`, where it is not guessed. `claim` is the reduction that the table states, one of
     `CLAIMS`; `scale` one of `SCALES`, `auto` being percent for a score with a value above 2.
+    `dataset` is the data set of columns that name none, `stated` the key of the test list that
+    the table says it is over, for the columns of its data set.
     Raises `DataError` if no two scores are found, or if `auto` finds a row in fractions
     among rows in percent.
     """
@@ -70,7 +83,45 @@ def lint(
         raise WrongUse(f"claim is {claim!r}, expected one of {', '.join(CLAIMS)}")
     rows = read_printed(path, columns or {}, scale)
     findings = [finding for row in rows for finding in check_row(row, claim)]
-    return Verdict(tuple(rows), tuple(findings))
+    lines = _lines(rows, path, dataset, stated)
+    beside = table_flags(lines)
+    flags = [
+        (row, flag)
+        for index, (row, line) in enumerate(zip(rows, lines, strict=True))
+        for flag in (*row_flags(line), *beside.get(index, ()))
+    ]
+    return Verdict(tuple(rows), tuple(findings), tuple(flags), tuple(_told(lines)))
+
+
+def _lines(rows: list[PrintedRow], path: Path, dataset: str, stated: str) -> list[PrintedLine]:
+    title = dataset_title(dataset)
+    if dataset and not lists_of(title):
+        known = sorted({one.dataset for one in known_lists().values()})
+        raise UnknownName("data set with a known test list", dataset, known)
+    wanted = list_named(stated).dataset if stated else ""
+    if title and wanted and title != wanted:
+        raise WrongUse(f"{stated} is a list of {wanted}, not of {title}")
+    found = []
+    for row in rows:
+        own = dataset_title(row.part) or title or wanted
+        iou, rate, false = (
+            row.scores[score].digits if score in row.scores else "" for score in ("iou", "pd", "fa")
+        )
+        key = stated if own == wanted else ""
+        found.append(PrintedLine(path.name, row.label, own, iou, rate, false, key))
+    return found
+
+
+def _told(lines: list[PrintedLine]) -> Iterable[str]:
+    for dataset in dict.fromkeys(line.dataset for line in lines):
+        texts = [line.pd for line in lines if line.pd and line.dataset == dataset]
+        asked = lists_of(dataset) if dataset else list(known_lists().values())
+        for (key, targets), (fits, telling) in told_by(texts, asked).items():
+            one = list_named(key)
+            yield (
+                f"{fits} of {telling} Pd fit {targets} targets, those of {one.title} of "
+                f"{one.dataset}, {one.images} images"
+            )
 
 
 def check_row(row: PrintedRow, claim: str = "unknown") -> Iterable[Impossible]:

@@ -1,22 +1,29 @@
 """A table of results as somebody printed it: each number an interval of half a last digit.
 
 A table is wide (a column per score, perhaps per data set as well) or long (a column of
-score names and one of values), in fractions or in percent.
+score names and one of values), in fractions or in percent. A false-alarm rate is in units of
+1e-6 or of 1e-5, as the head of its column says, else by its size.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from istsbench.errors import DataError, WrongUse
 
-TABLE_SCORES = ("precision", "recall", "f1", "iou", "niou")
-TITLES = {"precision": "P", "recall": "R", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
+PIXEL_SCORES = ("precision", "recall", "f1", "iou", "niou")
+TABLE_SCORES = (*PIXEL_SCORES, "pd", "fa")
+TITLES = {
+    "precision": "P", "recall": "R", "f1": "F1", "iou": "IoU", "niou": "nIoU", "pd": "Pd",
+    "fa": "Fa",
+}  # fmt: skip
 SCALES = ("auto", "fraction", "percent")
 _SPELLINGS = {
     "precision": {"p", "pre", "prec", "precision", "ppv"},
@@ -24,7 +31,13 @@ _SPELLINGS = {
     "f1": {"f", "f1", "fscore", "f1score", "fmeasure", "f1measure", "dice", "dsc"},
     "iou": {"iou", "miou", "jaccard"},
     "niou": {"niou"},
+    "pd": {"pd", "detectionrate", "detectionprobability", "probabilityofdetection"},
+    "fa": {"fa", "falsealarm", "falsealarmrate"},
 }
+_UNIT = re.compile(  # of a false-alarm rate: 1e-6, 10^{-6}, x10-6
+    r"[x×*]?\s*(?:1e|10\s*\^?\s*\{?)\s*[-−⁻]\s*(?P<power>[56⁵⁶])\}?", re.IGNORECASE
+)
+_FRACTION = 0.05  # no column of rates in 1e-6 stays below it, none of fractions is above
 _KNOWN = {name: score for score, names in _SPELLINGS.items() for name in names}
 _ASIDE = {"diff", "difference", "delta", "std", "sd", "low", "high", "ci", "alike", "rank"}
 _NAMES, _VALUES = {"metric", "score", "measure"}, {"value", "result", "number"}
@@ -34,11 +47,15 @@ _LONGEST = 100  # characters of a number; nobody prints as many
 
 @dataclass(frozen=True)
 class Printed:
-    """A number as printed: it stands for anything between `low` and `high` (0..1)."""
+    """A number as printed: it stands for anything between `low` and `high` (0..1).
+
+    `digits` is the number in percent, or for Fa in units of 1e-6, with the digits printed.
+    """
 
     text: str
     low: float
     high: float
+    digits: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,12 +87,12 @@ def read_printed(path: Path, columns: Mapping[str, str], scale: str) -> list[Pri
     found = _from_long(head, lines, given, long) if long else _from_wide(path, head, lines, given)
     if not any(len(scores) > 1 for _, _, _, scores in found):
         raise DataError(
-            f"{path}: no two of precision, recall, F1 and IoU in its columns "
+            f"{path}: no two of precision, recall, F1, IoU, Pd and Fa in its columns "
             f"({', '.join(head)}); name them, e.g. f1=F-measure,iou=mIoU"
         )
     percent = _percent(found) if scale == "auto" else {}
     _check_scale(path, found, percent)
-    return _intervals(found, scale, percent)
+    return _intervals(found, scale, percent, _unit_of_fa(head, found))
 
 
 RowTexts = tuple[str, str, int, dict[str, str]]  # label, part, line, score -> text
@@ -122,8 +139,8 @@ def _place(name: str) -> tuple[str, str] | None:
 
     The score stands first or last in the name, once: `nuaa_f1`, `F-measure (NUAA)`.
     """
-    words = _words(name)
-    for size in (2, 1):
+    words = _words(_UNIT.sub(" ", name))
+    for size in (3, 2, 1):
         for start in {0, len(words) - size}:
             score = _KNOWN.get("".join(words[start : start + size])) if start >= 0 else None
             rest = words[: max(start, 0)] + words[max(start, 0) + size :]
@@ -213,7 +230,7 @@ def _percent(found: list[RowTexts]) -> dict[Place, float]:
     highest: dict[Place, float] = {}
     for _, part, _, scores in found:
         for score, text in scores.items():
-            if read := _number(text):
+            if score != "fa" and (read := _number(text)):
                 value, _, sign = read
                 most = highest.get((part, score), 0.0)
                 if sign or value <= 100:  # what is larger is wrong in percent too
@@ -242,7 +259,7 @@ def _check_scale(path: Path, found: list[RowTexts], percent: Mapping[Place, floa
 
 
 def _intervals(
-    found: list[RowTexts], scale: str, percent: Mapping[Place, float]
+    found: list[RowTexts], scale: str, percent: Mapping[Place, float], fa_unit: float
 ) -> list[PrintedRow]:
     """Rows with intervals. A column has as many decimals as its longest number, for some
     writers drop zeros at the end."""
@@ -258,10 +275,30 @@ def _intervals(
             read = _number(scores.get(score, ""))
             if read is None:
                 continue
-            unit = 100 if scale == "percent" or (part, score) in percent else 1
+            unit: float = 100 if scale == "percent" or (part, score) in percent else 1
+            if score == "fa":
+                unit = fa_unit
             half = 0.5 * 10.0 ** -decimals[part, score]
             low, high = (read[0] - half) / unit, (read[0] + half) / unit
-            printed[score] = Printed(scores[score], low, high)
+            digits = _shifted(scores[score], (1e6 if score == "fa" else 100) / unit)
+            printed[score] = Printed(scores[score], low, high, digits)
         if printed:
             rows.append(PrintedRow(label, part, number, printed))
     return rows
+
+
+def _shifted(text: str, factor: float) -> str:
+    """A number times a power of ten, with the digits that it is printed with."""
+    match = _NUMBER.match(text)
+    assert match, f"{text!r} was read as a number before"
+    return f"{Decimal(match[1]).scaleb(round(math.log10(factor))):f}"
+
+
+def _unit_of_fa(head: list[str], found: list[RowTexts]) -> float:
+    """How many of the units of the column of false-alarm rates make 1."""
+    for name in head:
+        if (unit := _UNIT.search(name)) and any(word == "fa" for word in _words(name)):
+            return 1e5 if unit["power"] in "5⁵" else 1e6
+    read = [_number(scores.get("fa", "")) for _, _, _, scores in found]
+    largest = max((value for value, _, _ in filter(None, read)), default=0.0)
+    return 1.0 if largest < _FRACTION else 1e6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
 
@@ -68,15 +68,19 @@ def published(dataset: str, reduction: str) -> pd.DataFrame:
 
 
 def with_published(
-    frame: pd.DataFrame, datasets: Iterable[str], reduction: str, same: bool
+    frame: pd.DataFrame,
+    datasets: Iterable[str],
+    rows_of: Callable[[str], pd.DataFrame],
+    same: bool,
 ) -> tuple[pd.DataFrame, list[str]]:
     """A table's rows with other papers' below them, and a numbered note for each source.
 
-    With `same`, only rows of methods that the table has.
+    `rows_of` gives those of a data set, in the form of `published`. With `same`, only rows of
+    methods that the table has.
     """
     rows, sources = [], dict[str, int]()
     for dataset in datasets:
-        for line in published(dataset, reduction).to_dict("records"):
+        for line in rows_of(dataset).to_dict("records"):
             if same and line["method"] not in set(frame["label"]):
                 continue
             source = f"{line['source']}; split {line['split']}"

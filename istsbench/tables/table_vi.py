@@ -9,6 +9,7 @@ where wanted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -27,14 +28,15 @@ from istsbench.results.shipped import SHIPPED, is_shipped, shipped_told
 from istsbench.results.trained import FOREIGN, is_foreign, weights_told
 from istsbench.runs.counting import LACKED
 from istsbench.runs.record import Record
+from istsbench.tables.audit import audited_rows
 from istsbench.tables.columns import KEYS, Column, named
-from istsbench.tables.published import paper_scores, with_published
+from istsbench.tables.published import paper_scores, published, with_published
 from istsbench.tables.table import NOT_APART, RECONSTRUCTION, Table
 
 BESIDE = ("nothing", "paper", "difference")
 WITH_INTERVALS = ("f1", "iou")  # scores
 SECONDS = "Seconds: of the median image, the method alone."
-ELSEWHERE = ("none", "same", "all")  # others' rows: of the same methods, or all
+ELSEWHERE = ("none", "same", "all", "fitting", "recent")  # others' rows
 
 
 def table_vi(
@@ -54,7 +56,9 @@ def table_vi(
     `reduction` its own.
 
     `beside` is one of `BESIDE`: what stands next to our numbers. `elsewhere`, one of
-    `ELSEWHERE`, adds what other papers print, below and with source and split.
+    `ELSEWHERE`, adds what other papers print, below and with source and split: of the same
+    methods, or all; or of the audited collection of 2022 to 2026, the rows that fit the split
+    that they state and that is ours, or all with their verdicts.
     `intervals` adds 95 % bootstrap intervals and the mark of what is not distinguishable
     from the best. `over_seeds` gives one row, mean and standard deviation, in place of those
     that differ by the seed of their training alone. `match`, one of `matching.MATCHES`, decides
@@ -130,7 +134,11 @@ def table_vi(
                 "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
             )
     if elsewhere != "none":
-        frame, sources = with_published(frame, datasets, reduction, elsewhere == "same")
+        if elsewhere in ("fitting", "recent"):
+            rows_of = partial(audited_rows, reduction=reduction, fitting=elsewhere == "fitting")
+        else:
+            rows_of = partial(published, reduction=reduction)
+        frame, sources = with_published(frame, datasets, rows_of, elsewhere == "same")
         notes += sources
     if over_seeds:
         frame = seeds.labelled(frame)
