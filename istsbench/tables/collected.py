@@ -18,7 +18,7 @@ from istsbench.tables.published import read_paper
 from istsbench.tables.testlists import lists_of
 
 SHOWN = ("iou", "niou", "precision", "recall", "f1", "pd", "fa", "auc")
-ANY_PIXEL, MIXED = "any-pixel", "mixed"  # ways of counting false alarms, see `PrintedIn`
+_ANY_PIXEL, _MIXED = "any-pixel", "mixed"  # ways of counting false alarms, see `PrintedIn`
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PrintedIn:
 
     @property
     def side(self) -> int:
-        own = self.size.isdigit() and self.false_alarms != MIXED
+        own = self.size.isdigit() and self.false_alarms != _MIXED
         return int(self.size) if own else 0
 
 
@@ -72,7 +72,7 @@ class Collected:
             self.scores["fa"],
             self.stated,
             side,
-            self.source.false_alarms != ANY_PIXEL,
+            self.source.false_alarms != _ANY_PIXEL,
         )
 
 
