@@ -23,7 +23,7 @@ from spoiling import Rng, one_picture, pictures, spoilt, spoilt_json
 
 from istsbench.data.datasets import open_dataset
 from istsbench.data.images import decode
-from istsbench.data.layouts import read_list
+from istsbench.data.lists import read_list
 from istsbench.data.synthetic import scene
 from istsbench.errors import DataError
 from istsbench.networks.checkpoint import (

@@ -10,11 +10,12 @@ class WrongUse(ValueError):
 
 
 class UnknownName(WrongUse, LookupError):
-    """No method, data set or group has this name."""
+    """No method, data set or group has this name; `meant` is the name that was clearly meant."""
 
-    def __init__(self, kind: str, name: str, known: list[str]) -> None:
+    def __init__(self, kind: str, name: str, known: list[str], meant: str = "") -> None:
         lower = {other.lower(): other for other in known}
-        close = [lower[one] for one in difflib.get_close_matches(name.lower(), lower, 3, 0.5)]
+        like = difflib.get_close_matches(name.lower(), lower, 3, 0.5)
+        close = [meant] if meant else [lower[one] for one in like]
         hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 

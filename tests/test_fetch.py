@@ -12,7 +12,7 @@ from PIL import Image
 from istsbench.data import fetch as module
 from istsbench.data.datasets import open_dataset
 from istsbench.data.fetch import fetch, nuaa_members
-from istsbench.data.layouts import list_files
+from istsbench.data.lists import list_files
 from istsbench.data.manifest import Entry, read_manifest, write_manifest
 from istsbench.errors import DataError, UnknownName
 

@@ -20,7 +20,7 @@ import hostile  # noqa: E402
 import spoiling  # noqa: E402
 
 from istsbench.data.images import decode, read_file
-from istsbench.data.layouts import read_list  # noqa: E402
+from istsbench.data.lists import read_list  # noqa: E402
 from istsbench.errors import (
     DataError,
     PackError,

@@ -460,7 +460,8 @@ def test_pictures_in_a_folder_below_are_not_left_out_in_silence(tmp_path, folder
     root = put(tmp_path / "MyCopy")
     (root / folder / "seq1").mkdir()
     (root / folder / "a2.png").rename(root / folder / "seq1" / "a2.png")
-    with pytest.raises(DataError, match=f"{folder}/seq1: pictures in a folder below {folder}/"):
+    alone = "images/a2.png: image without" if folder == "masks" else "seq1/a2.png: image without"
+    with pytest.raises(DataError, match=alone):
         opened(root)
 
 
@@ -488,7 +489,7 @@ def test_a_folder_for_each_split(tmp_path, both):
             for path in list((tmp_path / split).rglob("*.png")):
                 path.rename(path.with_name(f"{split}_{path.name}"))
     if both:
-        with pytest.raises(DataError, match="2 images are called as images of another part"):
+        with pytest.raises(DataError, match="train/images/a0.png: the same image as .*test/images"):
             opened(tmp_path)
         return
     data = opened(tmp_path)

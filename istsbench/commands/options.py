@@ -10,7 +10,7 @@ import typer
 
 from istsbench.commands.completion import complete_datasets
 
-KNOWN = "nuaa, nust, nust-paper, synthetic, nudt, irstd1k or folder:PATH"
+KNOWN = "nuaa, nust, another name of `istsbench list datasets`, or folder:PATH"
 SEVERAL = f'{KNOWN}; several by comma, a path with a comma in double quotes: nuaa,"folder:A, B".'
 
 OneDataset = Annotated[

@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import handle_errors, say
+from istsbench.commands.options import KNOWN
 from istsbench.commands.paper import Out
 
 results = typer.Typer(help="Rows of results: take some out, rename one.")
 
-Folder = Annotated[str, typer.Option("--dataset", help="Name of a results folder below OUT.")]
+Folder = Annotated[
+    str, typer.Option("--dataset", help=f"{KNOWN}; or the name of a results folder below OUT.")
+]
 
 
 @results.command(epilog="Example: `istsbench results remove acm --dataset nuaa`")
@@ -23,10 +26,12 @@ def remove(
     out: Out = Path("results"),
 ) -> None:
     """Remove rows with their counts; their maps stay, so that a run counts them again."""
+    from istsbench.data.names import one_name
     from istsbench.results import edit
+    from istsbench.results.folders import results_folder
     from istsbench.results.rows import rows_named
 
-    folder = out / dataset
+    folder = results_folder(out, one_name(dataset))
     specs = rows_named(folder, rows)
     gone = edit.remove(folder, specs)
     print(f"removed: {', '.join(specs)} ({len(gone)} files)")
@@ -42,11 +47,13 @@ def rename(
     out: Out = Path("results"),
 ) -> None:
     """Give a submitted or imported row another label."""
+    from istsbench.data.names import one_name
     from istsbench.errors import WrongUse
     from istsbench.results import edit
+    from istsbench.results.folders import results_folder
     from istsbench.results.rows import rows_named
 
-    folder = out / dataset
+    folder = results_folder(out, one_name(dataset))
     specs = rows_named(folder, row)
     if len(specs) > 1:
         raise WrongUse(f"{row!r} names {len(specs)} rows, expected one: {', '.join(specs)}")

@@ -8,9 +8,11 @@ fetch       Download of data sets: every file verified, the whole set or nothing
 findings    What the doctor found, and how it is printed.
 images      From an image file to one plane of grey levels, in one place.
 inspection  A close look at one pair of image and mask file.
-layouts     Which files of a folder belong together: pictures, pairs, split lists.
+layouts     How the folder of a data set is laid out: where its pairs lie, its lists.
+lists       Lists that divide the images of a folder, and the names in them.
 manifest    What the published files of a data set hold, pixel by pixel.
 names       How people name data sets and their results on a command line.
+pairs       The pictures of a folder, and image and mask joined by name.
 samples     One image with its truth, and a data set as samples by name.
 statistics  What the targets of a data set are like: number, size, contrast, SCR.
 synthetic   The embedded data set: 128x128-like scenes from a seed, no file needed.

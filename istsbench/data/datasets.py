@@ -4,15 +4,16 @@ What is wrong with a folder is said with what was found and what was expected.
 
 `nuaa` is NUAA-SIRST (Dai et al., WACV 2021), `nust` and `nust-paper` are NUST-SIRST
 (Wang et al., ICCV 2019) in the official division and in one like pixelGame's,
-`synthetic` needs no file, `nudt` and `irstd1k` are read in their published folders by
-their published lists, and `folder:PATH` is any folder of images and masks. Which layouts of
-folders, files and lists are read stands in docs/inputs.md.
+`synthetic` needs no file, `nudt`, `nudt-sea`, `irstd1k`, `sirst-aug`, `sirst-v2`, `irdst-real` and
+`irdst-simulation` are read in their published folders by their published lists, and
+`folder:PATH` is any folder of images and masks. Which layouts of folders, files and lists are
+read stands in docs/inputs.md.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from istsbench.data.depth import OWN, Depth
-from istsbench.data.layouts import Found, find, nust_training, pair
+from istsbench.data.layouts import Found, find, nust_training
 from istsbench.data.names import FOLDER
+from istsbench.data.pairs import pair
 from istsbench.data.samples import VALIDATION, Dataset, FolderDataset
 from istsbench.errors import DataError, UnknownName, WrongUse
 
 NUAA_LISTS = ("idx_427", "idx_320", "50_50")  # the first that is there is the default
+WITH_NUAA = ("nuaa", "sirst-v2")  # data sets that hold its images
 NUAA_RESIZED = {"Misc_111": "the published mask is 592x400 for an image of 325x220"}
 
 
@@ -80,10 +83,10 @@ def _folder(root: Path) -> FolderDataset:
 def _published(name: str, root: Path) -> FolderDataset:
     """A folder of a published division: without its lists, training images would be tested."""
     source = SOURCES[name]
-    found = _of(name, source.title, root, find(root, source.folders))
+    found = _of(name, source.title, root, find(root, source.called))
     if not found.splits.get("test"):
         raise DataError(_no_list(root, source))
-    return found
+    return replace(found, fixes=NUAA_RESIZED if name in WITH_NUAA else {})
 
 
 def _no_list(root: Path, source: Source) -> str:
@@ -99,7 +102,7 @@ def _nuaa(root: Path) -> FolderDataset:
     from istsbench.data.manifest import published_lists
 
     source = SOURCES["nuaa"]
-    found = find(root, source.folders, first=NUAA_LISTS)
+    found = find(root, source.called, first=NUAA_LISTS)
     shipped = {
         folder: named
         for folder, named in published_lists("nuaa").items()
@@ -120,7 +123,7 @@ def _nust_pairs(root: Path) -> tuple[dict[str, tuple[Path, Path]], dict[str, tup
         )
     if not train:
         raise DataError(f"{root / 'training'}: no pair NNNNNN_1.png and NNNNNN_2.png")
-    test = pair(root, "test_org", "test_gt")
+    test = pair(root / "test_org", root / "test_gt")
     return train, {f"test_{name}": files for name, files in test.items()}
 
 
@@ -148,11 +151,21 @@ class Source:
     folders: tuple[str, ...]
     read: Callable[[Path], FolderDataset]
     where: str  # public home, for the message when it is missing
+    lists: tuple[str, ...] = ()  # X of its lists train_X.txt and test_X.txt, if not a folder's name
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """What the names of its lists may end with."""
+        return (*self.folders, *self.lists)
 
 
 SOURCES = {
     "nuaa": Source(
-        "NUAA-SIRST", ("nuaa", "NUAA-SIRST", "sirst"), _nuaa, "github.com/YimianDai/sirst"
+        "NUAA-SIRST",
+        ("nuaa", "NUAA-SIRST", "sirst", "SIRSTdevkit"),
+        _nuaa,
+        "github.com/YimianDai/sirst",
+        ("v1",),
     ),
     "nust": Source(
         "NUST-SIRST", ("nust", "NUST-SIRST"), _nust, "github.com/wanghuanphd/MDvsFA_cGAN"
@@ -169,14 +182,62 @@ SOURCES = {
         partial(_published, "nudt"),
         "github.com/YeRen123455/Infrared-Small-Target-Detection",
     ),
+    "nudt-sea": Source(
+        "NUDT-SIRST-Sea",
+        ("nudt-sea", "NUDT-SIRST-Sea"),
+        partial(_published, "nudt-sea"),
+        "github.com/TianhaoWu16/Multi-level-TransUNet-for-Space-based-Infrared-Tiny-ship-Detection",
+    ),
     "irstd1k": Source(
         "IRSTD-1k",
         ("irstd1k", "IRSTD-1k", "IRSTD-1K"),
         partial(_published, "irstd1k"),
         "github.com/RuiZhang97/ISNet",
     ),
+    "sirst-aug": Source(
+        "SIRST-Aug",
+        ("sirst-aug", "sirst_aug", "SIRST-Aug", "SIRST-Aug/sirst_aug"),
+        partial(_published, "sirst-aug"),
+        "github.com/Tianfang-Zhang/AGPCNet",
+    ),
+    "sirst-v2": Source(
+        "SIRST-v2",
+        ("sirst-v2", "open-sirst-v2", "SIRST-V2", "SIRST-v2", "SIRST-V2/open-sirst-v2"),
+        partial(_published, "sirst-v2"),
+        "github.com/YimianDai/open-sirst-v2",
+        ("full",),
+    ),
+    "irdst-real": Source(
+        "IRDST-real",
+        ("irdst-real", "IRDST-real", "IRDST/real", "IRDST/IRDST/real"),
+        partial(_published, "irdst-real"),
+        "github.com/sun11999/RDIAN",
+    ),
+    "irdst-simulation": Source(
+        "IRDST-simulation",
+        ("irdst-simulation", "IRDST-simulation", "IRDST/simulation", "IRDST/IRDST/simulation"),
+        partial(_published, "irdst-simulation"),
+        "github.com/sun11999/RDIAN",
+    ),
 }
 NAMES = (*SOURCES, "synthetic")
+
+
+def unknown(kind: str, name: str, others: Sequence[str] = ()) -> UnknownName:
+    """The error for a name that is none, with what was probably meant.
+
+    A title or folder of a data set means its name, and a path means the folder there.
+    """
+    known = [*NAMES, *others, f"{FOLDER}PATH"]
+    for one, source in SOURCES.items():
+        if _plain(name) in map(_plain, (one, source.title, *source.folders)):
+            return UnknownName(kind, name, known, meant=one)
+    meant = f"{FOLDER}{name}" if Path(name).expanduser().is_dir() else ""
+    return UnknownName(kind, name, known, meant=meant)
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def title_of(name: str) -> str:
@@ -209,7 +270,7 @@ def locate(name: str, data_root: Path | None = None) -> Path:
             )
         return root
     if name not in SOURCES:
-        raise UnknownName("data set", name, [*NAMES, "folder:PATH"])
+        raise unknown("data set", name)
     source = SOURCES[name]
     tried = [root / folder for root in roots(data_root) for folder in source.folders]
     for path in tried:

@@ -18,10 +18,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from urllib.parse import quote
 
-from istsbench.data.datasets import SOURCES, roots
+from istsbench.data.datasets import SOURCES, roots, unknown
 from istsbench.data.images import decode, pixel_hash
 from istsbench.data.manifest import OFFICIAL, Entry, read_manifest
-from istsbench.errors import DataError, UnknownName
+from istsbench.errors import DataError
 from istsbench.files import write_atomic
 
 NUAA_URL = (
@@ -53,7 +53,23 @@ BY_HAND = {
        {folder}/IRSTD1k_Img/NAME.png, {folder}/IRSTD1k_Label/NAME.png, and beside them the lists
        trainval.txt (or train.txt) and test.txt
   then check it: istsbench data verify {name}""",
+    "nudt-sea": """NUDT-SIRST-Sea is not fetched: get it from {where} and unpack it as
+       {folder}/images/NAME.png, {folder}/masks/NAME.png,
+       {folder}/idx_4961+847/train.txt and test.txt
+  then check it: istsbench data verify {name}""",
+    "sirst-aug": """SIRST-Aug is not fetched: get it from {where} and unpack it as
+       {folder}/trainval/images/NAME.png, {folder}/trainval/masks/NAME_mask.png, and test/ likewise
+  then check it: istsbench data verify {name}""",
+    "sirst-v2": """SIRST-v2 is not fetched: clone {where} so that there are
+       {folder}/mixed/NAME.png, {folder}/annotations/masks/NAME_pixels0.png,
+       {folder}/splits/trainval_full.txt and test_full.txt
+  then check it: istsbench data verify {name}""",
+    "irdst-real": """IRDST is not fetched: get it from {where} and unpack it as
+       {folder}/images/SEQUENCE/NAME.png, {folder}/masks/SEQUENCE/NAME.png, {folder}/train.txt and
+       test.txt with lines /SEQUENCE/NAME
+  then check it: istsbench data verify {name}""",
 }
+BY_HAND["irdst-simulation"] = BY_HAND["irdst-real"]
 BY_HAND["nust-paper"] = BY_HAND["nust"]
 
 
@@ -72,7 +88,7 @@ def fetch(
     if name == "synthetic":
         raise DataError("the synthetic data set needs no file: it is drawn when used")
     if name not in SOURCES:
-        raise UnknownName("data set", name, list(SOURCES))
+        raise unknown("data set", name)
     places = [roots(data_root)[0] / folder for folder in SOURCES[name].folders]
     folder = next((place for place in places if place.exists()), places[0])
     if name in BY_HAND:

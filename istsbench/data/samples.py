@@ -92,7 +92,8 @@ class Dataset(ABC):
             return tuple(dict.fromkeys(name for part in self.splits.values() for name in part))
         if split == "trainval" and "train" in self.splits:
             return self.splits["train"] + self.splits.get("val", ())
-        raise UnknownName(f"split of {self.name}", split, sorted(self.splits))
+        others = ("all", *(("trainval",) if "train" in self.splits else ()))
+        raise UnknownName(f"split of {self.name}", split, sorted({*self.splits, *others}))
 
     def subset(self, names: Iterable[str]) -> Self:
         """The same data set with only these samples; small to send to another process."""

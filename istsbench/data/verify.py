@@ -15,25 +15,22 @@ from pathlib import Path
 
 import numpy as np
 
-from istsbench.data.datasets import NUAA_RESIZED, SOURCES, locate, open_dataset
+from istsbench.data.datasets import NUAA_RESIZED, SOURCES, WITH_NUAA, locate, open_dataset
 from istsbench.data.duplicates import ALIKE, nearest, thumbnail
 from istsbench.data.findings import Finding, Report
 from istsbench.data.images import pixel_hash
 from istsbench.data.inspection import PairInspection, inspect
 from istsbench.data.layouts import (
     NUST_DAMAGED,
-    Lists,
-    Pairs,
+    PairFolders,
     find,
-    list_files,
-    match,
+    list_folders,
     nust_training,
-    parted,
-    picture_folders,
-    pictures,
-    read_list,
+    pair_folders,
 )
+from istsbench.data.lists import Lists, list_files, read_list
 from istsbench.data.manifest import OFFICIAL, Entry, read_manifest
+from istsbench.data.pairs import Pairs, match, pictures
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError
 
@@ -73,7 +70,7 @@ def verify(
     findings += _official(manifest, pairs, lists)
     looks = []
     for sample, (image, mask) in pairs.items():
-        resized = name == "nuaa" and sample in NUAA_RESIZED
+        resized = name in WITH_NUAA and sample in NUAA_RESIZED
         looks.append(inspect(sample, image, mask, manifest.get(sample), resized))
         findings += looks[-1].findings
         if progress:
@@ -119,25 +116,22 @@ def _source(name: str, root: Path) -> Iterator[Finding]:
 def _pairs(name: str, root: Path, findings: list[Finding]) -> Pairs:
     """The files that can be joined; what cannot goes to the findings."""
     found: Pairs = {}
-    prefix = ""
     try:
         if name in SOURCE_NOTES:
             found, missing = nust_training(root)
             for file in missing:
                 findings.append(Finding("error", "pair", file, "missing from its pair in training"))
-            folders, prefix = [("test_org", "test_gt")], "test_"
-        elif parts := parted(root):
-            folders = [(str(images), str(masks)) for images, masks in parts.values()]
+            parts = [PairFolders(root / "test_org", root / "test_gt", "test_")]
         else:
-            folders = [picture_folders(root)[:2]]
-        for both in folders:
-            joined, alone, left = match(*(pictures(root / folder) for folder in both))
+            parts = pair_folders(root)
+        for part in parts:
+            joined, alone, left = match(pictures(part.images), pictures(part.masks))
             for paths, text in (
                 (alone, "image without a mask"),
                 (left, "mask without an image"),
             ):
                 findings += [Finding("error", "pair", str(path), text) for path in paths]
-            found |= {prefix + sample: files for sample, files in joined.items()}
+            found |= {part.prefix + sample: files for sample, files in joined.items()}
     except DataError as error:
         findings.append(Finding("error", "folder", "", str(error)))
         return found
@@ -150,11 +144,12 @@ def _lists(name: str, root: Path, pairs: Pairs, findings: list[Finding]) -> List
     """The split lists that can be read; what is wrong with them goes to the findings."""
     if name in SOURCE_NOTES:
         return {}
-    called = SOURCES[name].folders if name in SOURCES else ()
+    called = SOURCES[name].called if name in SOURCES else ()
     try:
-        if parted(root):
+        parts = pair_folders(root)
+        if any(part.split for part in parts):
             return find(root).lists
-        folders = picture_folders(root, called)[2]
+        folders = list_folders(root, parts, called)
     except DataError:  # already among the findings
         return {}
     found: Lists = {}

@@ -21,7 +21,8 @@ MAX_COUNT = 2**40  # no column of counts comes near
 MAX_SUM = 1e300  # a gain over a map that is nearly flat is large, but a number
 INTEGERS = tuple(c for c in FIRST_COLUMNS if c not in ("image", "rule", "level", "seconds"))
 _LATER = (*OF_MASK, *OF_MAP)
-_IMAGE = re.compile(r"""[^./\\:*?"<>|\x00-\x1f][^/\\:*?"<>|\x00-\x1f]{0,199}""")
+_PART = r"""[^./\\:*?"<>|\x00-\x1f][^/\\:*?"<>|\x00-\x1f]{0,199}"""
+_IMAGE = re.compile(f"{_PART}(/{_PART}){{0,7}}")  # frames of sequences are SEQUENCE/NAME
 
 
 def _frame(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from istsbench.data.datasets import NAMES
+from istsbench.data.datasets import NAMES, unknown
 from istsbench.data.names import FOLDER, split_names
-from istsbench.errors import DataError, UnknownName
+from istsbench.errors import DataError
 from istsbench.runs.images import path_hash
 from istsbench.runs.outputs import curves_folder
 from istsbench.runs.record import Record, sound
@@ -27,7 +27,7 @@ def results_folder(out: Path, name: str) -> Path:
     tags = _tags(out)
     if name in NAMES or name in tags:
         return out / name
-    raise UnknownName("data set or results folder", name, [*NAMES, *tags, f"{FOLDER}PATH"])
+    raise unknown("data set or results folder", name, tags)
 
 
 def _check_place(folder: Path, path: Path) -> None:

@@ -35,7 +35,7 @@ MAX_TEXT = 5000  # characters of a note, a parameter, a reason
 
 _FILE = re.compile(r"[\w=-][\w.=-]{0,149}")  # what `Choice.file` makes of a spec
 _FOLDER = re.compile(r"[\w-](?:[\w.,()+&'=@~ -]{0,98}[\w.,()+&'=@~-])?")  # as people call folders
-_SPLIT = re.compile(r"[\w-][\w.-]{0,99}(/[\w-][\w.-]{0,99})?")
+_SPLIT = re.compile(r"[\w-][\w.+-]{0,99}(/[\w-][\w.+-]{0,99})?")
 _DEPTH = re.compile(r"image|full|-?[\d.e+]+:-?[\d.e+-]+")
 _HEX = re.compile(r"[0-9a-f]{6,64}")
 _DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # no file on Windows

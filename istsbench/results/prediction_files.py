@@ -16,7 +16,7 @@ import numpy as np
 
 from istsbench.data.datasets import SOURCES
 from istsbench.data.images import read_file
-from istsbench.data.layouts import SUFFIXES
+from istsbench.data.pairs import SUFFIXES
 from istsbench.data.samples import Dataset, FolderDataset
 from istsbench.errors import DataError
 
@@ -105,12 +105,16 @@ def find_predictions(
 
 
 def _stems(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
-    """What a file may be called -> the image. NUST-SIRST has names that are not its files'."""
+    """What a file may be called -> the image.
+
+    The names of some samples are not those of their files: test_00000 of NUST-SIRST, test/000000.
+    Those of the files count where they tell all images apart, as frames of sequences seldom do.
+    """
     stems = {name: name for name in names}
     if isinstance(dataset, FolderDataset):
-        for name in names:
-            if "/" not in name:
-                stems.setdefault(dataset.pairs[name][0].stem, name)
+        own = {dataset.pairs[name][0].stem: name for name in names}
+        if len(own) == len(names):
+            stems = {**own, **stems}
     return stems
 
 
@@ -128,7 +132,7 @@ def _places(
     folder: Path, stems: Mapping[str, str], ends: Sequence[str], dataset: Dataset
 ) -> tuple[dict[Path, _Place], list[str]]:
     """The folders that hold predictions of these images, and the other files, by name."""
-    depths = {stem.count("/") for stem in stems}
+    depths = sorted({stem.count("/") for stem in stems}, reverse=True)
     mine, foreign = _names_of_sets(dataset)
     places: dict[Path, _Place] = {}
     others = []
@@ -137,7 +141,7 @@ def _places(
             continue
         stem, hit = Path(file).stem, False
         for depth in depths:
-            if depth > len(parts):
+            if hit or depth > len(parts):
                 continue
             above, inside = parts[: len(parts) - depth], parts[len(parts) - depth :]
             for end, name in _read_as("/".join((*inside, stem)), stems, (*ends, TRUTH)):
@@ -200,21 +204,19 @@ def _labels(folder: Path, keys: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _file_name(name: str, dataset: Dataset, ends: Sequence[str]) -> str:
-    stem = name
-    if isinstance(dataset, FolderDataset) and "/" not in name:
-        stem = dataset.pairs[name][0].stem
-    return f"{stem}{ends[0]}.png"
+def _file_name(name: str, names: Sequence[str], dataset: Dataset, ends: Sequence[str]) -> str:
+    called = next(stem for stem, image in _stems(dataset, names).items() if image == name)
+    return f"{called}{ends[0]}.png"
 
 
 def _missing(
     missing: Sequence[str], names: Sequence[str], dataset: Dataset, ends: Sequence[str]
 ) -> str:
+    expected = _file_name(missing[0], names, dataset, ends)
     more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
     return (
         f"no prediction for {len(missing)} of {len(names)} images: {', '.join(missing[:NAMED])}"
-        f"{more} (expected {_file_name(missing[0], dataset, ends)}, or such a name with _Pred, or "
-        ".npy, .npz or .mat)"
+        f"{more} (expected {expected}, or such a name with _Pred, or .npy, .npz or .mat)"
     )
 
 

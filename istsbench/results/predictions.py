@@ -97,7 +97,7 @@ def submit_all(
     images = Images.load(dataset, split, None, wanted)
     methods = find_predictions(folder, dataset, images.names, suffix)
     if label is not None and len(methods) > 1:
-        several = ", ".join(one.label for one in methods)
+        several = ", ".join(one.label or one.folder.name for one in methods)
         raise WrongUse(
             f"{folder}: predictions of {len(methods)} methods, {several}; they are called as their "
             "folders: leave --label out, or name one of the folders by --pred"

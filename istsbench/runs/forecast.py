@@ -328,4 +328,5 @@ def _done(
     if record and record.csv and (record.method_hash, record.images, record.split) == here:
         return set(pixels)
     store = MapStore.of(out, data.name, choice.file, code)
-    return {path.stem for path in store.folder.glob("*.npy")} & set(pixels)
+    maps = (path.relative_to(store.folder) for path in store.folder.rglob("*.npy"))
+    return {path.with_suffix("").as_posix() for path in maps} & set(pixels)

@@ -131,7 +131,7 @@ class MapStore:
 
         `device` is what the method computes on.
         """
-        if fresh and not any(self.folder.glob("*.npy")):
+        if fresh and not any(self.folder.rglob("*.npy")):
             for path in self.folder.glob(STAMPS):
                 path.unlink(missing_ok=True)
         text = json.dumps(environment(device), sort_keys=True).encode()
