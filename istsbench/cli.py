@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from istsbench import __version__
+from istsbench.commands.apply import apply
 from istsbench.commands.completion import complete_methods
 from istsbench.commands.data import data
 from istsbench.commands.errors import handle_errors, show_traceback
@@ -84,6 +85,9 @@ class Against(StrEnum):
 
 
 app.command(epilog="Example: `istsbench run --methods all --dataset nuaa --jobs 2`")(run)
+
+
+app.command(epilog="Example: `istsbench apply tophat,acm my_pictures --out found`")(apply)
 
 
 @app.command("list", epilog="Example: `istsbench list methods`")

@@ -1,5 +1,6 @@
 """The commands of `istsbench`; a command calls one library function and prints.
 
+apply       `istsbench apply`: targets in pictures without labels.
 completion  What a shell offers for a half-typed name of a method or data set, also after a comma.
 data        `istsbench data`: list, fetch, verify, stats.
 errors      Errors of a command as one line and an exit code.

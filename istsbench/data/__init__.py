@@ -6,6 +6,7 @@ difficulty  What makes an image hard: its number of targets, their size, their l
 duplicates  Pictures that show the same scene, found by small thumbnails.
 fetch       Download of data sets: every file verified, the whole set or nothing.
 findings    What the doctor found, and how it is printed.
+frames      Pictures without labels: which files are meant, and their frames.
 images      From an image file to one plane of grey levels, in one place.
 inspection  A close look at one pair of image and mask file.
 layouts     How the folder of a data set is laid out: where its pairs lie, its lists.

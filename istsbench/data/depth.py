@@ -57,8 +57,18 @@ class Depth:
     def scaled(self, picture: Picture, what: object) -> tuple[np.ndarray, int]:
         """The image, float64 (H, W) in 0..255, and how many pixels were cut off.
 
-        Raises `DataError` for `full` of a picture of floats, which have no full scale.
+        Raises `DataError` for `full` of a picture of floats, which have no full scale, and for
+        a picture that varies in its alpha channel alone.
         """
+        image, cut = self._scaled(picture, what)
+        if picture.alpha is not None and image.min() == image.max():
+            raise DataError(
+                f"{what}: every pixel is {picture.pixels[0, 0]:g} and only the alpha channel "
+                f"varies (mode {picture.mode}); expected an image of grey levels"
+            )
+        return image, cut
+
+    def _scaled(self, picture: Picture, what: object) -> tuple[np.ndarray, int]:
         levels = picture.pixels.astype(np.float64)
         if not picture.deep:
             return levels, 0

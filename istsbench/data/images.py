@@ -47,8 +47,10 @@ class Picture:
         return self.pixels.dtype != np.uint8
 
 
-def read_picture(data: bytes, what: str | Path) -> Picture:
+def read_picture(data: bytes, what: str | Path, frame: int | None = None) -> Picture:
     """The picture in an encoded image; `what` names it in errors.
+
+    `frame` is that of a TIFF file of several, from 0; without it such a file is refused.
 
     Raises `DataError` if the bytes are no image, are cut off, hold too many pixels, several
     frames, a turned picture, NaN or infinite values, or levels that cannot be told.
@@ -56,8 +58,9 @@ def read_picture(data: bytes, what: str | Path) -> Picture:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            deep = _deep(data, what)
-            picture = _plain(data, what) if deep is None else deep
+            page = tiff.Page.of(data, frame) if tiff.is_tiff(data) else None
+            deep = _deep(data, what, page)
+            picture = _plain(data, what, page) if deep is None else deep
     except DataError:
         raise
     except Exception as error:  # readers raise many kinds on hostile bytes
@@ -119,12 +122,14 @@ def _checked(what: str | Path, width: int, height: int, frames: int, turned: obj
         )
 
 
-def _plain(data: bytes, what: str | Path) -> Picture:
+def _plain(data: bytes, what: str | Path, page: tiff.Page | None) -> Picture:
     """What Pillow reads without loss: up to 8 bit, and 16 bit of grey PNG."""
     with Image.open(io.BytesIO(data), formats=PICTURE_FORMATS) as opened:
         picture: Image.Image = opened
         # Of a TIFF they are counted by its structure: a thumbnail is a frame for Pillow.
-        frames = 1 if picture.format == "TIFF" else getattr(picture, "n_frames", 1)
+        frames = 1 if page is not None else getattr(picture, "n_frames", 1)
+        if page is not None:
+            picture.seek(page.number)
         turned = picture.getexif().get(ORIENTATION)
         _checked(what, picture.width, picture.height, frames, turned)
         mode, stored = picture.mode, None
@@ -143,13 +148,18 @@ def _plain(data: bytes, what: str | Path) -> Picture:
         return Picture(np.array(picture.convert("L")), mode, (0, 255), stored, alpha, coloured)
 
 
-def _deep(data: bytes, what: str | Path) -> Picture | None:
+def _deep(data: bytes, what: str | Path, page: tiff.Page | None) -> Picture | None:
     """A file that Pillow would read with loss or not at all; None for the others."""
-    if tiff.is_tiff(data):
-        page = tiff.Page.of(data)
+    if page is not None:
         _checked(what, page.width, page.height, page.frames, page.orientation)
         if page.bits <= 8 and page.kind == "u":
-            return None
+            if page.plane is None:
+                return None
+            if page.colour or page.bits < 8:
+                raise DataError(
+                    f"{what}: frames of colour or of {page.bits} bit behind one structure; "
+                    "expected grey of 8 bit or more, or each frame as a page"
+                )
         return _joined(page.planes(data, what), f"TIFF {page.type}", page.full, page.colour)
     # The header of a PNG: its bit depth is byte 24, its colour type byte 25.
     if data[:8] == b"\x89PNG\r\n\x1a\n" and data[24:25] == b"\x10" and data[25:26] != b"\0":

@@ -168,11 +168,6 @@ class FolderDataset(Dataset):
                     raise DataGone(f"{folder}: the folder is gone, {name} was asked for") from error
             raise
         image, cut = self.depth.scaled(picture, image_path)
-        if picture.alpha is not None and image.min() == image.max():
-            raise DataError(
-                f"{image_path}: every pixel is {picture.pixels[0, 0]:g} and only the alpha channel "
-                f"varies (mode {picture.mode}); expected an image of grey levels"
-            )
         mask, left_out = target(truth, mask_path)
         notes = [f"{name}: {left_out}"] if left_out else []
         if image.shape != mask.shape:

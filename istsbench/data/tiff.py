@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -40,28 +41,31 @@ class Page:
     planar: bool
     photometric: str
     extra: tuple[str, ...]  # what the samples beyond grey or colour are
+    number: int = 0  # among all structures of the file
+    plane: int | None = None  # which of the frames behind this one structure; None: it has one
 
     @classmethod
-    def of(cls, data: bytes) -> Self:
-        """Read from the bytes of a file; raises what tifffile raises."""
+    def of(cls, data: bytes, frame: int | None = None) -> Self:
+        """Read from the bytes of a file; raises what tifffile raises.
+
+        Of a file of several frames that is the first, with their number in `frames`, or the
+        one asked for, which is counted from 0 without thumbnails and has 1 there.
+        """
         import tifffile
 
+        shown, behind = _frames_in(data)
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            pages = [page.aspage() for page in file.pages]
-            shown = [page for page in pages if not page.subfiletype & (_REDUCED | _MASK)]
-            page = shown[0] if shown and shown[0] is pages[0] else pages[0]
+            frames = len(shown) * behind
+            number = shown[0] if frame is None or behind > 1 else shown[frame]
+            page = file.pages[number].aspage()
             bits = page.bitspersample
-            frames = max(len(shown), 1)
-            # ImageJ and tifffile may keep all frames behind the structure of the first.
-            plane = max(page.imagewidth * page.imagelength * page.samplesperpixel, 1)
-            if len(pages) == 1 and file.series:
-                frames = max(frames, file.series[0].size // plane)
             return cls(
-                page.imagewidth, page.imagelength, max(frames, page.imagedepth),
+                page.imagewidth, page.imagelength, frames if frame is None else 1,
                 _orientation(page), bits if isinstance(bits, int) else max(bits),
                 _KINDS.get(int(page.sampleformat or 1), "c"), page.samplesperpixel,
                 page.samplesperpixel > 1 and page.planarconfig == 2, _name(page.photometric),
-                tuple(map(_name, page.extrasamples)),
+                tuple(map(_name, page.extrasamples)), number,
+                frame if behind > 1 else None,
             )  # fmt: skip
 
     @property
@@ -119,7 +123,10 @@ class Page:
 
         try:
             with tifffile.TiffFile(io.BytesIO(data)) as file:
-                pixels = file.pages[0].asarray()
+                if self.plane is None:
+                    pixels = file.pages[self.number].asarray()
+                else:
+                    pixels = self._behind(file, data)
         except (ValueError, ImportError, NotImplementedError) as error:
             found = self._otherwise(data)
             if found is None:
@@ -132,23 +139,75 @@ class Page:
             pixels = np.moveaxis(pixels, 0, -1)
         return np.asarray(pixels.reshape(self.height, self.width, -1))
 
+    def _behind(self, file: Any, data: bytes) -> np.ndarray:
+        """The plane of several that one structure describes."""
+        assert self.plane is not None
+        series, pixels = file.series[0], self.height * self.width * self.samples
+        if series.dataoffset is None or self.bits not in (8, 16, 32, 64):
+            planes = series.asarray().reshape(-1, pixels)
+            return np.asarray(planes[self.plane])
+        kind = series.dtype.newbyteorder(file.byteorder)
+        start = series.dataoffset + self.plane * pixels * kind.itemsize
+        return np.frombuffer(data, kind, pixels, start)
+
     def _otherwise(self, data: bytes) -> np.ndarray | None:
         """By Pillow or OpenCV where they are right; None elsewhere."""
+        if self.plane is not None:
+            return None
         if self.samples == 1 and self.bits == 12:
             from PIL import Image
 
             with Image.open(io.BytesIO(data), formats=("TIFF",)) as picture:
+                picture.seek(self.number)
                 return np.array(picture)[..., None]
         if self.planar or self.bits not in (8, 16, 32, 64):
             return None
         import cv2
 
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        wanted = (self.number, self.number + 1)
+        done, found = cv2.imdecodemulti(
+            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED, range=wanted
+        )
+        pixels = found[0] if done and len(found) == 1 else None
         if pixels is None or pixels.dtype.itemsize * 8 != self.bits:
             return None
         if pixels.ndim == 2:
             return np.asarray(pixels[..., None])
         return np.asarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])  # it keeps blue first
+
+
+def count_frames(path: Path) -> int:
+    """How many pictures a file holds, without thumbnails; raises what tifffile raises."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        shown, behind = _frames(file)
+        return len(shown) * behind
+
+
+@lru_cache(maxsize=1)
+def _frames_in(data: bytes) -> tuple[list[int], int]:
+    """As `_frames`; kept, since the frames of a long file are read one by one."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        return _frames(file)
+
+
+def _frames(file: Any) -> tuple[list[int], int]:
+    """The numbers of the structures that are pictures, and how many frames lie behind each."""
+    number = len(file.pages)
+    pages = [file.pages[place].aspage() for place in range(number)]
+    shown = [
+        place for place, page in enumerate(pages) if not int(page.subfiletype) & (_REDUCED | _MASK)
+    ]
+    if not shown or shown[0] != 0:
+        shown = [0]
+    first = pages[0]
+    # ImageJ and tifffile may keep all frames behind the structure of the first.
+    plane = max(first.imagewidth * first.imagelength * first.samplesperpixel, 1)
+    behind = int(file.series[0].size // plane) if number == 1 and file.series else 1
+    return shown, max(behind, int(first.imagedepth), 1)
 
 
 def _name(value: object) -> str:

@@ -1,0 +1,114 @@
+"""`istsbench apply`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from istsbench.commands.errors import handle_errors, say
+from istsbench.commands.options import DepthOption
+
+MANY = 20  # lines of pictures that failed
+
+
+class Boxes(StrEnum):
+    coco = "coco"
+    yolo = "yolo"
+
+
+@handle_errors
+def apply(
+    methods: Annotated[
+        str,
+        typer.Argument(
+            help='Names or groups by comma, "tophat,ipi(step=15),acm"; or your own: mine.py:detect.'
+        ),
+    ],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures, TIFF files of many pages, videos, and folders of them."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for OUT/METHOD/masks, targets.csv, ...")],
+    threshold: Annotated[
+        str,
+        typer.Option(
+            help="own (the rule of the method), half (min-max > 0.5), or a level in the unit of "
+            "the map: 0.5 for networks."
+        ),
+    ] = "own",
+    maps: Annotated[bool, typer.Option("--maps", help="Score maps too: .npy, float32.")] = False,
+    overlays: Annotated[
+        bool, typer.Option("--overlays", help="Pictures with a box around each target too.")
+    ] = False,
+    boxes: Annotated[
+        list[Boxes] | None, typer.Option(help="Boxes too: coco (a json) or yolo (a txt a frame).")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="METHOD.PARAMETER=VALUE, repeatable; acm.weights=FILE."),
+    ] = None,
+    depth: DepthOption = "image",
+    jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 1,
+    device: Annotated[
+        str | None, typer.Option(help="Of networks: auto, cpu, cuda, cuda:1.")
+    ] = None,
+) -> None:
+    """Find targets in pictures without labels: masks and a table. Resumes by itself."""
+    from istsbench.registry import choose
+    from istsbench.runs.apply_files import apply_files
+
+    results, notes = apply_files(
+        choose(methods, change or []),
+        inputs,
+        out,
+        threshold=threshold,
+        depth=depth,
+        maps=maps,
+        overlays=overlays,
+        boxes=[box.value for box in boxes or []],
+        jobs=jobs,
+        device=device,
+    )
+    for note in notes:
+        say(f"note: {note}" if not note.startswith("skipped") else note)
+    for result in results:
+        if result.note:
+            say(f"note: {result.note}")
+        _tell(result, depth)
+    failed = dict.fromkeys(pair for result in results for pair in result.failed.items())
+    for line in _failures(list(failed)):
+        say(f"failed: {line}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _tell(result: Any, depth: str) -> None:
+    """What came of one method, and where it lies."""
+    from istsbench.data.depth import sentence
+
+    before = f" ({result.before} done before)" if result.before else ""
+    print(f"{result.spec}: {result.frames} images{before}, {result.targets} targets", end="")
+    if result.empty:
+        print(f", {result.empty} images with nothing above the threshold", end="")
+    if result.deep:
+        print(f"; {result.deep} deep ones, {sentence(depth).partition(': ')[2]}", end="")
+    if result.cut:
+        print(f", {result.cut} images with levels beyond {depth}, which are cut off", end="")
+    print(f"\nwritten: {result.folder}/ ({', '.join(result.names)})")
+
+
+def _failures(failed: list[tuple[str, str]]) -> list[str]:
+    """A line for each reason in a file, and no more than `MANY`."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for place, why in failed:
+        kinds.setdefault((place.partition(", frame ")[0], why), []).append(place)
+    lines = [
+        f"{places[0]}{f' and {len(places) - 1} more frames' if places[1:] else ''}: {why}"
+        for (_, why), places in kinds.items()
+    ]
+    if len(lines) > MANY:
+        lines = [*lines[:MANY], f"and {len(lines) - MANY} more"]
+    return lines

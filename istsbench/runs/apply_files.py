@@ -1,0 +1,296 @@
+"""Methods on files without labels: masks, maps and targets, resumable at the frame.
+
+What is written where is in `apply_outputs`. A picture that cannot be read, or that a method
+fails on, is named and the others go on; a later call tries it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from istsbench.data.depth import Depth
+from istsbench.data.frames import InputFile, find_sources, read_frames
+from istsbench.errors import BrokenMethod, DataError, MissingWeights, RunError, WrongUse
+from istsbench.progress import Progress, progress
+from istsbench.registry import Choice
+from istsbench.runs.apply_outputs import BOXES, MARKER, Done, Outputs
+from istsbench.runs.forecast import BASE, costs
+from istsbench.runs.maps import check_folders
+from istsbench.runs.pool import Begin, Lost, in_processes
+from istsbench.runs.segmenting import rule_named, scored_or_why, with_weights
+from istsbench.runs.targets import Segmented
+from istsbench.segmenter import Segmenter, Trainable
+from istsbench.side_effects import one_thread
+from istsbench.threshold import Threshold
+
+
+@dataclass
+class Applied:
+    """What a call came to for one method."""
+
+    spec: str
+    folder: Path
+    names: list[str] = field(default_factory=list)  # files and folders written below it
+    frames: int = 0  # done, in this call or before
+    before: int = 0  # of these: done by an earlier call
+    targets: int = 0
+    empty: int = 0  # frames with nothing above the threshold
+    deep: int = 0  # frames of more than 8 bit
+    cut: int = 0  # frames with levels beyond those of --depth
+    failed: dict[str, str] = field(default_factory=dict)  # frame -> why
+    note: str = ""  # of its weights
+
+
+@dataclass(frozen=True)
+class Task:
+    """One method, its rule, and where its outputs go; sent to each process."""
+
+    title: str
+    method: Segmenter
+    rule: Threshold
+    outputs: Outputs
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One frame that is still to be done."""
+
+    source: InputFile
+    number: int
+    digest: str
+
+    @property
+    def output(self) -> str:
+        return self.source.output(self.number)
+
+
+def apply_files(
+    choices: Sequence[Choice],
+    inputs: Iterable[Path],
+    out: Path,
+    *,
+    threshold: str = "own",
+    depth: str = "image",
+    maps: bool = False,
+    overlays: bool = False,
+    boxes: Collection[str] = (),
+    jobs: int = 1,
+    device: str | None = None,
+    show: bool = True,
+) -> tuple[list[Applied], list[str]]:
+    """Apply methods to files and folders; returns what came of each, and what is to be said.
+
+    `threshold` is `own`, `half` or a level; `depth` as `--depth` of the command. `jobs` are
+    processes; networks score in this one. What is there already is not done again.
+
+    Raises `WrongUse` before any work for inputs that are not there or whose outputs would have
+    one name, for outputs in `out` that were made otherwise, and `MissingWeights` or
+    `BrokenMethod` for a method that was asked for by name and cannot be made.
+    """
+    scale = Depth.read(depth)
+    unknown = sorted(set(boxes) - set(BOXES))
+    if unknown:
+        raise WrongUse(f"--boxes {unknown[0]!r}; expected {' or '.join(BOXES)}")
+    found = find_sources(inputs, MARKER, out)
+    _check_outputs(found.sources)
+    notes = list(found.notes)
+    tasks: list[tuple[Task, Choice]] = []
+    results: list[Applied] = []
+    for choice in choices:
+        try:
+            method, note = with_weights(choice.create(), device)
+        except (MissingWeights, BrokenMethod) as error:
+            if choice.named:
+                raise
+            notes.append(f"skipped: {choice.spec}: {error}")
+            continue
+        outputs = Outputs(out / choice.file, maps, overlays)
+        tasks.append((Task(choice.spec, method, rule_named(threshold, method), outputs), choice))
+        results.append(Applied(choice.spec, outputs.folder, note=note))
+    _check_device(device, [task.method for task, _ in tasks])
+    digests, unread = _digests(found.sources)
+    waiting: list[list[_Frame]] = []
+    for (task, choice), result in zip(tasks, results, strict=True):
+        check_folders(task.outputs.folder)
+        task.outputs.claim(choice, task.method, task.rule, depth)
+        result.failed |= found.refused | unread
+        waiting.append(_waiting(task, found.sources, digests))
+    pieces = {task.title: len(todo) for (task, _), todo in zip(tasks, waiting, strict=True)}
+    known = costs()
+    names = {task.title: choice.name for task, choice in tasks}
+    expected = {title: known[name].of(BASE) for title, name in names.items() if name in known}
+    try:
+        with progress("applying", pieces, show, expected, jobs) as report:
+            for (task, _), result, todo in zip(tasks, results, waiting, strict=True):
+                _apply(task, todo, scale, jobs, result, report)
+        for (task, _), result, todo in zip(tasks, results, waiting, strict=True):
+            _settle(task, result, found.sources, todo)
+            result.names = task.outputs.summarise(task.title, boxes)
+    except OSError as error:
+        raise RunError(
+            f"{out}: outputs cannot be written ({error.strerror or error}); what is done is kept, "
+            "the same command goes on from there"
+        ) from error
+    return results, notes
+
+
+def _check_outputs(sources: Sequence[InputFile]) -> None:
+    """Refuse inputs whose outputs would have one name."""
+    there: dict[str, InputFile] = {}
+    for source in sources:
+        for name in map(source.output, range(source.frames)):
+            other = there.setdefault(name, source)
+            if other is not source:
+                raise WrongUse(
+                    f"{other.path} and {source.path} would both be written as {name}; give the "
+                    "folder above both, rename one, or use two --out"
+                )
+
+
+def _check_device(device: str | None, methods: Sequence[Segmenter]) -> None:
+    if device is None:
+        return
+    if not any(isinstance(method, Trainable) and hasattr(method, "device") for method in methods):
+        raise WrongUse(f"--device {device} is for networks; none is among the methods")
+    import torch
+
+    try:
+        torch.empty(1, device=device if device != "auto" else "cpu")
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WrongUse(f"--device {device}: {reason}; expected auto, cpu, cuda, cuda:1") from error
+
+
+def _digests(sources: Sequence[InputFile]) -> tuple[dict[Path, str], dict[str, str]]:
+    """The hash of each file, and why some cannot be read."""
+    digests, failed = {}, {}
+    for source in sources:
+        try:
+            digests[source.path] = source.digest()
+        except DataError as error:
+            failed[str(source.path)] = str(error)
+    return digests, failed
+
+
+def _waiting(task: Task, sources: Sequence[InputFile], digests: Mapping[Path, str]) -> list[_Frame]:
+    """The frames to be done; raises `WrongUse` where another picture's outputs are in place."""
+    done, changed, waiting = task.outputs.done(), list[str](), list[_Frame]()
+    for source in sources:
+        digest = digests.get(source.path)
+        if digest is None:
+            continue
+        for number in range(source.frames):
+            frame = _Frame(source, number, digest)
+            made = done.get(frame.output)
+            if made is not None and made.digest == digest and made.found.frame == number:
+                if task.outputs.is_whole(frame.output):
+                    continue
+            elif made is not None and made.source != str(source.path.resolve()):
+                raise WrongUse(
+                    f"{task.outputs.folder} holds outputs called {frame.output} of another "
+                    f"picture, {made.source}; give another --out for {source.path}"
+                )
+            elif made is not None:
+                changed.append(frame.output)
+            waiting.append(frame)
+    for name in changed:
+        task.outputs.forget(name)
+    return waiting
+
+
+def _images(
+    waiting: Sequence[_Frame], depth: Depth, result: Applied, report: Progress
+) -> Iterator[tuple[_Frame, Segmented, np.ndarray]]:
+    """The frames that can be read, each as an image, float64 (H, W) of 0..255."""
+    by_source: dict[InputFile, list[_Frame]] = {}
+    for frame in waiting:
+        by_source.setdefault(frame.source, []).append(frame)
+    for source, frames in by_source.items():
+        numbers = {frame.number: frame for frame in frames}
+        for number, picture in read_frames(source, numbers):
+            try:
+                if isinstance(picture, DataError):
+                    raise picture
+                image, cut = depth.scaled(picture, source.path.name)
+            except DataError as error:
+                result.failed[source.label(number)] = str(error)
+                report(result.spec)
+                continue
+            frame = numbers[number]
+            shape = image.shape[0], image.shape[1]
+            empty = Segmented(source.title, number, frame.output, shape, 0.0, (), picture.deep, cut)
+            yield frame, empty, image
+
+
+def _apply(
+    task: Task,
+    waiting: Sequence[_Frame],
+    depth: Depth,
+    jobs: int,
+    result: Applied,
+    report: Progress,
+) -> None:
+    images = _images(waiting, depth, result, report)
+    if jobs > 1 and not task.method.batched and len(waiting) > 1:
+        answers = _in_processes(task, images, min(jobs, len(waiting)))
+    else:
+        answers = _here(task, images)
+    with closing(answers):
+        for frame, answer in answers:
+            if isinstance(answer, str):
+                result.failed[frame.source.label(frame.number)] = f"{task.title}: {answer}"
+            else:
+                source = str(frame.source.path.resolve())
+                task.outputs.note(Done(answer, source, frame.digest))
+            report(task.title)
+
+
+_Images = Iterator[tuple[_Frame, Segmented, np.ndarray]]
+_Answers = Generator[tuple[_Frame, Segmented | str], None, None]
+
+
+def _here(task: Task, images: _Images) -> _Answers:
+    with nullcontext() if task.method.batched else one_thread():  # networks see to it themselves
+        while many := list(islice(images, task.method.images_at_once())):
+            scored = scored_or_why(task.method, task.rule, [image for *_, image in many])
+            for (frame, empty, image), one in zip(many, scored, strict=True):
+                if isinstance(one, str):
+                    yield frame, one
+                else:
+                    yield frame, task.outputs.save(empty, image, one)
+
+
+def _in_processes(task: Task, images: _Images, jobs: int) -> _Answers:
+    with closing(in_processes(_in_worker, task, images, jobs)) as answers:
+        for (frame, *_), answer in answers:
+            yield frame, answer.reason if isinstance(answer, Lost) else answer
+
+
+def _in_worker(
+    task: Task, frame: _Frame, empty: Segmented, image: np.ndarray, begin: Begin
+) -> Segmented | str:
+    begin(False)
+    (scored,) = scored_or_why(task.method, task.rule, [image])
+    return scored if isinstance(scored, str) else task.outputs.save(empty, image, scored)
+
+
+def _settle(
+    task: Task, result: Applied, sources: Sequence[InputFile], waiting: Sequence[_Frame]
+) -> None:
+    """Count what is done of the inputs of this call."""
+    done = task.outputs.done()
+    names = [source.output(number) for source in sources for number in range(source.frames)]
+    found = [done[name].found for name in names if name in done]
+    tried = {frame.output for frame in waiting}
+    result.frames = len(found)
+    result.before = sum(one.output not in tried for one in found)
+    result.targets = sum(len(one.targets) for one in found)
+    result.empty = sum(not one.targets for one in found)
+    result.deep = sum(one.deep for one in found)
+    result.cut = sum(one.cut > 0 for one in found)

@@ -1,0 +1,104 @@
+"""One image through one method to its map, mask and targets, as a run and a table take them.
+
+The map is kept as float32, and the mask is what of that lies above the level of the rule: the
+same pixels as those that `istsbench run` counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from istsbench.errors import MissingWeights, WrongUse
+from istsbench.runs.scoring import checked, one_line
+from istsbench.segmenter import Segmenter, Trainable
+from istsbench.side_effects import contained
+from istsbench.threshold import HALF, Fixed, Threshold
+
+HOME = "nuaa"  # the data set whose weights networks have where there is none
+
+
+def rule_named(text: str, method: Segmenter) -> Threshold:
+    """The rule of `own`, `half`, or a level in the unit of the map; raises `WrongUse`."""
+    if text == "own":
+        return method.threshold
+    if text == "half":
+        return HALF
+    try:
+        level = float(text)
+    except ValueError:
+        level = math.nan
+    if not math.isfinite(level):
+        raise WrongUse(f"the threshold is {text!r}; expected own, half, or a level as 0.5")
+    return Fixed(level)
+
+
+def with_weights(method: Segmenter, device: str | None = None) -> tuple[Segmenter, str]:
+    """The method ready for pictures of no data set, and what is to be said of its weights.
+
+    A network without given weights has those of NUAA-SIRST. Raises `MissingWeights`.
+    """
+    if not isinstance(method, Trainable):
+        return method, ""
+    if device is not None and hasattr(method, "device"):
+        changed: dict[str, Any] = {"device": device}
+        method = replace(method, **changed)
+    ready = method.pretrained(HOME)
+    name, label = method.registered_name(), type(method).card.label
+    if ready.weights is None:
+        raise MissingWeights(
+            f"{label} has no weights for NUAA-SIRST, which are the default for pictures without "
+            f"labels; name a file by --set {name}.weights=FILE"
+        )
+    if method.weights is None:
+        return ready, (
+            f"{label}: weights of NUAA-SIRST, {ready.weights}; others by --set {name}.weights=FILE"
+        )
+    return ready, f"{label}: weights {ready.weights}"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The map and the mask of one image."""
+
+    map: np.ndarray  # float32 (H, W)
+    mask: np.ndarray  # bool (H, W)
+    level: float
+
+
+def segmented(score: object, image: np.ndarray, rule: Threshold) -> Scored:
+    """From what a method returned for an image; raises `ValueError` if it breaks its promise."""
+    stored = checked(score, image)
+    values = stored.astype(np.float64)
+    level = float(rule.level(values))
+    if math.isnan(level):
+        raise ValueError(f"{rule!r} gives the level NaN, above which no score would lie")
+    return Scored(stored, values > level, level)
+
+
+def scored_or_why(
+    method: Segmenter, rule: Threshold, images: Sequence[np.ndarray]
+) -> list[Scored | str]:
+    """Each image scored, or why it could not be; several at once where the method is faster so."""
+    if method.batched and len(images) > 1:
+        try:
+            with contained():
+                scores = list(method.score_many(images))
+            pairs = zip(scores, images, strict=True)
+            return [segmented(score, image, rule) for score, image in pairs]
+        except (Exception, SystemExit):
+            pass  # one by one, to see which it is
+    return [_scored_or_why(method, rule, image) for image in images]
+
+
+def _scored_or_why(method: Segmenter, rule: Threshold, image: np.ndarray) -> Scored | str:
+    try:
+        with contained():
+            score = method.score(image)
+        return segmented(score, image, rule)
+    except (Exception, SystemExit) as error:
+        return one_line(f"{type(error).__name__}: {error}")

@@ -1,0 +1,258 @@
+"""`istsbench apply`: pictures without labels to masks, maps and targets."""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from toys import Toy
+from typer.testing import CliRunner
+
+from istsbench import MeanStd
+from istsbench.cli import app
+from istsbench.data.depth import Depth
+from istsbench.data.images import read_file
+from istsbench.data.synthetic import scene
+from istsbench.runs.targets import Segmented, as_coco, as_yolo, overlay, targets_of
+
+TARGETS = {"a.png": [(20, 30)], "below/b.png": [(10, 12), (40, 50)], "below/c.png": []}
+
+
+def pixels(places):
+    image = np.rint(scene(60, 80)).clip(0, 99).astype(np.uint16) * 100
+    image[0, 0], image[0, 1] = 0, 25500  # so that 0..255 is a hundredth of the levels
+    for row, column in places:
+        image[row - 1 : row + 2, column - 1 : column + 2] = 25000
+    return image
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder, with a space in its name, of 16-bit pictures."""
+    folder = tmp_path / "my pictures"
+    for name, places in TARGETS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), pixels(places))
+    return folder
+
+
+@pytest.fixture
+def apply(toys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    return lambda *words: runner.invoke(app, ["apply", *map(str, words)])
+
+
+def table(folder, **options):
+    return pd.read_csv(folder / "targets.csv", **options)
+
+
+def test_masks_maps_overlays_and_the_table(apply, pictures, tmp_path):
+    done = apply("toy", pictures, "--out", "found", "--maps", "--overlays", "--threshold", "150")
+    assert done.exit_code == 0, done.output
+    out = tmp_path / "found" / "toy"
+    assert "toy: 3 images, 6 targets" in done.output  # the bright corner is one, in each
+    assert "written: found/toy/ (masks/, maps/, targets.csv, overlays/)" in done.output
+    for name in TARGETS:
+        image, _ = Depth().scaled(read_file(pictures / name), name)
+        stem = name.removesuffix(".png")
+        score = np.load(out / "maps" / f"{stem}.npy")
+        assert score.dtype == np.float32
+        np.testing.assert_array_equal(score, Toy().score(image).astype(np.float32))
+        mask = cv2.imread(str(out / "masks" / f"{stem}.png"), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(mask, (score.astype(np.float64) > 150) * np.uint8(255))
+        shown = cv2.imread(str(out / "overlays" / f"{stem}.png"))
+        assert shown.shape == (60, 80, 3)
+    rows = table(out).query("area == 9")
+    assert [*zip(rows.image, rows.row, rows.column, strict=True)] == [
+        ("a.png", 20, 30), ("below/b.png", 10, 12), ("below/b.png", 40, 50),
+    ]  # fmt: skip
+    assert {*rows.level} == {150} and {*rows.height} == {3} and {*rows.method} == {"toy"}
+    np.testing.assert_allclose(rows.peak, rows.score, rtol=1e-6)
+
+
+def test_a_picture_without_a_target_is_no_error(apply, pictures):
+    done = apply("toy", pictures / "below/c.png", "--out", "found", "--threshold", "1e6")
+    assert done.exit_code == 0
+    assert "toy: 1 images, 0 targets, 1 images with nothing above the threshold" in done.output
+    assert table(pictures.parent / "found" / "toy").empty
+
+
+def test_own_and_half_are_rules(apply, pictures, tmp_path):
+    for threshold, rule in {"own": MeanStd(3), "half": "PeakRatio(ratio=0.5)"}.items():
+        assert apply("toy", pictures, "--out", threshold, "--threshold", threshold).exit_code == 0
+        told = json.loads((tmp_path / threshold / "toy" / "apply.json").read_text())
+        assert told["threshold"] == (repr(rule) if threshold == "own" else rule)
+
+
+def test_methods_have_a_folder_each_and_several_processes_write_the_same(apply, pictures, tmp_path):
+    words = ("toy,toy(gain=2),tophat", pictures, "--maps")
+    assert apply(*words, "--out", "one").exit_code == 0
+    assert apply(*words, "--out", "two", "--jobs", "2").exit_code == 0
+    one, two = tmp_path / "one", tmp_path / "two"
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert len(files) == 3 * (2 * 3 + 3)
+    assert {path.parts[0] for path in files} == {"toy", "toy_gain=2", "tophat"}
+    for path in files:
+        if path.name != "frames.jsonl":
+            assert (one / path).read_bytes() == (two / path).read_bytes(), path
+
+
+def test_the_same_command_does_nothing_again_and_a_cut_one_goes_on(apply, pictures, tmp_path):
+    words = ("toy", pictures, "--out", "found")
+    assert "(3 done before)" not in apply(*words).output
+    assert "3 images (3 done before)" in apply(*words).output
+    out = tmp_path / "found" / "toy"
+    whole = (out / "targets.csv").read_bytes()
+    journal = out / "frames.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-40])  # killed while it wrote a line
+    (out / "masks" / "a.png").unlink()
+    (out / "targets.csv").unlink()
+    done = apply(*words)
+    assert "3 images (1 done before)" in done.output, done.output
+    assert (out / "targets.csv").read_bytes() == whole and (out / "masks" / "a.png").is_file()
+
+
+def test_outputs_asked_for_later_are_made(apply, pictures, tmp_path):
+    apply("toy", pictures, "--out", "found")
+    done = apply("toy", pictures, "--out", "found", "--maps", "--boxes", "yolo")
+    assert done.exit_code == 0
+    assert len([*(tmp_path / "found/toy/maps").rglob("*.npy")]) == 3
+    assert len([*(tmp_path / "found/toy/labels").rglob("*.txt")]) == 3
+
+
+def test_a_changed_picture_is_done_again_and_leaves_nothing_old(apply, pictures, tmp_path):
+    words = ("toy", pictures, "--out", "found", "--threshold", "150")
+    apply(*words)
+    cv2.imwrite(str(pictures / "a.png"), pixels([(5, 5), (50, 60)]))
+    done = apply(*words)
+    assert "3 images (2 done before), 7 targets" in done.output
+    (pictures / "a.png").write_bytes(b"no picture")
+    done = apply(*words)
+    assert done.exit_code == 1 and "2 images (2 done before), 4 targets" in done.output
+    assert not (tmp_path / "found/toy/masks/a.png").exists()
+    assert "a.png" not in {*table(tmp_path / "found/toy").image}
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (["--threshold", "half"], r"threshold: MeanStd(k=3) there, PeakRatio(ratio=0.5) now"),
+        (["--depth", "full"], "depth: image there, full now"),
+    ],
+)
+def test_outputs_made_otherwise_are_never_mixed(apply, pictures, change, message):
+    apply("toy", pictures, "--out", "found")
+    done = apply("toy", pictures, "--out", "found", *change)
+    assert done.exit_code == 2 and message in done.output
+
+
+def test_outputs_of_other_code_are_never_mixed(apply, pictures, tmp_path):
+    (tmp_path / "mine.py").write_text("def detect(image):\n    return image\n")
+    assert apply("mine.py:detect", pictures, "--out", "found").exit_code == 0
+    (tmp_path / "mine.py").write_text("def detect(image):\n    return 2 * image\n")
+    done = apply("mine.py:detect", pictures, "--out", "found")
+    assert done.exit_code == 2 and "code, parameters or weights" in done.output
+
+
+def test_files_of_somebody_else_are_not_overwritten(apply, pictures, tmp_path):
+    (tmp_path / "found" / "toy").mkdir(parents=True)
+    (tmp_path / "found" / "toy" / "targets.csv").write_text("mine")
+    done = apply("toy", pictures, "--out", "found")
+    assert done.exit_code == 2 and "holds other files, as targets.csv" in done.output
+
+
+def test_inputs_that_would_write_the_same_output_are_refused(apply, pictures, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    cv2.imwrite(str(other / "a.png"), pixels([]))
+    done = apply("toy", pictures, other, "--out", "found")
+    assert done.exit_code == 2 and "would both be written as a; " in done.output
+    cv2.imwrite(str(pictures / "a.tif"), pixels([]))
+    assert "would both be written as a; " in apply("toy", pictures, "--out", "found").output
+    (pictures / "a.tif").unlink()
+    apply("toy", pictures, "--out", "found")
+    done = apply("toy", other, "--out", "found")
+    assert done.exit_code == 2 and "holds outputs called a of another picture" in done.output
+
+
+def test_what_is_broken_is_named_and_the_others_are_done(apply, pictures):
+    (pictures / "broken.png").write_bytes((pictures / "a.png").read_bytes()[:500])
+    (pictures / "notes.txt").write_text("")
+    done = apply("toy", pictures, "--out", "found")
+    assert done.exit_code == 1
+    assert "toy: 3 images" in done.output and "notes.txt" in done.output
+    assert "broken.png: not a readable image" in done.output
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_method_that_fails_on_a_picture_is_named_with_it(apply, pictures, tmp_path, jobs):
+    (tmp_path / "mine.py").write_text(
+        "def detect(image):\n    return image.T if image[20, 30] > 200 else image\n"
+    )
+    done = apply("mine.py:detect", pictures, "--out", "found", "--jobs", jobs)
+    assert done.exit_code == 1
+    assert "mine.py:detect: 2 images" in done.output
+    assert f"{pictures / 'a.png'}: mine.py:detect: ValueError: score returned shape" in done.output
+
+
+def test_a_network_has_the_weights_of_nuaa_and_says_so(apply, pictures):
+    done = apply("learner", pictures, "--out", "found")
+    assert done.exit_code == 1 and "Learner has no weights for NUAA-SIRST" in done.output
+    done = apply("acm", pictures / "a.png", "--out", "found", "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    assert "note: ACM: weights of NUAA-SIRST" in done.output
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["toy", "absent", "--out", "o"], "absent: no such file or folder"),
+        (["toyy", "my pictures", "--out", "o"], "did you mean toy"),
+        (["toy", "my pictures", "--out", "o", "--threshold", "high"], "expected own, half, or a"),
+        (["toy", "my pictures", "--out", "o", "--threshold", "nan"], "expected own, half, or a"),
+        (["toy", "my pictures", "--out", "o", "--device", "cpu"], "is for networks; none is"),
+        (["acm", "my pictures", "--out", "o", "--device", "moon"], "--device moon: "),
+        (["toy", "my pictures", "--out", "o", "--depth", "12"], "expected image, full, or two"),
+        (["toy", "--out", "o"], "Missing argument"),
+    ],
+)
+def test_wrong_use_says_what_was_expected(apply, pictures, words, message):
+    done = apply(*words)
+    assert done.exit_code == 2 and message in done.output, done.output
+
+
+# ---- targets
+
+
+def test_targets_by_hand():
+    score = np.zeros((6, 8))
+    score[1, 2], score[2, 3], score[5, 7] = 4, 2, 9
+    first, second = targets_of(score, score > 1)
+    assert (first.row, first.column, first.area, first.peak, first.score) == (1.5, 2.5, 2, 4, 3)
+    assert (first.top, first.left, first.height, first.width) == (1, 2, 2, 2)
+    assert (second.row, second.column, second.area, second.peak) == (5, 7, 1, 9)
+    assert targets_of(score, score > 10) == []
+
+
+def test_boxes_by_hand():
+    score = np.zeros((10, 20))
+    score[2:4, 6:10] = 5
+    one = Segmented("a.png", 0, "a", (10, 20), 1.0, tuple(targets_of(score, score > 1)))
+    assert as_yolo(one) == "0 0.400000 0.300000 0.200000 0.200000\n"
+    assert as_yolo(replace(one, targets=())) == ""
+    told = json.loads(as_coco("toy", [replace(one, targets=()), one]))
+    assert [image["id"] for image in told["images"]] == [1, 2]
+    (box,) = told["annotations"]
+    assert (box["image_id"], box["bbox"], box["area"], box["score"]) == (2, [6, 2, 4, 2], 8, 5.0)
+
+
+def test_the_overlay_leaves_the_target_to_be_seen():
+    image = np.full((20, 20), 100.0)
+    image[9:12, 9:12] = 250
+    drawn = overlay(image, targets_of(image, image > 200))
+    assert (drawn[9:12, 9:12] == 250).all() and (drawn[0, 0] == 100).all()
+    red = (drawn[..., 0] == 255) & (drawn[..., 1] == 64)
+    assert red[7, 7:14].all() and red[7:14, 13].all() and red.sum() == 4 * 6
