@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from istsbench.commands.completion import complete_methods
 from istsbench.commands.errors import handle_errors, say
 from istsbench.commands.options import DepthOption
 
@@ -24,7 +25,8 @@ def apply(
     methods: Annotated[
         str,
         typer.Argument(
-            help='Names or groups by comma, "tophat,ipi(step=15),acm"; or your own: mine.py:detect.'
+            help='Names or groups by comma, "tophat,ipi(step=15),acm"; or your own: mine.py:detect.',
+            autocompletion=complete_methods,
         ),
     ],
     inputs: Annotated[
