@@ -25,7 +25,7 @@ def apply(
     methods: Annotated[
         str,
         typer.Argument(
-            help='Names or groups by comma, "tophat,ipi(step=15),acm"; or your own: mine.py:detect.',
+            help='Names or groups by comma, "tophat,ipi(step=15)"; or your own: mine.py:detect.',
             autocompletion=complete_methods,
         ),
     ],
