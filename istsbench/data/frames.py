@@ -17,7 +17,7 @@ import numpy as np
 
 from istsbench.data import tiff
 from istsbench.data.images import Picture, read_picture
-from istsbench.data.layouts import SUFFIXES, UNREAD
+from istsbench.data.pairs import SUFFIXES, UNREAD
 from istsbench.errors import DataError, WrongUse
 
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".wmv", ".webm")
