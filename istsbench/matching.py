@@ -47,6 +47,10 @@ class Regions:
 
     `labels` (H, W) is 0 for background and n + 1 for region n; `rows`, `columns` and `owner` tell
     of each positive pixel, in raster order, where it lies and in which region.
+
+    >>> found = Regions.of(np.array([[1, 1, 0, 0, 1]]))
+    >>> found.areas.tolist(), found.centroids.tolist()
+    ([2, 1], [[0.0, 0.5], [0.0, 4.0]])
     """
 
     areas: np.ndarray  # (n,)
@@ -74,7 +78,11 @@ class Regions:
 
 @dataclass(frozen=True)
 class TargetCounts:
-    """What a rule makes of one image."""
+    """What a rule makes of one image.
+
+    >>> TargetCounts(targets=2, detected=1, false_pixels=9).detected
+    1
+    """
 
     targets: int  # true regions
     detected: int  # true regions with a match
@@ -87,6 +95,11 @@ class Opdc:
 
     The four sums run over the pairs (T, Q), each term over the pixels of T and Q together, and add
     up to the number of pairs.
+
+    >>> one = Regions.of(np.array([[0, 1, 0]]))
+    >>> found = Matching(one, one).opdc()
+    >>> found.pairs, found.iou, found.missed
+    (((0, 0),), 1.0, 0.0)
     """
 
     targets: int
@@ -102,20 +115,38 @@ class Opdc:
 
 
 def target_counts(mask: np.ndarray, truth: np.ndarray, match: str = "first") -> TargetCounts:
-    """Target-level counts of masks (H, W) under one of `MATCHES`."""
+    """Target-level counts of masks (H, W) under one of `MATCHES`.
+
+    Raises `ValueError` for two shapes, another rule, and for what is no mask.
+
+    >>> mask, truth = np.zeros((9, 9), bool), np.zeros((9, 9), bool)
+    >>> truth[1, 1] = mask[2, 2] = mask[7, 7] = True
+    >>> target_counts(mask, truth)
+    TargetCounts(targets=1, detected=1, false_pixels=1)
+    """
     if np.shape(mask) != np.shape(truth):
         raise ValueError(f"mask of shape {np.shape(mask)} for a truth of shape {np.shape(truth)}")
     return match_regions(Regions.of(mask), Regions.of(truth), match)
 
 
 def match_regions(predicted: Regions, true: Regions, match: str = "first") -> TargetCounts:
-    """Target-level counts of the regions of two masks of one shape, under one of `MATCHES`."""
+    """Target-level counts of the regions of two masks of one shape, under one of `MATCHES`.
+
+    >>> one = Regions.of(np.array([[0, 1, 0]]))
+    >>> match_regions(one, one, "hungarian")
+    TargetCounts(targets=1, detected=1, false_pixels=0)
+    """
     return Matching(predicted, true).counts(match)
 
 
 @dataclass(frozen=True)
 class Matching:
-    """The regions of a mask and of the truth, of one shape, to be matched under several rules."""
+    """The regions of a mask and of the truth, of one shape, to be matched under several rules.
+
+    >>> mask, truth = np.array([[0, 1, 1, 0]]), np.array([[0, 0, 1, 0]])
+    >>> Matching(Regions.of(mask), Regions.of(truth)).opdc().iou
+    0.5
+    """
 
     predicted: Regions
     true: Regions

@@ -47,7 +47,13 @@ HIOU_LOSSES = {
 
 
 def pixel_counts(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int, int, int]:
-    """True positives, false positives, false negatives, true negatives of masks (H, W)."""
+    """True positives, false positives, false negatives, true negatives of masks (H, W).
+
+    Raises `ValueError` for two shapes, and for what is no mask.
+
+    >>> pixel_counts(np.array([[1, 1, 0, 0]]), np.array([[0, 1, 1, 0]]))
+    (1, 1, 1, 1)
+    """
     mask, truth = target_mask(mask), target_mask(truth, "the truth")
     if mask.shape != truth.shape:
         raise ValueError(f"mask of shape {mask.shape} for a truth of shape {truth.shape}")
@@ -65,7 +71,11 @@ def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:
 
 
 def ratios(counts: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall, F1 and IoU (0..1) of each row of tp, fp, fn; 0/0 = 0."""
+    """Precision, recall, F1 and IoU (0..1) of each row of tp, fp, fn; 0/0 = 0.
+
+    >>> ratios(pd.DataFrame({"tp": [1], "fp": [1], "fn": [2]})).round(3).iloc[0].tolist()
+    [0.5, 0.333, 0.4, 0.25]
+    """
     tp, fp, fn = (counts[column].to_numpy(np.float64) for column in ("tp", "fp", "fn"))
     values = {
         "precision": _divide(tp, tp + fp),
@@ -77,12 +87,21 @@ def ratios(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_target(counts: pd.DataFrame) -> pd.Series:
-    """Whether each row is of an image without a target pixel."""
+    """Whether each row is of an image without a target pixel.
+
+    >>> without_target(pd.DataFrame({"tp": [0, 0], "fn": [0, 5]})).tolist()
+    [True, False]
+    """
     return (counts["tp"] + counts["fn"]) == 0
 
 
 def image_ratios(counts: pd.DataFrame, empty: str = "zero") -> pd.DataFrame:
-    """The `ratios` whose means are the image reduction; `empty` is one of `EMPTY`."""
+    """The `ratios` whose means are the image reduction; `empty` is one of `EMPTY`.
+
+    >>> counts = pd.DataFrame({"tp": [0, 4], "fp": [0, 0], "fn": [0, 4]})  # the first is empty
+    >>> [float(image_ratios(counts, empty)["iou"].mean()) for empty in ("zero", "one", "exclude")]
+    [0.25, 0.75, 0.5]
+    """
     if empty not in EMPTY:
         raise ValueError(f"empty is {empty!r}, expected one of {', '.join(EMPTY)}")
     found, bare = ratios(counts), without_target(counts)
@@ -188,7 +207,13 @@ def hierarchy(counts: pd.DataFrame, phantoms: bool = False) -> dict[str, float]:
 
 
 def sweep(score: np.ndarray, truth: np.ndarray, rules: Sequence[Threshold]) -> np.ndarray:
-    """(len(rules), 3) counts tp, fp, fn of one image under many rules, from one sort."""
+    """(len(rules), 3) counts tp, fp, fn of one image under many rules, from one sort.
+
+    >>> from istsbench import Fixed
+    >>> score, truth = np.array([[0.1, 0.6, 0.9]]), np.array([[0, 0, 1]])
+    >>> sweep(score, truth, [Fixed(0.5), Fixed(0.8)]).tolist()
+    [[1, 1, 0], [1, 0, 0]]
+    """
     score, truth = score_map(score), target_mask(truth, "the truth")
     if score.shape != truth.shape:
         raise ValueError(f"map of shape {score.shape} for a truth of shape {truth.shape}")
@@ -209,6 +234,10 @@ def best_rule(counts: np.ndarray, rules: Sequence[Threshold]) -> Threshold:
     """The rule with the best pooled F1; counts (len(rules), 3) summed over images.
 
     The first of equals wins, so the choice does not depend on rounding.
+
+    >>> from istsbench import Fixed
+    >>> best_rule(np.array([[1, 1, 0], [1, 0, 0]]), [Fixed(0.5), Fixed(0.8)])
+    Fixed(value=0.8)
     """
     tp, fp, fn = np.asarray(counts, dtype=np.float64).T  # sums of small integers would wrap
     return rules[int(np.argmax(_divide(2 * tp, 2 * tp + fp + fn)))]
@@ -220,6 +249,10 @@ class Curve:
 
     `tp`, `fp` (n,) count the pixels at or above each distinct value, from the highest.
     Areas are nan where there is no target pixel or nothing else.
+
+    >>> curve = Curve.of(np.array([0.9, 0.8, 0.3, 0.1]), np.array([1, 0, 1, 0]))
+    >>> curve.auc, round(curve.average_precision, 3)
+    (0.75, 0.833)
     """
 
     tp: np.ndarray

@@ -48,6 +48,13 @@ class Card:
     `venue` the journal or conference in short, `doi` the DOI, arXiv id or URL.
     `status` is "reference-checked" (equals a public reference code), "paper" (built from
     the paper's text) or "reconstruction" (source not reachable: tables mark the row).
+
+    >>> Card("Mine", "spatial", "IPT", 2026, "10.1000/1", "paper").label
+    'Mine'
+    >>> Card("Mine", "spatial", "IPT", 2026, "10.1000/1", "good")
+    Traceback (most recent call last):
+        ...
+    ValueError: status is 'good', expected one of reference-checked, paper, reconstruction
     """
 
     label: str
@@ -66,6 +73,15 @@ def parameter(default: _T, help: str, *, compare: bool = True) -> _T:
     """A field of a method: its default, and what it means, with the unit, in one line.
 
     `compare=False` is for what changes the speed of a method and not its maps.
+
+    >>> @dataclass(frozen=True)
+    ... class Brighter(Segmenter):
+    ...     card = Card("Brighter", "spatial", "Nowhere", 2026, "none", "paper")
+    ...     least: float = parameter(50.0, "grey levels above the mean")
+    ...     def score(self, image):
+    ...         return np.maximum(image - image.mean() - self.least, 0)
+    >>> Brighter(least=20.0)
+    Brighter(least=20.0)
     """
     return field(default=default, compare=compare, metadata={"help": help})
 
@@ -74,6 +90,10 @@ def parameter_help(kind: type[Segmenter]) -> dict[str, str]:
     """What each parameter of a method means, by name; "" where its class says nothing.
 
     A parameter whose default alone is changed in a variant keeps the text of its base.
+
+    >>> from istsbench import info
+    >>> parameter_help(info("tophat"))
+    {'size': 'side of the square, pixels, odd; must exceed the largest target'}
     """
     found: dict[str, str] = {}
     for owner in filter(is_dataclass, reversed(kind.__mro__)):
@@ -84,7 +104,19 @@ def parameter_help(kind: type[Segmenter]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Segmenter(ABC):
-    """A method of infrared small target segmentation."""
+    """A method of infrared small target segmentation.
+
+    A method is used as it is, or with some of its parameters changed:
+
+    >>> from istsbench import create
+    >>> from istsbench.data.synthetic import scene
+    >>> method, image = create("tophat", size=7), scene()
+    >>> score = method.score(image)
+    >>> score.shape == image.shape, score.dtype
+    (True, dtype('float64'))
+    >>> int(method.segment(image).sum())  # pixels of the target, which is 3x3
+    9
+    """
 
     card: ClassVar[Card]
     threshold: ClassVar[Threshold] = MeanStd(3)
@@ -182,7 +214,12 @@ def _guard(cls: type[Segmenter], name: str, enter: Callable[..., Any]) -> None:
 
 @dataclass(frozen=True)
 class Trainable(Segmenter):
-    """A method that learns; `weights` names the file that holds what it learnt."""
+    """A method that learns; `weights` names the file that holds what it learnt.
+
+    >>> from istsbench import create
+    >>> create("acm").weights is None, create("acm").pretrained("nuaa").weights.name
+    (True, 'acm.safetensors')
+    """
 
     weights: Path | None = parameter(
         None, "None: the published file for the data set, where there is one"

@@ -259,7 +259,12 @@ def _seconds(method: Segmenter, image: np.ndarray) -> float:
 
 
 def left_out(method: Segmenter) -> dict[str, str]:
-    """The checks that say nothing about a method as it is, each with the reason."""
+    """The checks that say nothing about a method as it is, each with the reason.
+
+    >>> from istsbench import create
+    >>> list(left_out(create("acm")))  # it has no weights yet
+    ['finds_a_bright_target', 'flat_images_have_no_target']
+    """
     if isinstance(method, Trainable) and method.weights is None:
         return dict.fromkeys(SKILLS, "a promise of trained weights; none were given")
     return {}
@@ -270,6 +275,10 @@ def prepared(method: Segmenter, folder: Path) -> Segmenter:
 
     They are written below `folder`. Raises `WrongUse` for a method that learns, has no
     weights and is no `Network`.
+
+    >>> from istsbench import create
+    >>> prepared(create("tophat"), Path("unused"))
+    TopHat(size=5)
     """
     if not (isinstance(method, Trainable) and method.weights is None):
         return method
@@ -284,6 +293,11 @@ def conformance(*methods: Segmenter) -> pytest.MarkDecorator:
     """A pytest parametrizer over `method` and `check`: every check for each of `methods`.
 
     An excused check has to fail, for a network without weights see `prepared`.
+
+    >>> from istsbench import create
+    >>> mark = conformance(create("tophat"))
+    >>> mark.name, len(mark.args[1]) == len(CHECKS)
+    ('parametrize', True)
     """
     import pytest
 

@@ -28,6 +28,11 @@ class Threshold(ABC):
 
     A map may be of any real type, byte order and strides; `ValueError` for any other, and for
     NaN or infinite scores, above which no pixel would lie.
+
+    >>> rule = MeanStd(1)
+    >>> rule(np.array([[0.0, 0.0], [0.0, 8.0]]))
+    array([[False, False],
+           [False,  True]])
     """
 
     @abstractmethod
@@ -44,7 +49,11 @@ class Threshold(ABC):
 
 @dataclass(frozen=True)
 class Fixed(Threshold):
-    """One level for every image, in the unit of the map (a probability for networks)."""
+    """One level for every image, in the unit of the map (a probability for networks).
+
+    >>> Fixed(0.5).level(np.array([[0.2, 0.9]]))
+    0.5
+    """
 
     value: float
 
@@ -57,6 +66,9 @@ class PeakRatio(Threshold):
     """A share of the way from the smallest to the largest value of the map.
 
     `PeakRatio(0.5)` is per-image min-max scaling to [0, 1], then > 0.5.
+
+    >>> PeakRatio(0.5).level(np.array([[2.0, 10.0]]))
+    6.0
     """
 
     ratio: float  # 0..1
@@ -69,7 +81,11 @@ class PeakRatio(Threshold):
 
 @dataclass(frozen=True)
 class MeanStd(Threshold):
-    """The mean of the map plus k standard deviations (over all pixels, divisor N)."""
+    """The mean of the map plus k standard deviations (over all pixels, divisor N).
+
+    >>> MeanStd(2).level(np.array([[1.0, 3.0]]))  # mean 2, deviation 1
+    4.0
+    """
 
     k: float
 
@@ -81,7 +97,11 @@ class MeanStd(Threshold):
 
 @dataclass(frozen=True)
 class MeanToPeak(Threshold):
-    """A share of the way from the mean to the largest value of the map."""
+    """A share of the way from the mean to the largest value of the map.
+
+    >>> MeanToPeak(0.5).level(np.array([[0.0, 0.0, 6.0]]))  # mean 2, largest 6
+    4.0
+    """
 
     ratio: float  # 0..1
 
@@ -94,7 +114,11 @@ class MeanToPeak(Threshold):
 
 @dataclass(frozen=True)
 class AtLeast(Threshold):
-    """The larger of another rule's level and a floor in the unit of the map."""
+    """The larger of another rule's level and a floor in the unit of the map.
+
+    >>> AtLeast(10, MeanStd(2)).level(np.array([[1.0, 3.0]]))
+    10
+    """
 
     floor: float
     rule: Threshold
@@ -120,12 +144,19 @@ def of_probability(own: Threshold) -> bool:
 
     Levels of such maps mean the same in every image. A fixed level elsewhere, like one of
     grey levels, is treated as the rules of other maps.
+
+    >>> of_probability(Fixed(0.5)), of_probability(Fixed(40)), of_probability(MeanStd(3))
+    (True, False, False)
     """
     return isinstance(own, Fixed) and 0 < own.value < 1
 
 
 def candidates(own: Threshold) -> list[Threshold]:
-    """The rules that `tuned` and `oracle` choose from; `half` and the own one are among them."""
+    """The rules that `tuned` and `oracle` choose from; `half` and the own one are among them.
+
+    >>> len(candidates(MeanStd(3))), candidates(Fixed(0.5))[0]
+    (61, Fixed(value=0.02))
+    """
     grid: list[Threshold]
     if of_probability(own):
         grid = [Fixed(round(0.02 * step, 2)) for step in range(1, 50)]
@@ -135,7 +166,11 @@ def candidates(own: Threshold) -> list[Threshold]:
 
 
 def check_rules(names: list[str]) -> list[str]:
-    """The names in their fixed order; raises `UnknownName` for another one."""
+    """The names in their fixed order; raises `UnknownName` for another one.
+
+    >>> check_rules(["oracle", "own"])
+    ['own', 'oracle']
+    """
     if not names:
         raise WrongUse(f"no threshold rule was named; there are {', '.join(RULES)}")
     for name in names:

@@ -33,7 +33,11 @@ NUAA_RESIZED = {"Misc_111": "the published mask is 592x400 for an image of 325x2
 
 
 def set_aside(names: tuple[str, ...], number: int, seed: int = 0) -> tuple[tuple[str, ...], ...]:
-    """Divide names at random into (the rest, `number` of them), both sorted."""
+    """Divide names at random into (the rest, `number` of them), both sorted.
+
+    >>> set_aside(("a", "b", "c", "d"), 1)
+    (('a', 'b', 'd'), ('c',))
+    """
     chosen = np.random.default_rng(seed).permutation(len(names))[:number]
     aside = {names[index] for index in chosen}
     return tuple(sorted(set(names) - aside)), tuple(sorted(aside))
@@ -145,7 +149,11 @@ def _nust_paper(root: Path) -> FolderDataset:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set's folder is looked for, and how it is read."""
+    """Where a data set's folder is looked for, and how it is read.
+
+    >>> SOURCES["nuaa"].title
+    'NUAA-SIRST'
+    """
 
     title: str
     folders: tuple[str, ...]
@@ -241,12 +249,20 @@ def _plain(name: str) -> str:
 
 
 def title_of(name: str) -> str:
-    """The title of a data set by its name, the name itself if it is not one of ours."""
+    """The title of a data set by its name, the name itself if it is not one of ours.
+
+    >>> title_of("nuaa"), title_of("mine")
+    ('NUAA-SIRST', 'mine')
+    """
     return SOURCES[name].title if name in SOURCES else name
 
 
 def roots(data_root: Path | None = None) -> list[Path]:
-    """Folders in which data sets are looked for, in order."""
+    """Folders in which data sets are looked for, in order.
+
+    >>> roots(Path("data")) == [Path("data")]
+    True
+    """
     if data_root is not None:
         return [Path(data_root)]
     if os.environ.get("ISTSBENCH_DATA"):
@@ -257,7 +273,13 @@ def roots(data_root: Path | None = None) -> list[Path]:
 
 
 def locate(name: str, data_root: Path | None = None) -> Path:
-    """The folder of a data set on disk; raises `UnknownName`, or `DataError` if there is none."""
+    """The folder of a data set on disk; raises `UnknownName`, or `DataError` if there is none.
+
+    >>> locate("irstd-1k")
+    Traceback (most recent call last):
+        ...
+    istsbench.errors.UnknownName: unknown data set 'irstd-1k'; did you mean irstd1k?
+    """
     if name.startswith(FOLDER):
         given = name.removeprefix(FOLDER).strip()
         root = Path(given).expanduser()
@@ -288,6 +310,9 @@ def open_dataset(name: str, data_root: Path | None = None, depth: str = OWN) -> 
 
     `depth` says how pictures deeper than 8 bit come to 0..255, as `Depth.read` takes it.
     Raises `UnknownName`, or `DataError` if its files are missing or do not fit together.
+
+    >>> open_dataset("synthetic").names("val")[0]
+    'val_000'
     """
     if name == "synthetic":
         from istsbench.data.synthetic import synthetic

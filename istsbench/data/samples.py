@@ -28,7 +28,12 @@ VALIDATION = 200  # images set aside for tuning where a data set has no validati
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its truth; `notes` say what had to be mended to load it."""
+    """One image with its truth; `notes` say what had to be mended to load it.
+
+    >>> sample = Sample("one", [[0, 255]], [[0, 1]])
+    >>> sample.image.dtype, sample.mask.tolist()
+    (dtype('float64'), [[False, True]])
+    """
 
     name: str
     image: np.ndarray  # float64 (H, W), 0..255
@@ -66,7 +71,13 @@ def picture_of(pixels: str) -> str:
 
 @dataclass(frozen=True)
 class Dataset(ABC):
-    """Samples by name, and named splits of the names."""
+    """Samples by name, and named splits of the names.
+
+    >>> from istsbench.data.datasets import open_dataset
+    >>> data = open_dataset("synthetic")
+    >>> len(data.names("test")), data.load("test_000").image.shape
+    (24, (128, 154))
+    """
 
     name: str
     title: str
@@ -142,7 +153,13 @@ class Dataset(ABC):
 
 @dataclass(frozen=True)
 class FolderDataset(Dataset):
-    """A data set on disk."""
+    """A data set on disk.
+
+    >>> FolderDataset("mine", "Mine", {"test": ("a",)}).load("b")
+    Traceback (most recent call last):
+        ...
+    istsbench.errors.DataError: .: no image and mask called 'b'
+    """
 
     root: Path = Path()
     pairs: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)

@@ -47,7 +47,11 @@ class Synthetic(Dataset):
 
 
 def synthetic(seed: int = 0) -> Synthetic:
-    """The embedded data set: 96 training, 16 validation and 24 test scenes."""
+    """The embedded data set: 96 training, 16 validation and 24 test scenes.
+
+    >>> [len(synthetic().names(split)) for split in ("train", "val", "test")]
+    [96, 16, 24]
+    """
     splits = {
         split: tuple(f"{split}_{number:03d}" for number in range(count))
         for split, count in COUNTS.items()
@@ -120,6 +124,10 @@ def scene(height: int = 72, width: int = 88, seed: int = 0) -> np.ndarray:
     """A small image, float64 (height, width), whole grey levels 0..255, one bright target.
 
     A sloping background with mild noise; the target is a 3x3 spot near the centre.
+
+    >>> image = scene(40, 60)
+    >>> image.shape, float(image.max()) == float(image[20, 30])
+    ((40, 60), True)
     """
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width]

@@ -30,7 +30,15 @@ PROTOCOL = ("format", "dataset", "split", "depth", "data_hash")
 
 @dataclass(frozen=True)
 class Results:
-    """The results of one data set and split: a record and counts for each method."""
+    """The results of one data set and split: a record and counts for each method.
+
+    >>> from istsbench.results.shipped import ShippedRows
+    >>> results = ShippedRows.of("nuaa").results  # as `Results.load(folder)` reads a folder
+    >>> results.any_record.images, results.complete("tophat", "own")
+    (86, True)
+    >>> results.summary("own", "image")["label"].iloc[0]
+    'Top-Hat'
+    """
 
     folder: Path
     records: dict[str, Record]  # by method spec
