@@ -122,6 +122,12 @@ def summarise(
     everywhere in the field. `auc_image` is the mean of the images' own areas, and the gains of
     `suppression` are means over targets. What the rows do not tell is nan: those of earlier
     versions lack columns.
+
+    >>> counts = pd.DataFrame({"tp": [3], "fp": [1], "fn": [1], "tn": [95], "targets": [1]})
+    >>> counts = counts.assign(detected=1, false_pixels=0)
+    >>> scores = summarise(counts, "pooled")
+    >>> scores["f1"], scores["iou"], scores["pd"]
+    (0.75, 0.6, 1.0)
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")

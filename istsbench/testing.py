@@ -1,4 +1,4 @@
-"""Conformance: what every method promises, as checks that anyone can run on theirs.
+"""Conformance: what every method promises, as checks that anyone can run on theirs::
 
     from istsbench.testing import conformance
 

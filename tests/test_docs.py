@@ -33,8 +33,21 @@ def test_the_page_of_methods_has_a_section_for_each():
         assert f"]({'' if card.doi.startswith('http') else 'https://doi.org/'}{card.doi})" in text
 
 
-def test_the_readme_counts_the_checks():
-    text = (DOCS.parent / "README.md").read_text()
+def test_every_page_is_in_the_index():
+    named = re.findall(r"^[\w/]+$", (DOCS / "index.md").read_text(), re.MULTILINE)
+    pages = [str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.md")]
+    built = [name for name in pages if name.startswith("_build/")]
+    assert sorted(named) == sorted({*pages} - {"index", *built})
+
+
+def test_links_of_readme_and_pages_lead_to_files():
+    for path in (DOCS.parent / "README.md", *DOCS.glob("*.md"), *DOCS.glob("api/*.md")):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_the_page_of_plugins_counts_the_checks():
+    text = (DOCS / "plugins.md").read_text()
     assert f"# {len(CHECKS)} run, {len(CHECKS)} passed, 0 excused" in text
 
 

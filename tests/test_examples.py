@@ -6,6 +6,7 @@ What the pages below docs/api document is what is public; each of it has an exam
 import doctest
 import importlib
 import inspect
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
 import istsbench
 
@@ -26,16 +28,17 @@ def listed(options: str, option: str) -> list[str]:
     return found[1].split(", ") if found else []
 
 
-def documented() -> dict[str, object]:
-    """What the pages of the reference show, by its name there."""
+def documented() -> dict[str, tuple[object, str]]:
+    """What the pages of the reference show, by its name there, and the text of its page."""
     found = {}
     for page in sorted(DOCS.glob("api/*.md")):
-        for name, options in DIRECTIVE.findall(page.read_text()):
+        text = page.read_text()
+        for name, options in DIRECTIVE.findall(text):
             module = importlib.import_module(name)
             hidden = listed(options, "exclude-members")
             for member in listed(options, "members") or public(module):
                 if member not in hidden:
-                    found[f"{name}.{member}"] = getattr(module, member)
+                    found[f"{name}.{member}"] = getattr(module, member), text
     return found
 
 
@@ -71,11 +74,10 @@ def test_the_package_is_documented_whole():
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_what_is_public_has_an_example_that_holds(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    value = DOCUMENTED[name]
+    value, page = DOCUMENTED[name]
     text = inspect.getdoc(value) or ""
-    page = (DOCS / "api" / "registry.md").read_text()
-    by_page = name.startswith("istsbench.registry.") and name.rpartition(".")[2] in page
-    assert ">>> " in text or by_page, "expected an example in the docstring"
+    on_page = re.search(rf"^>>> .*\b{name.rpartition('.')[2]}\b", page, re.MULTILINE)
+    assert ">>> " in text or on_page, "expected an example in the docstring or on the page"
     module = importlib.import_module(value.__module__)
     names = {**vars(module), "np": np, "pd": pd, "istsbench": istsbench}
     assert run(name, text, names) == []
@@ -87,3 +89,23 @@ def test_what_is_public_has_an_example_that_holds(name, tmp_path, monkeypatch):
 def test_examples_on_pages_hold(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(page.name, page.read_text(), {}) == []
+
+
+NOTEBOOK = DOCS.parent / "examples" / "quickstart.ipynb"
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    names: dict[str, object] = {"__name__": "__main__"}
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), f"cell {number}", "exec"), names)
+    pyplot.close("all")
+    stored = [
+        line for cell in cells for out in cell.get("outputs", ()) for line in out.get("text", ())
+    ]
+    table = [line for line in stored if line.startswith("| ")]
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    first = [line.split("|")[1] for line in table]
+    assert len(first) > 5 and [line.split("|")[1] for line in shown] == first

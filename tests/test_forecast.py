@@ -174,6 +174,13 @@ def test_a_network_is_counted_out_with_the_weights_that_a_run_takes(
     assert (ask().done, ask().unknown) == (6, ())
 
 
+def test_a_network_without_weights_is_left_out_as_a_run_does(toys, toy_folder, tmp_path):
+    words = f"plan --methods tophat,learner --dataset folder:{toy_folder} --out {tmp_path}"
+    done = CliRunner().invoke(app, words.split())
+    assert "left out by a run, no weights: learner\n" in done.output
+    assert "tophat" in done.output and "not forecast" not in done.output
+
+
 def test_an_empty_split_is_said(known, toy_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(FolderDataset, "names", lambda self, split: ())
     with pytest.raises(DataError, match="the split 'val' of folder-toyset has no image"):

@@ -25,6 +25,7 @@ from istsbench.registry import Choice, choose
 from istsbench.runs.maps import MapStore
 from istsbench.runs.outputs import maps_folder
 from istsbench.runs.record import sound
+from istsbench.segmenter import Trainable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +138,7 @@ class Forecast:
     lines: tuple[Line, ...]
     unknown: tuple[str, ...]  # methods without a measured cost
     done: int  # maps that are there already
+    untrained: tuple[str, ...] = ()  # methods that a run leaves out, for want of weights
 
     @property
     def core_hours(self) -> float:
@@ -216,6 +218,7 @@ class Forecast:
                 or min(line.pixels) < line.cost.smallest**2
             ],
             "not forecast, no measured cost": list(self.unknown),
+            "left out by a run, no weights": list(self.untrained),
         }
         every = [line.spec for line in used]
         for note, specs in notes.items():
@@ -253,8 +256,11 @@ def forecast(
     chosen = choose(methods)
     data, pixels = _images(dataset, split, size, data_root)
     known = costs()
-    lines, unknown, done = [], [], 0
+    lines, unknown, untrained, done = [], [], [], 0
     for choice in chosen:
+        if data and _untrained(choice, data):
+            untrained.append(choice.spec)
+            continue
         there = _done(choice, data, split, pixels, out) if data else set[str]()
         left = tuple(number for name, number in pixels.items() if name not in there)
         done += len(pixels) - len(left)
@@ -265,7 +271,16 @@ def forecast(
     where = f"{data.name}, {split}" if data else f"{size[1]}x{size[2]} (height x width)"
     mean = sum(pixels.values()) / len(pixels)
     title = f"{where}: {len(pixels)} images of {mean:.0f} pixels on average"
-    return Forecast(title, jobs, tuple(lines), tuple(unknown), done)
+    return Forecast(title, jobs, tuple(lines), tuple(unknown), done, tuple(untrained))
+
+
+def _untrained(choice: Choice, data: Dataset) -> bool:
+    """Whether a run has no weights for a method that needs some."""
+    try:
+        method = choice.create()
+    except (BrokenMethod, TypeError):  # the run records it
+        return False
+    return isinstance(method, Trainable) and method.pretrained(data.name).weights is None
 
 
 def _apart(name: str) -> bool:
