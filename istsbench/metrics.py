@@ -71,11 +71,7 @@ def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:
 
 
 def ratios(counts: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall, F1 and IoU (0..1) of each row of tp, fp, fn; 0/0 = 0.
-
-    >>> ratios(pd.DataFrame({"tp": [1], "fp": [1], "fn": [2]})).round(3).iloc[0].tolist()
-    [0.5, 0.333, 0.4, 0.25]
-    """
+    """Precision, recall, F1 and IoU (0..1) of each row of tp, fp, fn; 0/0 = 0."""
     tp, fp, fn = (counts[column].to_numpy(np.float64) for column in ("tp", "fp", "fn"))
     values = {
         "precision": _divide(tp, tp + fp),
@@ -87,21 +83,12 @@ def ratios(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_target(counts: pd.DataFrame) -> pd.Series:
-    """Whether each row is of an image without a target pixel.
-
-    >>> without_target(pd.DataFrame({"tp": [0, 0], "fn": [0, 5]})).tolist()
-    [True, False]
-    """
+    """Whether each row is of an image without a target pixel."""
     return (counts["tp"] + counts["fn"]) == 0
 
 
 def image_ratios(counts: pd.DataFrame, empty: str = "zero") -> pd.DataFrame:
-    """The `ratios` whose means are the image reduction; `empty` is one of `EMPTY`.
-
-    >>> counts = pd.DataFrame({"tp": [0, 4], "fp": [0, 0], "fn": [0, 4]})  # the first is empty
-    >>> [float(image_ratios(counts, empty)["iou"].mean()) for empty in ("zero", "one", "exclude")]
-    [0.25, 0.75, 0.5]
-    """
+    """The `ratios` whose means are the image reduction; `empty` is one of `EMPTY`."""
     if empty not in EMPTY:
         raise ValueError(f"empty is {empty!r}, expected one of {', '.join(EMPTY)}")
     found, bare = ratios(counts), without_target(counts)
@@ -213,13 +200,7 @@ def hierarchy(counts: pd.DataFrame, phantoms: bool = False) -> dict[str, float]:
 
 
 def sweep(score: np.ndarray, truth: np.ndarray, rules: Sequence[Threshold]) -> np.ndarray:
-    """(len(rules), 3) counts tp, fp, fn of one image under many rules, from one sort.
-
-    >>> from istsbench import Fixed
-    >>> score, truth = np.array([[0.1, 0.6, 0.9]]), np.array([[0, 0, 1]])
-    >>> sweep(score, truth, [Fixed(0.5), Fixed(0.8)]).tolist()
-    [[1, 1, 0], [1, 0, 0]]
-    """
+    """(len(rules), 3) counts tp, fp, fn of one image under many rules, from one sort."""
     score, truth = score_map(score), target_mask(truth, "the truth")
     if score.shape != truth.shape:
         raise ValueError(f"map of shape {score.shape} for a truth of shape {truth.shape}")
@@ -240,10 +221,6 @@ def best_rule(counts: np.ndarray, rules: Sequence[Threshold]) -> Threshold:
     """The rule with the best pooled F1; counts (len(rules), 3) summed over images.
 
     The first of equals wins, so the choice does not depend on rounding.
-
-    >>> from istsbench import Fixed
-    >>> best_rule(np.array([[1, 1, 0], [1, 0, 0]]), [Fixed(0.5), Fixed(0.8)])
-    Fixed(value=0.8)
     """
     tp, fp, fn = np.asarray(counts, dtype=np.float64).T  # sums of small integers would wrap
     return rules[int(np.argmax(_divide(2 * tp, 2 * tp + fp + fn)))]
