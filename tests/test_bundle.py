@@ -88,6 +88,16 @@ def test_the_bibliography_has_just_what_is_cited(folder):
     check_balance(read(folder, "references.bib").replace("&", ""))
 
 
+def test_tables_have_labels_of_their_own_and_cite_what_the_bibliography_has(folder):
+    texts = [path.read_text() for path in sorted(folder.glob("tables/*.tex"))]
+    labels = [label for text in texts for label in re.findall(r"\\label\{(.*?)\}", text)]
+    assert len(labels) >= len(texts) > 2 and len(set(labels)) == len(labels)
+    keys = {key for text in texts for key in re.findall(r"\\cite\{(.*?)\}", text)}
+    entries = re.findall(r"@\w+\{(\w+),", read(folder, "references.bib"))
+    assert keys and keys <= set(entries)
+    assert read(folder, "preview.tex").startswith("% made, with its references, by: latexmk")
+
+
 def test_every_macro_is_defined_once(folder):
     names = re.findall(r"\\newcommand\{\\(\w+)\}", read(folder, "macros.tex"))
     assert len(names) == len(set(names)) and all(name.isalpha() for name in names)

@@ -143,7 +143,7 @@ def test_latex_is_a_booktabs_table_with_escaped_text():
     assert body[2].startswith(r"C$|$d*e$^\dagger$ & \underline{0.500}")
     assert body[3].startswith(r"D $<$f$>$ & \underline{0.500} & \textbf{0.250}")
     assert body[5] == r"F\textasciitilde{}g\textasciicircum{}h\textbackslash{}i &  &  &  \\"
-    assert r"\caption{Table of 6 \& more}" in text and r"n $>$ 1" in text
+    assert r"\caption{Table of 6 \& more.}" in text and r"n $>$ 1" in text
 
 
 def test_braces_and_dollars_of_latex_balance():
@@ -180,10 +180,12 @@ def test_table_vi_joins_the_paper_and_states_the_protocol(tmp_path):
     assert table.frame.set_index("method").loc["mine"][["f1_nuaa_paper"]].isna().all()
     assert row["f1_nuaa"] == pytest.approx(0.75)
     (protocol,) = table.protocol
-    for part in ("NUAA-SIRST", "split test", "2 images", "hash abc", "rule own",
+    for part in ("NUAA-SIRST", "split test", "2 images", "rule own",
                  "means over images", "native size", "targets matched in raster order",
                  "0/0 = 0"):  # fmt: skip
         assert part in protocol
+    assert "hash" not in table.markdown()
+    assert "# NUAA-SIRST: data hash abc, istsbench " in table.csv()
     pooled = table_vi([Results.load(tmp_path)], "oracle", "pooled")
     assert "pooled over all pixels" in pooled.protocol[0]
     assert any("not a result" in note for note in pooled.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,6 +53,7 @@ class Format(StrEnum):
     md = "md"
     tex = "tex"
     html = "html"
+    text = "text"
     macros = "macros"
 
 
@@ -115,6 +117,18 @@ def table(
     methods: Annotated[
         str, typer.Option(help="Only these rows by comma: names, labels or groups.")
     ] = "",
+    columns: Annotated[
+        str,
+        typer.Option(
+            help="Only these by comma, in this order: f1, iou, niou, pd, fa, auc, ap, seconds, "
+            "f1_paper, ...; f1_nust is of one data set."
+        ),
+    ] = "",
+    sort: Annotated[str, typer.Option(help="Best rows first by a column; or label, year.")] = "",
+    top: Annotated[int | None, typer.Option(min=1, help="Only this many best rows.")] = None,
+    cite: Annotated[
+        bool, typer.Option("--cite", help="A citation beside each name (tex).")
+    ] = False,
     with_published: Annotated[
         bool,
         typer.Option(
@@ -131,13 +145,21 @@ def table(
     """Print a table of the paper from stored results, with the paper's numbers beside."""
     from istsbench.data.names import split_names
     from istsbench.errors import WrongUse
+    from istsbench.registry import by_comma
     from istsbench.results.folders import results_folder
     from istsbench.tables import latex
+    from istsbench.tables.choice import arranged
     from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
     from istsbench.tables.table_vi import table_vi
 
+    if cite and format != "tex":
+        raise WrongUse(f"--cite changes nothing in --format {format.value}: it is for tex")
     name = number.upper()
     if name == "VI":
+        if columns and beside:
+            raise WrongUse(
+                "--columns names the paper's numbers itself (f1_paper, f1_diff), without --beside"
+            )
         if not profile and data_root:
             raise WrongUse("--data-root changes nothing without --profile")
         if profile and with_published:
@@ -151,16 +173,18 @@ def table(
             results = _results(folder, methods, empty.value, with_published)
             sets.append(_profiled(results, profile, one, data_root) if profile else results)
         under = sets[0].profile
+        alone = bool(intervals or under)
         made = table_vi(
             sets,
             under.name if under else rule.value,
             under.reduction if under else reduction.value,
-            beside=beside.value if beside else "nothing" if intervals or under else "difference",
+            beside=beside.value if beside else "nothing" if alone and not columns else "difference",
             elsewhere=published.value,
             intervals=intervals,
             over_seeds=over_seeds,
             match=match.value,
         )
+        made = arranged(made, by_comma(columns, "--columns") if columns else (), sort, top)
     elif name in OTHER_TABLES:
         free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
         if idle := [option for option in given(context) if option not in free]:
@@ -172,7 +196,10 @@ def table(
         made = paper_beside(OTHER_TABLES[name], ours, protocol=protocol)
     else:
         raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII or VIII")
-    print(latex.macro_file(latex.macros(made)) if format == "macros" else made.text(format.value))
+    if format == "macros":
+        print(latex.macro_file(latex.macros(made)))
+    else:
+        print(made.latex(cite) if format == "tex" else made.text(format.value))
 
 
 def _results(folder: Path, methods: str, empty: str, with_published: bool) -> Results:
@@ -273,3 +300,4 @@ def bundle(
         paths = write(sets, out, to, rule.value, reduction.value)
     print((to / "protocol.md").read_text(encoding="utf-8"))
     print(f"written: {len(paths)} files in {to}")
+    print("to look at all of it: latexmk -pdf -cd " + shlex.quote(str(to / "preview.tex")))

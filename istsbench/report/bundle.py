@@ -6,7 +6,7 @@
                          reduction, or neither, and were drawn from just these results
     TO/protocol.tex .md  a paragraph that states the protocol, ready to paste
     TO/references.bib    just the methods and data sets in use
-    TO/preview.tex       a document around all of it, to look at
+    TO/preview.tex       a document around all of it, to look at: `latexmk -pdf preview.tex`
 
 Everything follows from results folders; nothing is run or scored again.
 """
@@ -30,10 +30,11 @@ from istsbench.results.trained import weights_told
 from istsbench.runs.record import Record
 from istsbench.tables import latex
 from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
+from istsbench.tables.foot import noted, stated
 from istsbench.tables.markup import latex as escape_latex
 from istsbench.tables.references import Reference, bibliography, of_dataset, of_method
 from istsbench.tables.table import Table
-from istsbench.tables.table_vi import noted, stated, table_vi
+from istsbench.tables.table_vi import table_vi
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 CANDIDATES = (
@@ -69,7 +70,10 @@ def bundle(
     files: dict[str, str] = {}
     macros: dict[str, str] = {}
     for name, (table, ending) in tables.items():
-        files |= {f"tables/{name}.{kind}": table.text(kind) for kind in TABLE_FORMATS}
+        files |= {
+            f"tables/{name}.{kind}": table.latex(cite=True) if kind == "tex" else table.text(kind)
+            for kind in TABLE_FORMATS
+        }
         macros |= {k: v for k, v in latex.macros(table, ending).items() if k not in macros}
     for results in sets:
         dataset, found = results.any_record.dataset, Protocol.of(results, rule, reduction)
@@ -118,7 +122,8 @@ def _tables(
 def _preview(tables: Iterable[str], figures: Iterable[str], old: Collection[str]) -> str:
     inputs = [rf"\input{{tables/{name}.tex}}" for name in tables]
     pictures = [
-        rf"\begin{{center}}\includegraphics[width=\textwidth]{{{name}}}\end{{center}}"
+        r"\begin{center}\includegraphics"
+        rf"[width=\textwidth,height=0.9\textheight,keepaspectratio]{{{name}}}\end{{center}}"
         for name in figures
     ]
     if old:

@@ -1,6 +1,6 @@
 """Tables and numbers as LaTeX: booktabs rules, and a macro for every number.
 
-The text needs `booktabs`, and `graphicx` where a table is wider than a page.
+The text needs `booktabs`. Nothing is shrunk: a table too wide for a page becomes one a data set.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from istsbench.tables.published import PAPER_SETS
 if TYPE_CHECKING:
     from istsbench.tables.table import Table
 
-_SMALL, SHRUNK = 100, 140  # characters: more do not fit a page's width in \small, in \scriptsize
+_SMALL, _WIDEST = 100, 140  # characters: more do not fit a page's width in \\small, \\scriptsize
 LATIN = "\u017f"  # the last letter that pdflatex can be counted on to set
-SHRINK = r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{"
 _NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+_LOOSE = r"\renewcommand{\arraystretch}{1.2}"  # or underlines touch the row below
 
 
 def number(text: str) -> str:
@@ -30,33 +30,71 @@ def number(text: str) -> str:
     return re.sub(r"(?<![\w.])([+-])(?=\d)", r"$\1$", text)
 
 
-def table_tex(table: Table) -> str:
-    """A `table*` float, shrunk to the width of the text where it would be wider."""
+def table_tex(table: Table, cite: bool = False) -> str:
+    """`table*` floats: one, or one a data set where all of them are wider than a page.
+
+    `cite` puts a \\cite beside each name that has a publication.
+    """
+    parts = [table] if _characters(table) <= _WIDEST else _of_each(table)
+    return "\n".join(_float(part, cite) for part in parts)
+
+
+def _of_each(table: Table) -> list[Table]:
+    """The table of each data set, without rows that are empty there; or all, if it is of one."""
+    datasets = {columns[0][0]: table.column(columns[0][0]).dataset for _, columns in table.blocks}
+    names = list(dict.fromkeys(datasets.values()))
+    if len(names) < 2 or not set(names) <= set(table.places):
+        return [table]
+    parts = []
+    for name in names:
+        blocks = tuple(block for block in table.blocks if datasets[block[1][0][0]] == name)
+        shown = [column for _, columns in blocks for column, _ in columns]
+        frame = table.frame[table.frame[shown].notna().any(axis=1)].reset_index(drop=True)
+        places = {name: table.places[name]}
+        others = [title for other, title in table.titles.items() if other != name]
+        notes = tuple(
+            note
+            for note in table.notes
+            if table.titles[name] in note or not any(title in note for title in others)
+        )
+        parts.append(replace(table, frame=frame, blocks=blocks, places=places, notes=notes))
+    return parts
+
+
+def _float(table: Table, cite: bool) -> str:
     width = sum(len(columns) for _, columns in table.blocks)
-    body = []
+    body, keys = [], iter(_keys(table) if cite else [""] * len(table.frame))
     for heading, rows in table.sections(LATEX, number):
         if heading:
             body += [r"\midrule", rf"\multicolumn{{{width + 1}}}{{l}}{{{escape(heading)}}} \\"]
-        body += [" & ".join(row) + r" \\" for row in rows]
-    notes = r" \par ".join(escape(note) for note in table.foot(legend=True))
+        for label, *numbers in rows:
+            key = next(keys)
+            named = rf"{label}~\cite{{{key}}}" if key else label
+            body.append(" & ".join([named, *numbers]) + r" \\")
+    notes = r" \par ".join(escape(note) for note in _notes(table))
     characters = _characters(table)
-    wide, shrunk = characters > _SMALL, characters > SHRUNK
-    small = [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"] if wide else [r"\small"]
+    small = [r"\small"]
+    if characters > _SMALL:
+        small = [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"]
     return "\n".join(
         [
-            rf"% needs \usepackage{{{'booktabs,graphicx' if shrunk else 'booktabs'}}}",
+            r"% needs \usepackage{booktabs}",
             *_letters_needed(table),
+            *(["% wider than a page: choose columns by --columns"] * (characters > _WIDEST)),
+            *(["% the keys are those of references.bib, which `istsbench bundle` writes"] * cite),
             r"\begin{table*}",
             r"\centering",
-            rf"\caption{{{escape(table.title)}}}",
+            rf"\caption{{{escape(_caption(table))}}}",
+            rf"\label{{{_label(table)}}}",
             *small,
-            (SHRINK if shrunk else "") + rf"\begin{{tabular}}{{l*{{{width}}}{{r}}}}",
+            _LOOSE,
+            rf"\begin{{tabular}}{{l*{{{width}}}{{r}}}}",
             r"\toprule",
             *_head(table),
             r"\midrule",
             *body,
             r"\bottomrule",
-            r"\end{tabular}" + ("}" if shrunk else ""),
+            r"\end{tabular}",
             r"\\[1ex]\parbox{\textwidth}{\footnotesize\raggedright " + notes + "}",
             r"\end{table*}",
             "",
@@ -64,10 +102,43 @@ def table_tex(table: Table) -> str:
     )
 
 
+def _caption(table: Table) -> str:
+    """What a journal prints after its own "Table 3": no number of ours."""
+    if table.places:
+        return f"Comparison on {' and '.join(table.places.values())}."
+    title = re.sub(r"^Table [IVX]+\. *", "", table.title)
+    return re.sub(r"^(Table \w+ of the paper), beside our m(.*)", r"Our m\2 beside \1", title) + "."
+
+
+def _label(table: Table) -> str:
+    words = [table.name, *table.places, table.label]
+    return "tab:" + re.sub(r"[^a-z0-9]+", "-", "-".join(filter(None, words)).lower()).strip("-")
+
+
+def _notes(table: Table) -> list[str]:
+    """The protocol as a sentence without hashes, which the CSV has, and the notes."""
+    how: dict[str, list[str]] = {}
+    for dataset in table.places:
+        how.setdefault(table.sentences[dataset], []).append(table.titles[dataset])
+    said = [f"{' and '.join(titles)}: {text}." for text, titles in how.items()]
+    return [*(said or table.protocol), *table.foot(legend=True)[len(table.protocol) :]]
+
+
+def _keys(table: Table) -> list[str]:
+    """The key of the publication of each row, empty where none is known."""
+    from istsbench.tables.references import of_method  # every method is imported for it
+
+    frame = table.frame
+    specs = frame["method"] if "method" in frame else [""] * len(frame)
+    found = [of_method(str(spec)) for spec in specs]
+    ours = frame["status"] != "published"
+    return [one.key if one and own else "" for one, own in zip(found, ours, strict=True)]
+
+
 def _letters_needed(table: Table) -> list[str]:
     """A comment that names the letters which pdflatex refuses, if there are any."""
     text = "".join(
-        [*table.frame["label"], table.title, *table.foot(), *(b for b, _ in table.blocks)]
+        [*table.frame["label"], _caption(table), *_notes(table), *(b for b, _ in table.blocks)]
     )
     rare = "".join(dict.fromkeys(sign for sign in escape(text) if sign > LATIN))
     return [f"% needs XeLaTeX or LuaLaTeX and a font that has {rare}"] if rare else []
@@ -90,7 +161,8 @@ def _head(table: Table) -> list[str]:
             upper[-1] = (title, upper[-1][1] + len(columns))
         else:
             upper.append((title, len(columns)))
-    levels = [upper, lower] if any(part != "ours" for part, _ in lower) else [upper]
+    levels = [upper] if any(title for title, _ in upper) else []
+    levels += [lower] if any(part != "ours" for part, _ in lower) else []
     lines = []
     for level in levels:
         cells, rules, start = [""], [], 2
@@ -99,7 +171,11 @@ def _head(table: Table) -> list[str]:
             rules.append(rf"\cmidrule(lr){{{start}-{start + number_of - 1}}}")
             start += number_of
         lines += [" & ".join(cells) + r" \\", "".join(rules)]
-    shorts = [escape(short) for _, columns in table.blocks for _, short in columns]
+    shorts = [
+        escape(short).replace("1e-6", "$10^{-6}$")
+        for _, columns in table.blocks
+        for _, short in columns
+    ]
     return [*lines, " & ".join(["Method", *shorts]) + r" \\"]
 
 
@@ -107,6 +183,7 @@ def document(*parts: str) -> str:
     """A document of its own around tables and text, to look at them."""
     return "\n".join(
         [
+            "% made, with its references, by: latexmk -pdf preview.tex (or: tectonic preview.tex)",
             r"\documentclass[10pt]{article}",
             r"\usepackage[a4paper,margin=1.5cm]{geometry}",
             r"\usepackage{booktabs,graphicx}",

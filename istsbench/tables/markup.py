@@ -15,7 +15,7 @@ LEGEND = "Best, second and third of our numbers: bold, underlined, italic."
 _MARKDOWN = {sign: f"\\{sign}" for sign in "\\|*_`[]~"} | {"<": "&lt;", "&": "&amp;"}
 _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≈": r"$^\approx$",
+    "†": r"$^\dagger$", "‡": r"$^\ddagger$", "≈": r"$^\approx$", "°": r"$^\circ$",
     ">": "$>$", "<": "$<$", "|": "$|$", "±": r"$\pm$",
     "[": "{[}",  # or it would be read as an option of the line break before it
     "−": "$-$", "–": "--", "×": r"$\times$", "µ": r"$\mu$",

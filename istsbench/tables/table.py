@@ -7,19 +7,31 @@ stands in lines below it, in every format.
 from __future__ import annotations
 
 import csv
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+from rich.cells import cell_len, set_cell_size
 
 from istsbench.files import write_atomic
 from istsbench.results.shipped import SHIPPED
 from istsbench.results.trained import FOREIGN
 from istsbench.tables import latex
 from istsbench.tables.columns import Column
-from istsbench.tables.markup import HTML, LEGEND, MARKDOWN, Markup, html, markdown, three_best
+from istsbench.tables.markup import (
+    HTML,
+    LEGEND,
+    MARKDOWN,
+    PLAIN,
+    Markup,
+    html,
+    markdown,
+    three_best,
+)
+from istsbench.tables.scores import score_named
 
 RECONSTRUCTION = "†"
 NOT_APART = "≈"
@@ -47,7 +59,13 @@ class Table:
     name: str = "table_vi"
     forms: Mapping[str, str] = field(default_factory=dict)  # column -> format, if not the usual
     columns: Mapping[str, Column] = field(default_factory=dict)  # by name
-    of_csv: tuple[str, ...] = ()  # notes on columns that only the CSV has
+    of_csv: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Notes that only the CSV has, since it has all scores, each with the scores that it is of."""
+    stamps: tuple[str, ...] = ()  # hashes and versions, for the CSV
+    titles: Mapping[str, str] = field(default_factory=dict)  # data set -> how it is called
+    places: Mapping[str, str] = field(default_factory=dict)  # data set -> title and images
+    sentences: Mapping[str, str] = field(default_factory=dict)  # data set -> protocol, no hashes
+    label: str = ""  # what tells it from other tables of its name, in LaTeX
 
     def column(self, name: str) -> Column:
         """What the column of that name holds."""
@@ -62,9 +80,13 @@ class Table:
                 continue
             texts = {row: self.printed(row, column) for row in ours}
             values = pd.Series({row: float(text or "nan") for row, text in texts.items()})
-            for row, place in three_best(values, column in FEWER).items():
+            for row, place in three_best(values, self._fewer(column)).items():
                 found[row, column] = place
         return found
+
+    def _fewer(self, name: str) -> bool:
+        """Whether less is better in a column."""
+        return name in FEWER or score_named(self.column(name).score).fewer
 
     def _shown(self) -> list[str]:
         return [column for _, columns in self.blocks for column, _ in columns]
@@ -92,8 +114,9 @@ class Table:
         value = self.frame.loc[row, column] if column else None
         if pd.isna(value):
             return ""
-        form = {"paper": ".2f", "diff": "+z.2f"}.get(self.column(column).kind, ".3f")
-        return format(value, self.forms.get(column, form))
+        found = self.column(column)
+        form = {"paper": ".2f", "diff": "+z.2f"}.get(found.kind, ".3f")
+        return format(value * score_named(found.score).unit, self.forms.get(column, form))
 
     def cells(self, markup: Markup, number: Callable[[str], str] = str) -> list[list[str]]:
         """The body as text: label and printed numbers, marked."""
@@ -150,13 +173,15 @@ class Table:
         texts = self.frame.select_dtypes(exclude="number").to_numpy(str)
         doubtful = any("#" in cell for cell in texts.flat)
         quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if doubtful else csv.QUOTE_MINIMAL
-        head = "".join(f"# {line}\n" for line in (self.title, *self.foot(), *self.of_csv))
+        head = "".join(
+            f"# {line}\n" for line in (self.title, *self.foot(), *self.stamps, *self.of_csv)
+        )
         return head + self.frame.to_csv(index=False, float_format="%.6g", quoting=quoting)
 
     def markdown(self) -> str:
         heads = ["Method"]
         for block, columns in self.blocks:
-            heads += [markdown(f"{block} {short}") for _, short in columns]
+            heads += [markdown(f"{block} {short}".strip()) for _, short in columns]
         lines = [f"**{markdown(self.title)}**", "", "| " + " | ".join(heads) + " |"]
         lines.append("|---|" + "---:|" * (len(heads) - 1))
         for heading, rows in self.sections(MARKDOWN):
@@ -166,9 +191,41 @@ class Table:
         notes = [f"- {markdown(note)}" for note in self.foot(legend=True)]
         return "\n".join([*lines, "", *notes, ""])
 
-    def latex(self) -> str:
-        """A `table*` with booktabs rules; a wide one needs graphicx as well."""
-        return latex.table_tex(self)
+    def plain(self) -> str:
+        """Aligned text for a terminal: a line a row, never cut; no marks of the best."""
+        upper, lower = [""], ["Method"]
+        for block, columns in self.blocks:
+            upper += [block, *[""] * (len(columns) - 1)]
+            lower += [short for _, short in columns]
+        parts = self.sections(PLAIN)
+        lines = [lower, *(row for _, rows in parts for row in rows)]
+        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+
+        def line(cells: Sequence[str]) -> str:
+            label, *numbers = (
+                " " * (width - cell_len(cell)) + cell if place else set_cell_size(cell, width)
+                for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            )
+            return "  ".join([label, *numbers]).rstrip()
+
+        head = [line(lower)]
+        if any(upper):  # the name of a data set stands over the first of its columns
+            starts = [sum(widths[:place]) + 2 * place for place in range(len(widths))]
+            over = ""
+            for start, block in zip(starts, upper, strict=True):
+                if block:
+                    over = over.ljust(start) + ("  " if len(over) >= start else "") + block
+            head.insert(0, over)
+        body = []
+        for heading, rows in parts:
+            body += [heading] if heading else []
+            body += [line(row) for row in rows]
+        notes = [textwrap.fill(note, 80, subsequent_indent="  ") for note in self.foot()]
+        return "\n".join([self.title, "", *head, *body, "", *notes, ""])
+
+    def latex(self, cite: bool = False) -> str:
+        """`table*` floats with booktabs rules; with `cite`, a \\cite beside each name."""
+        return latex.table_tex(self, cite)
 
     def html(self) -> str:
         """A `<table>` with its caption and notes, to be put into a page."""
@@ -213,6 +270,9 @@ class Table:
         return paths
 
     def text(self, kind: str) -> str:
-        """The table as csv, md, tex or html."""
-        forms = {"csv": self.csv, "md": self.markdown, "tex": self.latex, "html": self.html}
+        """The table as csv, md, tex, html or text."""
+        forms = {
+            "csv": self.csv, "md": self.markdown, "tex": self.latex, "html": self.html,
+            "text": self.plain,
+        }  # fmt: skip
         return forms[kind]()

@@ -1,7 +1,6 @@
 """The paper's Table VI from results folders, data sets side by side.
 
-A table states its protocol in one line a data set: rule, reduction, split and its hash, size
-at which scores were counted, version, and the protocol's id. A cell is blank unless every
+A table states its protocol in one line a data set (`tables.foot`). A cell is blank unless every
 image was counted. Beside our numbers stand those that the paper prints, with the difference
 where wanted.
 """
@@ -14,28 +13,25 @@ from typing import Any
 
 import pandas as pd
 
-from istsbench import __version__
-from istsbench.data.depth import sentence
 from istsbench.errors import DataError, ProtocolMix, WrongUse
-from istsbench.metrics import EMPTY, HEADS, RATIOS
+from istsbench.metrics import HEADS, RATIOS
 from istsbench.results import intervals as uncertainty
 from istsbench.results import seeds
 from istsbench.results.profiled import common_profile
-from istsbench.results.protocol import MATCHED, REDUCED, Protocol, resized_rows
+from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
-from istsbench.results.rows import in_row_order, rows_there
-from istsbench.results.shipped import SHIPPED, is_shipped, shipped_told
-from istsbench.results.trained import FOREIGN, is_foreign, weights_told
-from istsbench.runs.counting import LACKED
+from istsbench.results.rows import in_row_order
+from istsbench.results.shipped import SHIPPED, is_shipped
+from istsbench.results.trained import FOREIGN, is_foreign
 from istsbench.runs.record import Record
 from istsbench.tables.audit import audited_rows
 from istsbench.tables.columns import KEYS, Column, named
+from istsbench.tables.foot import in_words, notes_told, of_columns, placed, protocol_line, stamped
 from istsbench.tables.published import paper_scores, published, with_published
 from istsbench.tables.table import NOT_APART, RECONSTRUCTION, Table
 
 BESIDE = ("nothing", "paper", "difference")
 WITH_INTERVALS = ("f1", "iou")  # scores
-SECONDS = "Seconds: of the median image, the method alone."
 ELSEWHERE = ("none", "same", "all", "fitting", "recent")  # others' rows
 
 
@@ -82,7 +78,7 @@ def table_vi(
     datasets = [results.any_record.dataset for results in sets]
     columns: dict[str, Column] = {}
     for results, dataset in zip(sets, datasets, strict=True):
-        protocol.append(_protocol(results, rule, reduction, match))
+        protocol.append(protocol_line(results, rule, reduction, match))
         if datasets.count(dataset) > 1:
             raise ProtocolMix(f"{results.folder}: {dataset} would stand in this table twice")
         part = _with_training(results.summary(rule, reduction, match), results)
@@ -90,7 +86,7 @@ def table_vi(
         if over_seeds:
             part, found = seeds.averaged(part, results)
             notes += found
-        part = part[[*KEYS, *(c for c in part if c not in (*KEYS, "average_precision"))]]
+        part = part[[*KEYS, *(c for c in part if c not in KEYS)]]
         paper = paper_scores(dataset)
         for score in RATIOS:
             printed = part["label"].map(paper[score]).astype(float)
@@ -116,7 +112,7 @@ def table_vi(
         else:
             frame, differing = _beside(frame, part)
             notes += differing
-        notes += _notes(results, rule)
+        notes += notes_told(results, rule)
     assert frame is not None, "at least one results folder"
     if over_seeds and not frame.filter(regex="^seeds_").notna().any(axis=None):
         raise DataError(
@@ -146,6 +142,8 @@ def table_vi(
     title = f"Table VI, rule {rule}, {REDUCED[reduction]}"
     if profile:
         title = f"Table VI, profile {profile.name}, {REDUCED[reduction]}"
+    under = {results.any_record.dataset: results for results in sets}
+    apart = ("intervals" if intervals else "", "seeds" if over_seeds else "")
     notes = list(dict.fromkeys(notes))
     return Table(
         title,
@@ -154,7 +152,12 @@ def table_vi(
         tuple(protocol),
         tuple(notes),
         columns=columns,
-        of_csv=(SECONDS,),
+        of_csv=dict(pair for results in sets for pair in of_columns(results, rule)),
+        stamps=tuple(map(stamped, sets)),
+        titles={name: one.any_record.title for name, one in under.items()},
+        places={name: placed(one) for name, one in under.items()},
+        sentences={name: in_words(one, rule, reduction, match) for name, one in under.items()},
+        label="-".join(filter(None, (rule, reduction, *apart))),
     )
 
 
@@ -242,102 +245,12 @@ def _beside(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, list
     return in_row_order(joined), notes
 
 
-def _protocol(results: Results, rule: str, reduction: str, match: str = "first") -> str:
-    record = results.any_record
-    limited = (
-        f"first {record.images} of {record.of}"
-        if record.images < record.of
-        else (f"{record.images}")
-    )
-    how = (
-        f"rule {rule}, {REDUCED[reduction]}, native size, {stated(results)}{MATCHED[match]}, "
-        "0/0 = 0"
-    )
-    if results.profile is not None:
-        how = f"{results.profile.text(record.dataset)}; {stated(results)}0/0 = 0"
-    return (
-        f"{record.title}: split {record.split} ({limited} images, hash "
-        f"{record.data_hash}), {how}, istsbench {__version__}, "
-        f"protocol {Protocol.of(results, rule, reduction, match).id}"
-    )
-
-
-def stated(results: Results) -> str:
-    """What only some images make a question: their depth, and how those without target count.
-
-    And what only some rows do: maps that were resized.
-    """
-    record, parts = results.any_record, []
-    if record.depth:
-        parts.append(sentence(record.depth))
-    if number := results.without_target:
-        many = f"{number} of {record.images} images have no target"
-        parts.append(f"{many}: they {EMPTY[results.empty]}")
-    parts += resized_rows(results)
-    return "".join(f"{part}, " for part in parts)
-
-
-def noted(results: Results) -> list[str]:
-    """What the records note of images and weights; with labels where it is not of all rows."""
-    counted = [record for record in results.records.values() if record.wanted]
-    labels: dict[str, list[str]] = {}
-    for record in counted:
-        for note in record.notes:
-            labels.setdefault(note, []).append(record.label)
-    return [
-        note if len(named) == len(counted) else f"{', '.join(named)}: {note}"
-        for note, named in labels.items()
-    ]
-
-
-def _notes(results: Results, rule: str) -> list[str]:
-    notes = []
-    if rule == "oracle":
-        notes.append(
-            "Oracle thresholds are chosen on the test images, for the best pooled F1: not a result."
-        )
-    record = results.any_record
-    notes += noted(results)
-    if record.dataset == "nust":
-        notes.append(
-            "The paper's NUST-SIRST numbers are from its own 80/20 division, ours from the "
-            "official 100 test images: they are not comparable row by row."
-        )
-    if record.dataset == "nust-paper":
-        notes.append(
-            "The paper's 80/20 division is not published; ours is drawn with a seed of its own."
-        )
-    notes += shipped_told(results)
-    notes += weights_told(results)
-    hidden = max(rows_there(results.folder), results.offered) - len(results.records)
-    if hidden > 0:
-        notes.append(
-            f"{record.title}: {hidden} more rows are in {results.folder.name}; marks and tests are "
-            "among those shown."
-        )
-    waited = [one.label for spec, one in results.records.items() if results.waited(spec)]
-    if waited:
-        notes.append(
-            f"{record.title}: timed while the machine did other work: {', '.join(waited)}."
-        )
-    earlier = [one.label for spec, one in results.records.items() if results.of_earlier(spec, rule)]
-    if earlier:
-        notes.append(
-            f"{record.title}: no {LACKED} of {', '.join(earlier)}: counted by an earlier version; "
-            "`istsbench run` counts again where the maps are stored."
-        )
-    for spec, one in results.records.items():
-        failure = results.failure(spec)
-        if failure:
-            notes.append(f"{one.label} ({one.title}): {failure}")
-    return notes
-
-
 CONSOLE = (
     ("precision", "P", "{:.3f}"), ("recall", "R", "{:.3f}"), ("f1", "F1", "{:.3f}"),
     ("iou", "IoU", "{:.3f}"), ("niou", "nIoU", "{:.3f}"), ("pd", "Pd", "{:.3f}"),
     ("fa", "Fa 1e-6", "{:.1f}"), ("auc", "AUC", "{:.4f}"), ("seconds", "s/image", "{:.4f}"),
 )  # fmt: skip
+_PRINTED = {score for score, _, _ in CONSOLE}
 
 
 def console(results: Results, rule: str, reduction: str) -> None:
@@ -360,5 +273,6 @@ def console(results: Results, rule: str, reduction: str) -> None:
         grid.add_row(escape(str(line["label"])) + mark, *cells)
     terminal = Console(width=None if Console().is_terminal else 160)
     terminal.print(grid)
-    for note in (_protocol(results, rule, reduction), SECONDS, *_notes(results, rule)):
+    told = [note for note, scores in of_columns(results, rule) if _PRINTED & {*scores}]
+    for note in (protocol_line(results, rule, reduction), *told, *notes_told(results, rule)):
         terminal.print(note, soft_wrap=True, highlight=False, markup=False)

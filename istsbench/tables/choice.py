@@ -1,0 +1,146 @@
+"""Columns and rows of a table as its reader wants them: which, in which order, how many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from istsbench.errors import UnknownName, WrongUse
+from istsbench.tables.columns import KEYS, Column
+from istsbench.tables.scores import SCORES, SPELLINGS, score_named
+from istsbench.tables.table import RECONSTRUCTION, Block, Table
+
+_HEADS = {"": "", "paper": "paper ", "diff": "diff. "}
+_BESIDE = ("low", "high", "sd", "alike")  # what comes along with a column
+_TOLD = ("trained", "foreign", "origin", "rule")  # what signs and notes are made of
+_BY_TEXT = ("label", "year")
+
+
+def with_columns(table: Table, names: Sequence[str]) -> Table:
+    """The table with just these columns of each data set, in this order.
+
+    `names` are scores (`f1`, or the paper's `f1_paper`, or `f1_diff`), or, for one data set alone,
+    names of columns of the CSV (`f1_nuaa`). Raises `UnknownName` with close matches.
+    """
+    wanted = [column for name in names for column in _columns(table, name)]
+    if twice := [column.name for column in wanted if wanted.count(column) > 1]:
+        raise WrongUse(f"the column {twice[0]} is named twice")
+    datasets = list(dict.fromkeys(column.dataset for column in table.columns.values()))
+    blocks: list[Block] = []
+    for dataset in datasets:
+        mine = [column for column in wanted if column.dataset == dataset]
+        if mine:
+            head = table.titles.get(dataset, dataset) if len(datasets) > 1 else ""
+            blocks.append((head, tuple((column.name, _head(column)) for column in mine)))
+    shown = {(column.score, column.dataset) for column in wanted if not column.kind}
+    kept = {*KEYS, *(column.name for column in wanted)}
+    for name, column in table.columns.items():
+        along = column.kind in _BESIDE and (column.score, column.dataset) in shown
+        if along or column.score in _TOLD:
+            kept.add(name)
+    scores = {column.score for column in wanted}
+    frame = table.frame[[name for name in table.frame if name in kept]]
+    forms = {column.name: score_named(column.score).form for column in wanted if not column.kind}
+    return replace(
+        table,
+        title=_named(table, datasets),
+        frame=frame,
+        blocks=tuple(blocks),
+        notes=(*table.notes, *(note for note, of in table.of_csv.items() if scores & {*of})),
+        forms={**table.forms, **forms},
+        of_csv={},
+    )
+
+
+def _named(table: Table, datasets: Sequence[str]) -> str:
+    """The title; a data set that has no head above its columns stands there."""
+    if len(datasets) > 1:
+        return table.title
+    first, comma, rest = table.title.partition(",")
+    return f"{first}, {table.titles.get(datasets[0], datasets[0])}{comma}{rest}"
+
+
+def _head(column: Column) -> str:
+    return _HEADS[column.kind] + score_named(column.score).head
+
+
+def _columns(table: Table, name: str) -> list[Column]:
+    """The columns of a name, one a data set."""
+    numbers = _numbers(table)
+    plain = name.strip().lower()
+    exact = [column for column in numbers if column.name == plain]
+    if exact:
+        return exact
+    asked = Column.read(plain)
+    asked = replace(asked, score=SPELLINGS.get(asked.score, asked.score))
+    found = [column for column in numbers if replace(column, dataset="") == asked]
+    if not found:
+        known = [replace(column, dataset="").name for column in numbers]
+        raise UnknownName("column", name.strip(), list(dict.fromkeys([*known, *SPELLINGS])))
+    return found
+
+
+def _numbers(table: Table) -> list[Column]:
+    """The columns that can be shown or sorted by, in the order of `SCORES`, then others."""
+    found = [
+        column
+        for name, column in table.columns.items()
+        if column.kind in _HEADS
+        and column.score not in (*_TOLD, "seeds")
+        and pd.api.types.is_numeric_dtype(table.frame[name])
+    ]
+    order = [*SCORES]
+    return sorted(
+        found,
+        key=lambda one: order.index(one.score) if one.score in order else len(order),
+    )
+
+
+def in_order(table: Table, by: str, top: int | None = None) -> Table:
+    """The rows with the best first by a column, those without a number last; perhaps some alone.
+
+    `by` is named as in `with_columns`, of several data sets the first is meant; or it is `label` or
+    `year`. With `top`, that many rows that have a number. Rows of other papers stay below.
+    """
+    ours = table.frame[table.frame["status"] != "published"]
+    others = table.frame[table.frame["status"] == "published"]
+    if by in _BY_TEXT:
+        if top is not None:
+            raise WrongUse(f"the best rows are by a score, {by} is none")
+        key = ours["label"].str.casefold() if by == "label" else ours[by]
+        rising, said = True, f"Rows by {by}."
+    else:
+        column = _columns(table, by)[0]
+        key = ours[column.name].astype(float)
+        rising = score_named(column.score).fewer and not column.kind
+        title = table.titles.get(column.dataset, column.dataset)
+        said = f"{_head(column)} on {title}".replace(" 1e-6", "")
+        if top is None:
+            said = f"Rows by {said}, best first."
+        else:
+            few = min(top, int(key.notna().sum()))
+            said = f"The {few} best by {said} of {len(ours)} rows; marks are among those shown."
+    key = key.sort_values(ascending=rising, kind="stable", na_position="last")
+    if top is not None:
+        key = key.dropna().iloc[:top]
+    frame = pd.concat([ours.loc[key.index], others], ignore_index=True)
+    told = [note for note in table.notes if not _of_none(note, frame)]
+    return replace(table, frame=frame, notes=(said, *told))
+
+
+def _of_none(note: str, frame: pd.DataFrame) -> bool:
+    """Whether a note explains a sign that no row has any more."""
+    return note.startswith(RECONSTRUCTION) and not (frame["status"] == "reconstruction").any()
+
+
+def arranged(
+    table: Table, columns: Sequence[str] = (), by: str = "", top: int | None = None
+) -> Table:
+    """`in_order` and `with_columns` as asked; best rows are by the first column, else by F1."""
+    if top is not None and not by:
+        by = columns[0] if columns else "f1"
+    if by:
+        table = in_order(table, by, top)
+    return with_columns(table, columns) if columns else table

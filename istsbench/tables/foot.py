@@ -1,0 +1,145 @@
+"""What stands under a table: images, protocol and notes; for papers in words, without hashes."""
+
+from __future__ import annotations
+
+from istsbench import __version__
+from istsbench.data.depth import sentence
+from istsbench.metrics import EMPTY, HIOU_LOSSES
+from istsbench.results.protocol import MATCHED, REDUCED, Protocol, resized_rows
+from istsbench.results.results import Results
+from istsbench.results.rows import rows_there
+from istsbench.results.shipped import shipped_told
+from istsbench.results.trained import weights_told
+from istsbench.runs.counting import LACKED
+from istsbench.suppression import GAINS
+
+LATER = (
+    "hiou", "loc", "seg", *HIOU_LOSSES, "pd_shooting", "fa_shooting", "auc_image", "target_auc",
+    *GAINS,
+)  # fmt: skip
+"""Scores that counts of earlier versions do not tell."""
+_IN_PAPERS = {
+    "own": "thresholds by each method's own rule",
+    "half": "maps scaled to [0, 1] image by image and cut at 0.5",
+    "tuned": "thresholds chosen on validation images",
+    "oracle": "thresholds chosen on these images themselves, which is no result",
+}
+
+
+def protocol_line(results: Results, rule: str, reduction: str, match: str = "first") -> str:
+    """The protocol of a data set in a line, with its id."""
+    record = results.any_record
+    some = "first " if record.images < record.of else ""
+    of = f" of {record.of}" if some else ""
+    how = in_words(results, rule, reduction, match, f"rule {rule}")
+    found = Protocol.of(results, rule, reduction, match).id
+    return (
+        f"{record.title}: split {record.split} ({some}{record.images}{of} images), {how}; "
+        f"protocol {found}"
+    )
+
+
+def stamped(results: Results) -> str:
+    """Which images and which version, as a file keeps it."""
+    record = results.any_record
+    return f"{record.title}: data hash {record.data_hash}, istsbench {__version__}"
+
+
+def in_words(
+    results: Results, rule: str, reduction: str, match: str = "first", named: str = ""
+) -> str:
+    """The protocol in words, as a paper may print it; `named` stands for the rule."""
+    if results.profile is not None:
+        text = results.profile.text(results.any_record.dataset)
+        return f"{text}; {stated(results)}0/0 = 0"
+    return (
+        f"{named or _IN_PAPERS[rule]}, {REDUCED[reduction]}, native size, {stated(results)}"
+        f"{MATCHED[match]}, 0/0 = 0"
+    )
+
+
+def placed(results: Results) -> str:
+    """A data set as a caption names it: `NUAA-SIRST (86 test images)`."""
+    record = results.any_record
+    some = f"the first {record.images} of {record.of}"
+    many = some if record.images < record.of else record.images
+    return f"{record.title} ({many} {record.split} images)"
+
+
+def stated(results: Results) -> str:
+    """What only some images make a question: their depth, and how those without target count.
+
+    And what only some rows do: maps that were resized.
+    """
+    record, parts = results.any_record, []
+    if record.depth:
+        parts.append(sentence(record.depth))
+    if number := results.without_target:
+        many = f"{number} of {record.images} images have no target"
+        parts.append(f"{many}: they {EMPTY[results.empty]}")
+    parts += resized_rows(results)
+    return "".join(f"{part}, " for part in parts)
+
+
+def noted(results: Results) -> list[str]:
+    """What the records note of images and weights; with labels where it is not of all rows."""
+    counted = [record for record in results.records.values() if record.wanted]
+    labels: dict[str, list[str]] = {}
+    for record in counted:
+        for note in record.notes:
+            labels.setdefault(note, []).append(record.label)
+    return [
+        note if len(named) == len(counted) else f"{', '.join(named)}: {note}"
+        for note, named in labels.items()
+    ]
+
+
+def notes_told(results: Results, rule: str) -> list[str]:
+    """What must be known of the rows of a data set to read them right."""
+    notes = []
+    if rule == "oracle":
+        notes.append(
+            "Oracle thresholds are chosen on the test images, for the best pooled F1: not a result."
+        )
+    record = results.any_record
+    notes += noted(results)
+    if record.dataset == "nust":
+        notes.append(
+            "The paper's NUST-SIRST numbers are from its own 80/20 division, ours from the "
+            "official 100 test images: they are not comparable row by row."
+        )
+    if record.dataset == "nust-paper":
+        notes.append(
+            "The paper's 80/20 division is not published; ours is drawn with a seed of its own."
+        )
+    notes += shipped_told(results)
+    notes += weights_told(results)
+    hidden = max(rows_there(results.folder), results.offered) - len(results.records)
+    if hidden > 0:
+        notes.append(
+            f"{record.title}: {hidden} more rows are in {results.folder.name}; marks and tests are "
+            "among those shown."
+        )
+    for spec, one in results.records.items():
+        failure = results.failure(spec)
+        if failure:
+            notes.append(f"{one.label} ({one.title}): {failure}")
+    return notes
+
+
+def of_columns(results: Results, rule: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Notes that matter only where a table shows certain scores, each with these."""
+    record = results.any_record
+    found = [("Seconds: of the median image, the method alone.", ("seconds",))]
+    waited = [one.label for spec, one in results.records.items() if results.waited(spec)]
+    if waited:
+        note = f"{record.title}: timed while the machine did other work: {', '.join(waited)}."
+        found.append((note, ("seconds",)))
+    earlier = [one.label for spec, one in results.records.items() if results.of_earlier(spec, rule)]
+    if earlier:
+        note = (
+            f"{record.title}: no {LACKED} of {', '.join(earlier)}: counted by an earlier version; "
+            "`istsbench run` counts again where the maps are stored."
+        )
+        found.append((note, LATER))
+    return found

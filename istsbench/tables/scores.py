@@ -1,0 +1,40 @@
+"""How a table writes a score: its head, its digits, its unit, and which end is the better one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Score:
+    """`unit` is how many of the printed unit make 1; `form` is a format of Python."""
+
+    head: str
+    form: str = ".3f"
+    unit: float = 1.0
+    fewer: bool = False  # whether less is better
+
+
+SCORES = {
+    "precision": Score("P"),
+    "recall": Score("R"),
+    "f1": Score("F1"),
+    "iou": Score("IoU"),
+    "niou": Score("nIoU"),
+    "pd": Score("Pd"),
+    "fa": Score("Fa 1e-6", ".0f", 1e6, fewer=True),
+    "auc": Score("AUC"),
+    "average_precision": Score("AP"),
+    "hiou": Score("hIoU"),
+    "pd_shooting": Score("Pd (shooting)"),
+    "fa_shooting": Score("Fa (shooting) 1e-6", ".0f", 1e6, fewer=True),
+    "auc_image": Score("AUC (images)"),
+    "seconds": Score("s/image", ".3g", fewer=True),
+}
+SPELLINGS = {"p": "precision", "r": "recall", "ap": "average_precision", "time": "seconds"}
+
+
+def score_named(name: str) -> Score:
+    """The score of a column; one without an entry is written under its own name."""
+    known = SCORES.get(name)
+    return known or Score(name, fewer=name.endswith("_err"))

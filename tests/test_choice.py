@@ -1,0 +1,164 @@
+import hashlib
+import io
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from rich.cells import cell_len
+from test_latex import check_balance, check_booktabs, made
+from typer.testing import CliRunner
+
+from istsbench.cli import app
+from istsbench.errors import UnknownName, WrongUse
+from istsbench.runs.record import write_record
+from istsbench.tables.choice import arranged, in_order, with_columns
+from istsbench.tables.table_vi import table_vi
+
+
+def table(*datasets, **options):
+    return table_vi([made(name) for name in datasets or ("nuaa",)], beside="difference", **options)
+
+
+def heads(text):
+    return [head.strip() for head in text.splitlines()[2].strip("|").split("|")]
+
+
+def test_columns_come_in_the_order_asked_for():
+    chosen = with_columns(table(), ["iou", "F1", "fa", "time", "ap", "f1_paper", "f1_diff"])
+    expected = ["IoU", "F1", "Fa 1e-6", "s/image", "AP", "paper F1", "diff. F1"]
+    assert heads(chosen.markdown()) == ["Method", *expected]
+    frame = pd.read_csv(io.StringIO(chosen.csv()), comment="#")
+    numbers = [name for name in frame if name.endswith(("nuaa", "paper", "diff"))]
+    assert set(numbers) == {
+        "iou_nuaa", "f1_nuaa", "fa_nuaa", "seconds_nuaa", "average_precision_nuaa",
+        "f1_nuaa_paper", "f1_nuaa_diff", "rule_nuaa",
+    }  # fmt: skip
+    check_balance(chosen.latex())
+    check_booktabs(chosen.latex())
+    assert "$10^{-6}$" in chosen.latex()
+
+
+def test_false_alarms_are_printed_in_their_unit_and_the_fewest_are_best():
+    results = made()
+    for number, rows in enumerate(results.counts.values(), 1):
+        rows["false_pixels"] = number
+    chosen = with_columns(table_vi([results]), ["fa"])
+    first = chosen.frame["fa_nuaa"].iloc[0]
+    assert chosen.printed(0, "fa_nuaa") == format(first * 1e6, ".0f")
+    assert float(chosen.printed(0, "fa_nuaa")) > 100
+    assert chosen.marks() == {(0, "fa_nuaa"): 0, (1, "fa_nuaa"): 1, (2, "fa_nuaa"): 2}
+    assert pd.read_csv(io.StringIO(chosen.csv()), comment="#")["fa_nuaa"][0] == pytest.approx(
+        first, rel=1e-5
+    )
+
+
+def test_a_column_may_be_of_one_data_set_alone():
+    chosen = with_columns(table("nuaa", "nust"), ["f1", "iou_nust"])
+    shown = [(head, [name for name, _ in columns]) for head, columns in chosen.blocks]
+    assert shown == [("nuaa set", ["f1_nuaa"]), ("nust set", ["f1_nust", "iou_nust"])]
+    assert len(with_columns(table("nuaa", "nust"), ["iou_nust"]).blocks) == 1
+
+
+@pytest.mark.parametrize("asked", ["hiuo", "f1_papr", "label", "f1_nuts", ""])
+def test_an_unknown_column_is_named_with_those_there_are(asked):
+    with pytest.raises(UnknownName, match="unknown column .*(did you mean|known: precision, )"):
+        with_columns(table(), ["f1", asked])
+
+
+def test_a_column_named_twice_is_refused():
+    with pytest.raises(WrongUse, match="f1_nuaa is named twice"):
+        with_columns(table(), ["f1", "iou", "f1_nuaa"])
+
+
+def test_intervals_come_along_with_their_column():
+    chosen = with_columns(table_vi([made()], beside="nothing", intervals=True), ["f1", "pd"])
+    assert re.search(r"\[0\.\d+, 0\.\d+\]", chosen.markdown())
+    assert {"f1_nuaa_low", "f1_nuaa_alike"} <= set(chosen.frame)
+    assert "iou_nuaa_low" not in chosen.frame
+
+
+def test_notes_on_times_stand_where_times_are_shown():
+    assert "Seconds: " in with_columns(table(), ["f1", "seconds"]).markdown()
+    assert "Seconds: " not in with_columns(table(), ["f1"]).csv()
+    assert "# Seconds: " in table().csv() and "Seconds: " not in table().markdown()
+
+
+def test_the_best_rows_stand_first():
+    by = in_order(table(), "f1")
+    assert by.frame["f1_nuaa"].is_monotonic_decreasing
+    assert by.notes[0] == "Rows by F1 on nuaa set, best first."
+    fewest = in_order(table(), "fa").frame["fa_nuaa"]
+    assert fewest.is_monotonic_increasing
+    assert list(in_order(table(), "label").frame["label"])[1:] == ["MPCM", "Top-Hat"]
+    assert list(by.marks()[row, "f1_nuaa"] for row in range(3)) == [0, 1, 2]
+
+
+def test_rows_without_a_number_are_never_among_the_best():
+    made_table = table()
+    made_table.frame.loc[1, "f1_nuaa"] = float("nan")
+    assert list(in_order(made_table, "f1").frame["method"])[-1] == "mpcm"
+    few = in_order(made_table, "f1", 5)
+    assert len(few.frame) == 2 and "mpcm" not in set(few.frame["method"])
+    assert few.notes[0].startswith("The 2 best by F1 on nuaa set of 3 rows")
+    with pytest.raises(WrongUse, match="year is none"):
+        in_order(made_table, "year", 2)
+
+
+def test_the_rows_of_other_papers_stay_below():
+    both = table_vi([made()], reduction="pooled", elsewhere="all")
+    others = (both.frame["status"] == "published").sum()
+    few = in_order(both, "iou", 1).frame
+    assert list(few["status"] == "published") == [False] + [True] * others
+
+
+def test_best_without_a_column_is_by_the_first_shown():
+    assert "by IoU on" in arranged(table(), ["iou", "f1"], top=1).notes[0]
+    few = arranged(table(), top=1)
+    assert "by F1 on" in few.notes[0] and len(few.frame) == 1
+    assert "reconstructed" in few.markdown()  # it is the one
+    assert "reconstructed" not in arranged(table(), by="fa", top=1).markdown()
+
+
+@pytest.mark.parametrize("datasets", [("nuaa",), ("nuaa", "nust")])
+def test_text_is_aligned_and_never_cut(datasets):
+    results = [made(name, {"tophat": "Top-Hat", "mine": "目标 net"}) for name in datasets]
+    text = with_columns(table_vi(results), ["f1", "seconds"]).plain()
+    lines = text.split("\n\n")[1].splitlines()
+    body = [line for line in lines if line.startswith(("Top-Hat", "目标"))]
+    assert len(body) == 2 and len({cell_len(line) for line in body}) == 1
+    assert all(len(line) <= 80 for line in text.split("\n\n", 2)[2].splitlines())
+    if len(datasets) == 2:
+        assert lines[0].split() == ["nuaa", "set", "nust", "set"]
+
+
+def store(folder):
+    """Write the made results as a run would."""
+    results = made()
+    folder.mkdir()
+    for spec, record in results.records.items():
+        data = results.counts[spec].to_csv(index=False).encode()
+        (folder / f"{record.file}.csv").write_bytes(data)
+        write_record(folder, replace(record, csv=hashlib.sha256(data).hexdigest(), auc=0.5))
+
+
+def call(*words):
+    done = CliRunner().invoke(app, list(map(str, words)))
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_the_command_takes_columns_rows_and_order(tmp_path):
+    store(tmp_path / "nuaa")
+    words = ("table", "VI", "--out", tmp_path)
+    for form in ("csv", "md", "tex", "html", "text", "macros"):
+        code, text, error = call(*words, "--columns", "f1,pd", "--top", 2, "--format", form)
+        assert code == 0, error
+        assert ("MPCM" in text or "Mpcm" in text) and "Top-Hat" not in text
+        assert "iou" not in text.lower()
+    assert call(*words, "--columns", "f1", "--sort", "nonsense")[0] == 2
+    code, _, error = call(*words, "--columns", "f1", "--beside", "paper")
+    assert code == 2 and "f1_paper" in error
+    code, _, error = call(*words, "--cite")
+    assert code == 2 and "it is for tex" in error
+    code, _, error = call("table", "IV", "--columns", "f1", "--out", tmp_path)
+    assert code == 2 and "--columns changes nothing in Table IV" in error
