@@ -11,6 +11,7 @@ from istsbench.registry import choose
 from istsbench.results.results import Results
 from istsbench.runs.record import by_reason
 from istsbench.runs.run import run
+from istsbench.tables.choice import with_columns
 from istsbench.tables.table_vi import table_vi
 
 
@@ -170,7 +171,9 @@ def test_times_of_a_machine_at_other_work_are_marked(tmp_path):
     results = Results.load(tmp_path)
     assert [spec for spec in results.records if results.waited(spec)] == ["crowded"]
     told = "NUAA-SIRST: timed while the machine did other work: crowded."
-    assert told in table_vi([results]).notes
+    table = table_vi([results])
+    assert f"# {told}" in table.csv() and told not in table.notes  # it shows no times
+    assert told in with_columns(table, ["seconds"]).notes
 
 
 def test_a_run_measures_how_long_a_method_waits(toys, toy_folder, tmp_path):

@@ -227,7 +227,7 @@ def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str
         "columns": used,
         "paper": sum(column.kind == "paper" for column in used),
         "rows": rows,
-        "notes": [*made.protocol, *made.notes],
+        "notes": [*made.protocol, *made.notes, *made.of_csv],
     }
 
 
