@@ -146,7 +146,8 @@ class Results:
         rows = self.counts.get(spec)
         if rows is None or self.profile is not None:
             return False
-        return bool(rows.loc[rows["rule"] == rule, OF_MASK[0]].isna().any())
+        later = rows.reindex(columns=[OF_MASK[0]])  # rows in memory may lack the column itself
+        return bool(later.loc[rows["rule"] == rule].isna().any(axis=None))
 
     def seconds(self, spec: str) -> float:
         """The median over images of the time of `score`, nan if none was measured."""

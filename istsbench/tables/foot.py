@@ -130,7 +130,9 @@ def notes_told(results: Results, rule: str) -> list[str]:
 def of_columns(results: Results, rule: str) -> list[tuple[str, tuple[str, ...]]]:
     """Notes that matter only where a table shows certain scores, each with these."""
     record = results.any_record
-    found = [("Seconds: of the median image, the method alone.", ("seconds",))]
+    found: list[tuple[str, tuple[str, ...]]] = [
+        ("Seconds: of the median image, the method alone.", ("seconds",))
+    ]
     waited = [one.label for spec, one in results.records.items() if results.waited(spec)]
     if waited:
         note = f"{record.title}: timed while the machine did other work: {', '.join(waited)}."

@@ -29,6 +29,10 @@ SCORES = {
     "pd_shooting": Score("Pd (shooting)"),
     "fa_shooting": Score("Fa (shooting) 1e-6", ".0f", 1e6, fewer=True),
     "auc_image": Score("AUC (images)"),
+    "target_auc": Score("AUC (targets)"),
+    "scrg": Score("SCRG", ".2f"),
+    "bsf": Score("BSF", ".2f"),
+    "gain": Score("gain", ".2f"),
     "seconds": Score("s/image", ".3g", fewer=True),
 }
 SPELLINGS = {"p": "precision", "r": "recall", "ap": "average_precision", "time": "seconds"}
