@@ -527,6 +527,13 @@ def test_errors_name_what_was_asked_for(results, dataset):
         plots.draw_asked("all", request, to=results.folder / "x.png")
 
 
+def test_drawing_says_where_it_is(results, dataset, capsys):
+    done = plots.refresh(plots.Request(results, dataset, "half"), ["cd", "bars"], show=True)
+    assert "drawing synthetic-first8: 2/2" in capsys.readouterr().err and done.paths
+    plots.draw_asked("bars", plots.Request(results, dataset, "half"))
+    assert capsys.readouterr().err == ""
+
+
 def test_a_curve_of_some_images_does_not_stand_beside_those_of_all(results):
     half = results.counts["tophat"].iloc[:6]
     record = replace(results.records["tophat"], failed={"x": "out of luck"})
