@@ -29,6 +29,7 @@ from istsbench.commands.options import (
 from istsbench.commands.paper import Out, Reduction, Rule, paper
 from istsbench.commands.plugin import plugin
 from istsbench.commands.printed import printed
+from istsbench.commands.reproduce import reproducing
 from istsbench.commands.results import results
 from istsbench.commands.run import run, say_of_figures
 from istsbench.commands.scale import scale
@@ -69,6 +70,7 @@ app.add_typer(printed)
 app.add_typer(plugin)
 app.add_typer(scale)
 app.add_typer(merging)
+app.add_typer(reproducing)
 app.add_typer(results, name="results", no_args_is_help=True)
 
 

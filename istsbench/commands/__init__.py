@@ -10,6 +10,7 @@ options     Options that several commands share.
 paper       `istsbench table`, `sensitivity`, `bundle`: what goes into a paper.
 plugin      `istsbench check` and `new`: for those who write a method of their own.
 printed     `istsbench lint` and `audit`: what can be told of tables that are printed.
+reproduce   `istsbench reproduce`: published rows counted again from our maps.
 results     `istsbench results`: take rows out of a results folder, or rename them.
 run         `istsbench run`.
 scale       `istsbench plan`, `env` and `run --protocol`: cost, machine, and a run made again.

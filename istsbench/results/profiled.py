@@ -67,7 +67,8 @@ def profiled(
         tasks = [spec for spec in todo if spec not in gone]
         with progress(f"{profile.name}: {dataset.name}", len(tasks), show) as report:
             for spec in tasks:
-                counted[spec] = _count(results, ran[spec], profile, dataset, todo[spec])
+                counted[spec] = count_maps(results, spec, profile, dataset)
+                _keep(results, ran[spec], profile, counted[spec])
                 report(spec)
     records, counts = {}, {}
     for spec, record in results.records.items():
@@ -136,14 +137,16 @@ class Profiled:
     auc: float | None  # of the profile's ROC; None where it has none, or no target
 
 
-def _count(
-    results: Results, record: Record, profile: Profile, dataset: Dataset, names: Sequence[str]
-) -> Profiled:
-    """Count the maps of a method and keep the counts."""
+def count_maps(results: Results, spec: str, profile: Profile, dataset: Dataset) -> Profiled:
+    """The stored maps of a method, counted under a profile; nothing is kept.
+
+    Raises `DataError` if a map is missing, damaged, or of another image or mask.
+    """
+    record = results.records[spec]
     store = map_store(results.folder.parent, record)
-    probability = of_probability(read_rule(record.rules.get("own", record.own)))
+    probability = is_probability(record)
     counted = []
-    for name in names:
+    for name in _names(results, spec):
         sample, stored = dataset.load(name), store.load(name)
         if stored is None or stored.pixels != sample.pixels:
             raise DataError(
@@ -155,11 +158,20 @@ def _count(
         )
     auc = roc_area(profile, counted)
     rows = pd.DataFrame([one.row for one in counted], columns=[*PROFILE_COLUMNS])
-    found = Profiled(rows, None if math.isnan(auc) else auc)
+    return Profiled(rows, None if math.isnan(auc) else auc)
+
+
+def is_probability(record: Record) -> bool:
+    """Whether the maps of a method are probabilities."""
+    return of_probability(read_rule(record.rules.get("own", record.own)))
+
+
+def _keep(results: Results, record: Record, profile: Profile, found: Profiled) -> None:
+    """Write counts and their stamp, the stamp last."""
     csv = found.rows.to_csv(index=False).encode()
     stamp = {
         **_identity(record, profile),
-        "maps": _hash(store, names),
+        "maps": _hash(map_store(results.folder.parent, record), list(found.rows["image"])),
         "auc": found.auc,
         "csv": hashlib.sha256(csv).hexdigest(),
     }
@@ -167,7 +179,6 @@ def _count(
     # Where nothing can be written, as in a shared folder, they are counted again the next time.
     with suppress(OSError):
         write_together([(counts, csv), (about, f"{json.dumps(stamp, indent=1)}\n".encode())])
-    return found
 
 
 def _identity(record: Record, profile: Profile) -> dict[str, Any]:

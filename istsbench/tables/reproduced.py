@@ -1,0 +1,336 @@
+"""Published rows beside what our maps give under the profile of their source, and our protocol.
+
+Where the two differ, the level is looked for at which our maps have the published IoU: if Pd and
+Fa are the published ones there too, another level explains the row; if not, or if no level has
+that IoU, the maps themselves differ, by parameters, by code or by how they were saved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from istsbench.data.samples import Dataset
+from istsbench.errors import DataError
+from istsbench.files import write_atomic
+from istsbench.progress import progress
+from istsbench.results.profile_counts import at_size, profile_scores, taken
+from istsbench.results.profiled import count_maps, is_probability, profiled
+from istsbench.results.profiles import Profile
+from istsbench.results.results import Results
+from istsbench.runs.record import map_store
+from istsbench.tables.claims import COMPARED, Claim, claims
+from istsbench.tables.markup import markdown
+
+LISTS = {"nuaa-86": "nuaa", "nuaa-214": "nuaa-50_50-test"}
+"""The folder below OUT of the results on a published test list."""
+_USUAL = "nuaa-86"  # what stands in where the results on a list are not there
+_UNITS = {"iou": 100.0, "niou": 100.0, "pd": 100.0, "fa": 1e6}
+_NEAR = {"iou": 2.0, "niou": 2.0, "pd": 2.0}  # points that are no disagreement
+_FACTOR = 1.3  # of Fa that is none
+_ROUND = 0.5  # points of IoU that a level must come near to have it
+_SHARES = np.arange(1, 100) / 100
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """A published row, our scores on the images `images` under its profile, and why they differ.
+
+    `ours` and `protocol` are by `COMPARED`, in percent and in units of 1e-6; `protocol` is under
+    the rule `own`, IoU a mean over the images of `usual`.
+    """
+
+    claim: Claim
+    ours: Mapping[str, float]
+    images: str  # key of the list that ours are of
+    number: int  # of its images
+    protocol: Mapping[str, float]
+    agrees: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class _Set:
+    """The results on one list of images."""
+
+    key: str
+    results: Results
+    opened: Callable[[], Dataset]
+
+    def has(self, name: str) -> bool:
+        return name in self.results.records and self.results.complete(name, "half")
+
+    def only(self, name: str) -> Results:
+        records = {name: self.results.records[name]}
+        return replace(self.results, records=records, counts={name: self.results.counts[name]})
+
+
+def reproduce(
+    out: Path, title: str, opened: Callable[[], Dataset], show: bool = True
+) -> list[Reproduced]:
+    """Every published row of a data set, by its title, whose method has results below `out`.
+
+    `opened` gives the data set. Raises `DataError` if there are no such rows or no results, or if
+    maps are missing whose counts are.
+    """
+    rows = claims(title)
+    if not rows:
+        raise DataError(f"no published row of {title} is of a traditional method that is here")
+    sets = _sets(out, opened, [claim.name for claim in rows])
+    if _USUAL not in sets:
+        raise DataError(
+            f"{out / LISTS[_USUAL]}: no results; make some with `istsbench run --methods "
+            "traditional --dataset nuaa`"
+        )
+    usual = sets[_USUAL]
+    rows = [claim for claim in rows if usual.has(claim.name)]
+    lines = usual.results.summary("own", "image").to_dict("records")
+    protocol = {str(line["method"]): _in_units(line) for line in lines}
+    found = []
+    with progress(f"published rows of {title}", len(rows), show) as report:
+        for claim in rows:
+            own = sets.get(claim.stated)
+            images = own if own is not None and own.has(claim.name) else usual
+            found.append(_compare(claim, images, protocol[claim.name]))
+            report(claim.method)
+    return found
+
+
+def _sets(out: Path, opened: Callable[[], Dataset], names: Sequence[str]) -> dict[str, _Set]:
+    found = {}
+    for key, folder in LISTS.items():
+        if any((out / folder / f"{name}.json").is_file() for name in names):
+            found[key] = _Set(key, Results.load(out / folder, names), opened)
+    return found
+
+
+def _compare(claim: Claim, images: _Set, protocol: Mapping[str, float]) -> Reproduced:
+    profile, results = claim.profile, images.only(claim.name)
+    under = profiled(results, profile, images.opened, show=False)
+    ours = _in_units(profile_scores(profile, under.counts[claim.name]))
+    agrees = all(_near(score, ours[score], value) for score, value in claim.scores.items())
+    parts = [_differences(claim, ours)]
+    if claim.reprints:
+        parts.append(f"the row of {claim.reprints}, printed again")
+    if claim.stated != images.key:
+        stated = f"the list is {claim.stated}" if claim.stated else "the list is not stated"
+        parts.append(f"other images: {stated}, ours are {images.key}")
+    if not agrees:
+        parts.append(_cause(claim, images, ours))
+    if claim.known == "assumed":
+        parts.append("the profile is assumed")
+    return Reproduced(
+        claim, ours, images.key, images.results.any_record.images, protocol, agrees,
+        "; ".join(parts),
+    )  # fmt: skip
+
+
+def _in_units(scores: Mapping[Any, Any]) -> dict[str, float]:
+    return {score: unit * scores[score] for score, unit in _UNITS.items()}
+
+
+def _near(score: str, ours: float, printed: float) -> bool:
+    if score == "fa":
+        return max(ours, printed) <= _FACTOR * min(ours, printed) or abs(ours - printed) < 1
+    return abs(ours - printed) <= _NEAR[score]
+
+
+def _differences(claim: Claim, ours: Mapping[str, float]) -> str:
+    """Ours less theirs, of Fa the ratio."""
+    heads = {"iou": "IoU", "niou": "nIoU", "pd": "Pd", "fa": "Fa"}
+    parts = []
+    for score, printed in claim.scores.items():
+        value = f"{ours[score] - printed:+.1f}"
+        if score == "fa":
+            value = f"x {ours[score] / printed:.3g}" if printed else f"{ours[score]:.0f} for 0"
+        parts.append(f"{heads[score]} {value}")
+    return ", ".join(parts)
+
+
+# ------------------------------------------------------------------ causes
+
+
+def _cause(claim: Claim, images: _Set, ours: Mapping[str, float]) -> str:
+    """What most probably makes the difference."""
+    others = {score: value for score, value in claim.scores.items() if score != "iou"}
+    if "iou" not in claim.scores:
+        return "no IoU is printed to look for a level by"
+    if _near("iou", ours["iou"], claim.scores["iou"]):
+        apart = [s for s, value in others.items() if not _near(s, ours[s], value)]
+        heads = {"niou": "nIoU", "pd": "Pd", "fa": "Fa"}
+        return (
+            f"the same IoU with another {' and '.join(heads[s] for s in apart)}: the maps differ "
+            "off the targets, so parameters or code are others"
+        )
+    share, best = _level(claim, images)
+    if share is None:
+        return (
+            f"no level of our maps has that IoU (at most {best:.1f}): parameters or code are others"
+        )
+    there = _in_units(_at_level(claim, images, share))
+    told = f"at {share:.2f} instead of {claim.profile.level:g} our maps have that IoU"
+    if not others:
+        return f"{told}: another level, or other maps; no Pd or Fa is printed to tell"
+    if all(_near(score, there[score], value) for score, value in others.items()):
+        return f"{told} and the rest of the row: another level"
+    rest = ", ".join(
+        f"{score.capitalize() if score != 'niou' else 'nIoU'} {there[score]:.1f}"
+        for score in others
+    )
+    return f"{told}, with {rest}: parameters or code are others"
+
+
+def _at_level(claim: Claim, images: _Set, share: float) -> dict[str, float]:
+    profile = replace(claim.profile, level=share)
+    found = count_maps(images.only(claim.name), claim.name, profile, images.opened())
+    return profile_scores(profile, found.rows)
+
+
+def _level(claim: Claim, images: _Set) -> tuple[float | None, float]:
+    """The level 0.01..0.99 whose pooled IoU is nearest to the published one, and the best IoU.
+
+    None if no level comes within half a point.
+    """
+    values = _iou_by_level(images.only(claim.name), claim.name, claim.profile, images.opened())
+    distance = np.abs(values - claim.scores["iou"])
+    place = int(np.argmin(distance))
+    return (
+        float(_SHARES[place]) if distance[place] <= _ROUND else None,
+        float(values.max()),
+    )
+
+
+def _iou_by_level(results: Results, spec: str, profile: Profile, dataset: Dataset) -> np.ndarray:
+    """Pooled IoU, percent, at the levels 0.01, 0.02, ..., 0.99 of the scaled maps."""
+    record = results.records[spec]
+    store, probability = map_store(results.folder.parent, record), is_probability(record)
+    total = np.zeros((2, len(_SHARES)))
+    targets = 0
+    for name in map(str, results.counts[spec]["image"].unique()):
+        stored = store.load(name)
+        if stored is None:
+            raise DataError(f"{store.folder}: no map of {name}")
+        score, truth = at_size(
+            profile, stored.score.astype(np.float64), dataset.load(name).mask, record.dataset
+        )
+        values = taken(score, profile.iou_scale, probability)
+        for row, part in enumerate((values[truth], values)):
+            places = np.searchsorted(np.sort(part, axis=None), _SHARES, side="right")
+            total[row] += part.size - places
+        targets += int(np.count_nonzero(truth))
+    hits, above = total
+    return np.asarray(100 * hits / np.maximum(targets + above - hits, 1))
+
+
+# ------------------------------------------------------------------ on paper
+
+_COLUMNS = ("source", "method", "list", "profile", "known", "images")
+
+
+def frame(found: Sequence[Reproduced]) -> pd.DataFrame:
+    """A row a published row: what is printed, ours under its profile, our protocol."""
+    lines = []
+    for one in found:
+        claim = one.claim
+        line: dict[str, object] = dict(
+            zip(
+                _COLUMNS,
+                (
+                    claim.source, claim.method, claim.stated, claim.profile.name, claim.known,
+                    one.images,
+                ),
+                strict=True,
+            )
+        )  # fmt: skip
+        for head, scores in (
+            ("published", claim.scores), ("ours", one.ours), ("protocol", one.protocol)
+        ):  # fmt: skip
+            line |= {f"{score}_{head}": scores.get(score, math.nan) for score in COMPARED}
+        lines.append(line | {"agrees": one.agrees, "why": one.why})
+    return pd.DataFrame(lines)
+
+
+_HOW = """\
+What papers and repositories print of traditional methods, beside what the maps of this suite give
+under the profile of that source ([docs/profiles.md](../docs/profiles.md)), and beside the suite's
+own protocol (rule `own`, means over images, native size). A cell is IoU / nIoU / Pd in percent / Fa
+in units of 1e-6; a dash is a score that the source does not print. The numbers compare
+implementations under one way of counting; none of it says which of two implementations is better.
+
+A row **agrees** if IoU, nIoU and Pd are within {points:g} points and Fa within a factor of
+{factor:g}. Where it does not, the level is looked for at which our maps have the published IoU. If
+Pd and Fa are the published ones there too, the source took another level; if they are not, or no
+level has that IoU, the maps are others: by parameters, by code, or by the way they were saved.
+Differences are ours less theirs, for Fa the ratio.
+"""
+_HEADS = ("Method", "published", "ours, its profile", "images", "our protocol", "what differs, why")
+
+
+def page(found: Sequence[Reproduced], notes: Sequence[str] = ()) -> str:
+    """The comparison in Markdown."""
+    title = found[0].claim.dataset
+    sources = dict.fromkeys(one.claim.source for one in found)
+    lines = [
+        f"# Published rows of {title}, counted again",
+        "",
+        _HOW.format(points=_NEAR["iou"], factor=_FACTOR),
+        _counted(found),
+        "",
+    ]
+    for note in notes:
+        lines += [note, ""]
+    for source in sources:
+        mine = [one for one in found if one.claim.source == source]
+        lines += [f"## {markdown(source)}", "", _profiles_told(mine), ""]
+        lines += ["| " + " | ".join(_HEADS) + " |", "|---|---|---|---:|---|---|"]
+        for one in mine:
+            agrees = "agrees: " if one.agrees else ""
+            lines.append(
+                f"| {markdown(one.claim.method)} | {_cells(one.claim.scores)} | "
+                f"{_cells(one.ours, one.claim.scores)} | {one.number} | {_cells(one.protocol)} | "
+                f"{markdown(agrees + one.why)} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _counted(found: Sequence[Reproduced]) -> str:
+    sources = {one.claim.source for one in found}
+    named = [f"{one.claim.method} ({one.claim.source})" for one in found if one.agrees]
+    told = f": {', '.join(named)}" if named else ""
+    return f"{len(found)} rows of {len(sources)} sources; {len(named)} agree{told}."
+
+
+def _profiles_told(mine: Sequence[Reproduced]) -> str:
+    told = dict.fromkeys(
+        f"`{one.claim.profile.name}` ({one.claim.known}: {one.claim.why})" for one in mine
+    )
+    return "Profile: " + "; ".join(told) + "."
+
+
+def _cells(scores: Mapping[str, float], shown: Mapping[str, float] | None = None) -> str:
+    parts = []
+    for score in COMPARED:
+        value = scores.get(score, math.nan)
+        if math.isnan(value) or (shown is not None and score not in shown):
+            parts.append("-")
+        else:
+            parts.append(f"{value:.0f}" if score == "fa" and value >= 100 else f"{value:.1f}")
+    return " / ".join(parts)
+
+
+def write(found: Sequence[Reproduced], out: Path, notes: Sequence[str] = ()) -> list[Path]:
+    """Write OUT/reproduced.md and OUT/reproduced.csv; returns their paths."""
+    texts = {
+        "reproduced.md": page(found, notes),
+        "reproduced.csv": frame(found).to_csv(index=False, float_format="%.6g"),
+    }
+    for name, text in texts.items():
+        write_atomic(out / name, text.encode())
+    return [out / name for name in texts]
