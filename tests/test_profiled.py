@@ -258,13 +258,17 @@ def test_a_map_of_another_mask_is_refused(out, toy_folder, tmp_path, dataset):
         profiled(loaded(out), PROFILES["dnanet"], lambda: other, show=False)
 
 
-def test_counts_of_an_earlier_version_have_no_new_matching(out):
-    results = loaded(out)
-    results.counts["tophat"] = results.counts["tophat"].drop(
-        columns=[c for c in results.counts["tophat"] if c.startswith("detected_")]
-    )
-    with pytest.raises(ProtocolMix, match="counts the stored maps again"):
-        results.summary("own", "pooled", "hungarian")
+@pytest.mark.parametrize("match", ["opdc", "shooting"])
+def test_counts_of_an_earlier_version_have_no_new_matching(out, match):
+    for change in (
+        lambda rows: rows.drop(columns=f"detected_{match}"),
+        lambda rows: rows.assign(**{f"detected_{match}": np.nan}),
+    ):
+        results = loaded(out)
+        results.counts["tophat"] = change(results.counts["tophat"])
+        assert results.summary("own", "pooled", "hungarian")["pd"].notna().all()
+        with pytest.raises(ProtocolMix, match="counts the stored maps again"):
+            results.summary("own", "pooled", match)
 
 
 def test_a_matching_changes_pd_and_fa_alone(out, call):

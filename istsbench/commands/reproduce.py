@@ -29,13 +29,12 @@ def reproduce(
     from istsbench.data.datasets import NAMES, open_dataset, title_of
     from istsbench.data.names import one_name
     from istsbench.errors import UnknownName
-    from istsbench.tables.reproduced import reproduce as compare
-    from istsbench.tables.reproduced import write
+    from istsbench.tables.reproduced import reproduced, write_reproduced
 
     name = one_name(dataset)
     if name not in NAMES:
         raise UnknownName("data set", name, list(NAMES))
-    found = compare(out, title_of(name), cache(lambda: open_dataset(name, data_root)))
-    paths = write(found, out)
+    found = reproduced(out, title_of(name), cache(lambda: open_dataset(name, data_root)))
+    paths = write_reproduced(found, out)
     agree = sum(one.agrees for one in found)
     print(f"{len(found)} published rows, {agree} agree; written: {', '.join(map(str, paths))}")

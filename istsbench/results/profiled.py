@@ -79,6 +79,7 @@ def profiled(
                 wanted=(profile.name,),
                 rules={profile.name: f"profile {profile.name}"},
                 auc=found.auc,
+                target_auc=found.auc if profile.roc and profile.roc.over == "targets" else None,
                 average_precision=None,
             )
             seconds = results.counts[spec].groupby("image")["seconds"].first()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class _Set:
     key: str
     results: Results
     opened: Callable[[], Dataset]
+    searched: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)  # name, profile
 
     def has(self, name: str) -> bool:
         return name in self.results.records and self.results.complete(name, "half")
@@ -71,7 +72,7 @@ class _Set:
         return replace(self.results, records=records, counts={name: self.results.counts[name]})
 
 
-def reproduce(
+def reproduced(
     out: Path, title: str, opened: Callable[[], Dataset], show: bool = True
 ) -> list[Reproduced]:
     """Every published row of a data set, by its title, whose method has results below `out`.
@@ -197,7 +198,12 @@ def _level(claim: Claim, images: _Set) -> tuple[float | None, float]:
 
     None if no level comes within half a point.
     """
-    values = _iou_by_level(images.only(claim.name), claim.name, claim.profile, images.opened())
+    key = claim.name, claim.profile.name
+    if key not in images.searched:  # several rows are of one method
+        results = images.only(claim.name)
+        found = _iou_by_level(results, claim.name, claim.profile, images.opened())
+        images.searched[key] = found
+    values = images.searched[key]
     distance = np.abs(values - claim.scores["iou"])
     place = int(np.argmin(distance))
     return (
@@ -233,7 +239,7 @@ def _iou_by_level(results: Results, spec: str, profile: Profile, dataset: Datase
 _COLUMNS = ("source", "method", "list", "profile", "known", "images")
 
 
-def frame(found: Sequence[Reproduced]) -> pd.DataFrame:
+def reproduced_frame(found: Sequence[Reproduced]) -> pd.DataFrame:
     """A row a published row: what is printed, ours under its profile, our protocol."""
     lines = []
     for one in found:
@@ -272,7 +278,7 @@ Differences are ours less theirs, for Fa the ratio.
 _HEADS = ("Method", "published", "ours, its profile", "images", "our protocol", "what differs, why")
 
 
-def page(found: Sequence[Reproduced], notes: Sequence[str] = ()) -> str:
+def reproduced_page(found: Sequence[Reproduced]) -> str:
     """The comparison in Markdown."""
     title = found[0].claim.dataset
     sources = dict.fromkeys(one.claim.source for one in found)
@@ -283,8 +289,6 @@ def page(found: Sequence[Reproduced], notes: Sequence[str] = ()) -> str:
         _counted(found),
         "",
     ]
-    for note in notes:
-        lines += [note, ""]
     for source in sources:
         mine = [one for one in found if one.claim.source == source]
         lines += [f"## {markdown(source)}", "", _profiles_told(mine), ""]
@@ -325,11 +329,13 @@ def _cells(scores: Mapping[str, float], shown: Mapping[str, float] | None = None
     return " / ".join(parts)
 
 
-def write(found: Sequence[Reproduced], out: Path, notes: Sequence[str] = ()) -> list[Path]:
+def write_reproduced(
+    found: Sequence[Reproduced], out: Path, notes: Sequence[str] = ()
+) -> list[Path]:
     """Write OUT/reproduced.md and OUT/reproduced.csv; returns their paths."""
     texts = {
-        "reproduced.md": page(found, notes),
-        "reproduced.csv": frame(found).to_csv(index=False, float_format="%.6g"),
+        "reproduced.md": reproduced_page(found),
+        "reproduced.csv": reproduced_frame(found).to_csv(index=False, float_format="%.6g"),
     }
     for name, text in texts.items():
         write_atomic(out / name, text.encode())
