@@ -31,10 +31,12 @@ from istsbench.tables.markup import markdown
 LISTS = {"nuaa-86": "nuaa", "nuaa-214": "nuaa-50_50-test"}
 """The folder below OUT of the results on a published test list."""
 _USUAL = "nuaa-86"  # what stands in where the results on a list are not there
+_HEADS_OF = {"iou": "IoU", "niou": "nIoU", "pd": "Pd", "fa": "Fa"}
 _UNITS = {"iou": 100.0, "niou": 100.0, "pd": 100.0, "fa": 1e6}
 _NEAR = {"iou": 2.0, "niou": 2.0, "pd": 2.0}  # points that are no disagreement
 _FACTOR = 1.3  # of Fa that is none
 _ROUND = 0.5  # points of IoU that a level must come near to have it
+_OTHER_MAPS = "parameters or code are others"
 _SHARES = np.arange(1, 100) / 100
 
 
@@ -73,14 +75,18 @@ class _Set:
 
 
 def reproduced(
-    out: Path, title: str, opened: Callable[[], Dataset], show: bool = True
+    out: Path,
+    title: str,
+    opened: Callable[[], Dataset],
+    rows: Sequence[Claim] | None = None,
+    show: bool = True,
 ) -> list[Reproduced]:
     """Every published row of a data set, by its title, whose method has results below `out`.
 
-    `opened` gives the data set. Raises `DataError` if there are no such rows or no results, or if
-    maps are missing whose counts are.
+    `opened` gives the data set; `rows` are those of `claims` unless others are given. Raises
+    `DataError` if there are no such rows or no results, or if maps are missing whose counts are.
     """
-    rows = claims(title)
+    rows = claims(title) if rows is None else rows
     if not rows:
         raise DataError(f"no published row of {title} is of a traditional method that is here")
     sets = _sets(out, opened, [claim.name for claim in rows])
@@ -144,13 +150,12 @@ def _near(score: str, ours: float, printed: float) -> bool:
 
 def _differences(claim: Claim, ours: Mapping[str, float]) -> str:
     """Ours less theirs, of Fa the ratio."""
-    heads = {"iou": "IoU", "niou": "nIoU", "pd": "Pd", "fa": "Fa"}
     parts = []
     for score, printed in claim.scores.items():
         value = f"{ours[score] - printed:+.1f}"
         if score == "fa":
             value = f"x {ours[score] / printed:.3g}" if printed else f"{ours[score]:.0f} for 0"
-        parts.append(f"{heads[score]} {value}")
+        parts.append(f"{_HEADS_OF[score]} {value}")
     return ", ".join(parts)
 
 
@@ -164,27 +169,19 @@ def _cause(claim: Claim, images: _Set, ours: Mapping[str, float]) -> str:
         return "no IoU is printed to look for a level by"
     if _near("iou", ours["iou"], claim.scores["iou"]):
         apart = [s for s, value in others.items() if not _near(s, ours[s], value)]
-        heads = {"niou": "nIoU", "pd": "Pd", "fa": "Fa"}
-        return (
-            f"the same IoU with another {' and '.join(heads[s] for s in apart)}: the maps differ "
-            "off the targets, so parameters or code are others"
-        )
+        named = " and ".join(_HEADS_OF[score] for score in apart)
+        return f"the same IoU with another {named}: {_OTHER_MAPS}"
     share, best = _level(claim, images)
     if share is None:
-        return (
-            f"no level of our maps has that IoU (at most {best:.1f}): parameters or code are others"
-        )
+        return f"no level of our maps has that IoU (the best has {best:.1f}): {_OTHER_MAPS}"
     there = _in_units(_at_level(claim, images, share))
     told = f"at {share:.2f} instead of {claim.profile.level:g} our maps have that IoU"
     if not others:
         return f"{told}: another level, or other maps; no Pd or Fa is printed to tell"
     if all(_near(score, there[score], value) for score, value in others.items()):
         return f"{told} and the rest of the row: another level"
-    rest = ", ".join(
-        f"{score.capitalize() if score != 'niou' else 'nIoU'} {there[score]:.1f}"
-        for score in others
-    )
-    return f"{told}, with {rest}: parameters or code are others"
+    rest = ", ".join(f"{_HEADS_OF[score]} {there[score]:.1f}" for score in others)
+    return f"{told}, with {rest}: {_OTHER_MAPS}"
 
 
 def _at_level(claim: Claim, images: _Set, share: float) -> dict[str, float]:
