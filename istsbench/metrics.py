@@ -88,7 +88,8 @@ def without_target(counts: pd.DataFrame) -> pd.Series:
 
 
 def image_ratios(counts: pd.DataFrame, empty: str = "zero") -> pd.DataFrame:
-    """The `ratios` whose means are the image reduction; `empty` is one of `EMPTY`."""
+    """The `ratios` whose means are the image reduction; raises `ValueError` if `empty` is none of
+    `EMPTY`."""
     if empty not in EMPTY:
         raise ValueError(f"empty is {empty!r}, expected one of {', '.join(EMPTY)}")
     found, bare = ratios(counts), without_target(counts)
@@ -200,7 +201,10 @@ def hierarchy(counts: pd.DataFrame, phantoms: bool = False) -> dict[str, float]:
 
 
 def sweep(score: np.ndarray, truth: np.ndarray, rules: Sequence[Threshold]) -> np.ndarray:
-    """(len(rules), 3) counts tp, fp, fn of one image under many rules, from one sort."""
+    """Counts tp, fp, fn of one map (H, W) under many rules, (len(rules), 3), from one sort.
+
+    Raises `ValueError` if map and truth differ in shape, or are no map and no mask.
+    """
     score, truth = score_map(score), target_mask(truth, "the truth")
     if score.shape != truth.shape:
         raise ValueError(f"map of shape {score.shape} for a truth of shape {truth.shape}")

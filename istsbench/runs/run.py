@@ -104,29 +104,30 @@ def run(
     plan: list[tuple[Work, Record]] = []
     broken: list[Record] = []
     lacking: list[str] = []
-    for choice in choices:
-        try:
-            with contained():
-                method = _ready(choice.create(), dataset)
-            record = new_record(choice, method, images, wanted)
-        except Exception as error:
-            if isinstance(error, MissingWeights) and not choice.named:
-                outcome.skipped[choice.spec] = one_line(str(error))
+    with busy(f"preparing {len(choices)} methods", show):
+        for choice in choices:
+            try:
+                with contained():
+                    method = _ready(choice.create(), dataset)
+                record = new_record(choice, method, images, wanted)
+            except Exception as error:
+                if isinstance(error, MissingWeights) and not choice.named:
+                    outcome.skipped[choice.spec] = one_line(str(error))
+                    continue
+                outcome.failed[choice.spec] = one_line(str(error))
+                broken.append(of_broken(choice, images, one_line(str(error))))
                 continue
-            outcome.failed[choice.spec] = one_line(str(error))
-            broken.append(of_broken(choice, images, one_line(str(error))))
-            continue
-        work = Work(choice.spec, method, map_store(out, record), images.pixels)
-        made = None if fresh else whole(outcome.folder, record, retry_failed)
-        if made is not None and lacks_columns(outcome.folder, record):
-            if _countable(work, made):
-                made = None
+            work = Work(choice.spec, method, map_store(out, record), images.pixels)
+            made = None if fresh else whole(outcome.folder, record, retry_failed)
+            if made is not None and lacks_columns(outcome.folder, record):
+                if _countable(work, made):
+                    made = None
+                else:
+                    lacking.append(choice.spec)
+            if made is None:
+                plan.append((work, record))
             else:
-                lacking.append(choice.spec)
-        if made is None:
-            plan.append((work, record))
-        else:
-            outcome.settle(made)
+                outcome.settle(made)
     if lacking:
         outcome.notes.append(
             f"{', '.join(lacking)}: counted by an earlier version, without {LACKED}, and the maps "
