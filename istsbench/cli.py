@@ -25,6 +25,8 @@ from istsbench.commands.options import (
     OneDataset,
     Split,
     Tags,
+    Width,
+    WidthOption,
 )
 from istsbench.commands.paper import Out, Reduction, Rule, paper
 from istsbench.commands.plugin import plugin
@@ -121,7 +123,7 @@ def info(
         listings.show_method(method)
 
 
-@app.command(epilog="Example: `istsbench plot roc --dataset nuaa`")
+@app.command(epilog="Example: `istsbench plot roc --dataset nuaa --width column --to roc.pdf`")
 @handle_errors
 def plot(
     name: Annotated[str, typer.Argument(help="A figure by name; `all` draws every one.")],
@@ -136,8 +138,18 @@ def plot(
     ] = None,
     images: Annotated[str, typer.Option(help="Images to show, by comma.")] = "",
     against: Annotated[Against, typer.Option(help="Below the Pareto figure.")] = Against.seconds,
+    width: WidthOption = Width.page,
+    every: Annotated[
+        bool, typer.Option("--all", help="roc, roc-log, pr: all curves, a panel a group.")
+    ] = False,
+    stamp: Annotated[
+        bool, typer.Option("--stamp", help="Hash of the data and version at the foot.")
+    ] = False,
+    format: Annotated[
+        str, typer.Option(help="png, pdf, svg, by comma; else png,pdf, or the ending of --to.")
+    ] = "",
     to: Annotated[
-        Path | None, typer.Option(help="Write FILE.png and FILE.pdf instead, whatever is there.")
+        Path | None, typer.Option(help="Write this file instead, whatever is there.")
     ] = None,
     tag: Annotated[
         str | None, typer.Option(help="Folder below OUT, if it is not the data set's name.")
@@ -150,6 +162,8 @@ def plot(
     from istsbench.data.datasets import open_dataset
     from istsbench.data.names import one_name
     from istsbench.figures.catalogue import Request, draw_asked
+    from istsbench.figures.style import Layout
+    from istsbench.registry import by_comma
     from istsbench.results.folders import results_folder
     from istsbench.results.results import Results
     from istsbench.results.rows import rows_named
@@ -161,8 +175,12 @@ def plot(
     results = Results.load(folder, specs, empty.value)
     shown = Named.read(images).names if images else ()
     some = specs is not None and set(specs) != set(rows_named(folder, "all"))
-    request = Request(results, results.scored(opened), rule.value, reduction.value, shown, some)
-    done = draw_asked(name, request, against.value, to, show=True)
+    request = Request(
+        results, results.scored(opened), rule.value, reduction.value, shown, some, every,
+        Layout(width.value, stamp),
+    )  # fmt: skip
+    formats = by_comma(format, "--format") if format else ()
+    done = draw_asked(name, request, against.value, to, formats, show=True)
     print("written: " + ", ".join(map(str, done.paths)))
     say_of_figures(done)
 

@@ -5,21 +5,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from toys import make_record
 
 from istsbench import registry
 from istsbench.data.datasets import open_dataset
 from istsbench.data.difficulty import BINS, classes, describe
 from istsbench.errors import DataError, UnknownName, WrongUse
-from istsbench.figures import boxes, charts, pictures, roc, tradeoff
+from istsbench.figures import boxes, charts, mosaics, pictures, roc, surfaces, tradeoff
 from istsbench.figures import catalogue as plots
+from istsbench.figures.fonts import SMALLEST, cut, text_width, wrapped
 from istsbench.figures.labels import distances, place_labels, write_labels
-from istsbench.figures.panels import fitted
-from istsbench.figures.style import WIDTH, looks, registered_looks
+from istsbench.figures.style import WIDTHS, Layout, looks, registered_looks
 from istsbench.figures.writing import write_figure
 from istsbench.matching import target_counts
 from istsbench.metrics import REDUCTIONS
 from istsbench.registry import choose
+from istsbench.results.intervals import ranking
 from istsbench.results.packs import export_pack, import_pack
 from istsbench.results.results import Results
 from istsbench.runs.record import Origin, map_store
@@ -45,6 +47,11 @@ def results(out):
 @pytest.fixture(scope="module")
 def dataset():
     return open_dataset("synthetic")
+
+
+def foot_of(figure):
+    """The line at the foot, without its breaks."""
+    return " ".join(figure.get_supxlabel().split())
 
 
 def scattered(shape, number, seed):
@@ -110,12 +117,19 @@ def test_a_line_leads_to_a_point_where_another_is_near_as_well():
     assert ends == [[100, 200], [103, 200]]
 
 
-def test_a_long_label_takes_two_lines_or_smaller_letters():
-    assert fitted("MPCM", 0.8) == ("MPCM", 7)
-    assert fitted("pixelGame (w/o MIM)", 0.8)[0] == "pixelGame\n(w/o MIM)"
-    assert fitted("\u65b9" * 8, 0.8)[1] < fitted("M" * 8, 0.8)[1] == 7  # Chinese is wider
-    text, size = fitted("averyveryverylongname", 0.8)
-    assert "\n" not in text and 3 < size < 7
+def test_a_long_label_takes_two_lines_or_is_cut():
+    assert cut("MPCM", 0.8) == "MPCM"
+    assert cut("pixelGame (w/o MIM)", 0.8) == "pixelGame\n(w/o MIM)"
+    short = cut("averyveryverylongname", 0.8)
+    assert short.endswith("…") and short.startswith("averyvery") and text_width(short) <= 0.8
+    assert text_width("M") > text_width("i") > 0
+
+
+def test_wrapped_lines_fit_and_keep_every_word():
+    text = "one level over all maps, scaled per image unless probabilities · lines: highest Pd"
+    lines = wrapped(text, 1.5).split("\n")
+    assert " ".join(lines) == text and len(lines) > 2
+    assert all(text_width(line) <= 1.5 for line in lines)
 
 
 # ------------------------------------------------------------------ scores
@@ -179,15 +193,15 @@ def test_pareto_front_by_hand(results):
         dict.fromkeys(seconds, record),
         {spec: row.assign(tp=hits[spec], fp=1, fn=0, seconds=seconds[spec]) for spec in seconds},
     )
-    data, notes = tradeoff.seconds_data(made, "own", "image")
+    data, _, notes = tradeoff.seconds_data(made, "own", "image")
     front = data.set_index("method")["front"].to_dict()
     assert front == {"quick": True, "waste": False, "slow": True, "equal": False} and not notes
     made.records["quick"] = replace(record, busy=0.5)  # timed beside other work
-    data, notes = tradeoff.seconds_data(made, "own", "image")
+    data, _, notes = tradeoff.seconds_data(made, "own", "image")
     assert list(data["label"]) == ["Top-Hat*", *["Top-Hat"] * 3]
     assert notes == ["* timed while the machine did other work: faster in truth"]
     made.records["quick"] = replace(record, busy=0.5, environment={"device": "cuda", "gpu": "G"})
-    _, notes = tradeoff.seconds_data(made, "own", "image")
+    _, _, notes = tradeoff.seconds_data(made, "own", "image")
     (note,) = notes  # a processor may wait for a GPU
     assert note.startswith("timed on different machines: ") and "G" in note
 
@@ -197,25 +211,26 @@ def test_one_slow_image_does_not_make_a_method_slow(results):
     first = rows["image"] == rows["image"].iloc[0]
     usual = rows[~first]["seconds"].max()
     results.counts["tophat"] = rows.assign(seconds=rows["seconds"].mask(first, 1e3))
-    data, _ = tradeoff.seconds_data(results, "own", "image")
+    data, _, _ = tradeoff.seconds_data(results, "own", "image")
     assert data.set_index("method")["seconds"]["tophat"] <= usual
 
 
 def test_rows_without_times_are_named(results):
     results.counts["maxmean"] = results.counts["maxmean"].assign(seconds=np.nan)
-    data, notes = tradeoff.seconds_data(results, "own", "image")
-    assert list(data["method"]) == ["tophat"] and "left out, as never timed: Max-Mean" in notes
+    data, _, notes = tradeoff.seconds_data(results, "own", "image")
+    assert list(data["method"]) == ["tophat"] and "no time, as never timed: Max-Mean" in notes
 
 
 def test_times_from_packs_are_not_compared(results):
     origin = Origin(pack="0" * 64, verified=True)
     results.records["maxmean"] = replace(results.records["maxmean"], imported=origin)
-    data, notes = tradeoff.seconds_data(results, "own", "image")
-    assert list(data["method"]) == ["tophat"]
-    assert notes == ["left out, as timed elsewhere (packs): Max-Mean"]
+    data, rest, notes = tradeoff.seconds_data(results, "own", "image")
+    assert list(data["method"]) == ["tophat"] and list(rest["method"]) == ["maxmean"]
+    assert notes == ["no time, as timed elsewhere (packs): Max-Mean"]
     figure = tradeoff.seconds(results, "own", "image")
-    assert "timed elsewhere (packs): Max-Mean" in figure.get_supxlabel()
-    assert [text.get_text() for text in figure.axes[0].texts] == ["Top-Hat"]
+    assert "timed elsewhere (packs): Max-Mean" in foot_of(figure)
+    names = [[text.get_text() for text in axes.texts] for axes in figure.axes]
+    assert names == [["Top-Hat"], ["Max-Mean"]]  # the second in a band without a time
     del results.records["tophat"], results.counts["tophat"]
     with pytest.raises(DataError, match="was timed here"):
         tradeoff.seconds_data(results, "own", "image")
@@ -258,7 +273,7 @@ def test_what_learns_nothing_counts_as_the_cheapest(results, monkeypatch):
     # "small" is beaten by a method without any parameter.
     assert set(data["method"][data["front"]]) - {"tophat", "maxmean"} == {"middle", "large"}
     figure = tradeoff.parameters_figure(made, "own", "image")
-    assert "parameters not known: unknown" in figure.get_supxlabel()
+    assert "parameters not known: unknown" in foot_of(figure)
     left, right = ({text.get_text() for text in axes.texts} for axes in figure.axes)
     assert left == {"Top-Hat", "Max-Mean"} and right == {"small", "middle", "equal", "large"}
 
@@ -286,9 +301,8 @@ def test_classes_by_hand():
 def test_every_class_holds_the_mean_of_its_images(results, dataset):
     data = charts.difficulty_data(results, dataset, "own")
     overall = results.summary("own", "image").set_index("method")["f1"]
-    for table in data.values():
-        images = np.array([int(name.split("(")[1][:-1]) for name in table.columns])
-        assert images.sum() == 8
+    for table, images in data.values():
+        assert sum(images) == 8
         np.testing.assert_allclose(table @ images / 8, overall[table.index])
 
 
@@ -352,11 +366,11 @@ def test_representatives_depend_on_the_truth_alone(results):
 
 def test_lists_hold_every_part_in_order():
     for number in (1, 2, 7, 8, 26, 30):
-        found = pictures.even(range(number), 7)
+        found = mosaics.even(range(number), 7)
         assert [part for one in found for part in one] == list(range(number))
         assert len(found) == -(-number // 7) and max(map(len, found)) <= 7
-    assert [len(one) for one in pictures.even(range(27), 7)] == [7, 7, 7, 6]
-    assert [len(one) for one in pictures.even(range(9), 7)] == [5, 4]
+    assert [len(one) for one in mosaics.even(range(27), 7)] == [7, 7, 7, 6]
+    assert [len(one) for one in mosaics.even(range(9), 7)] == [5, 4]
 
 
 def test_many_methods_take_pages_of_the_width_of_a_page(results, dataset):
@@ -365,7 +379,7 @@ def test_many_methods_take_pages_of_the_width_of_a_page(results, dataset):
             kind[f"tophat{number}"] = kind["tophat"]
     request = plots.Request(results, dataset)
     figures = plots.FIGURES["grid"].make(request)
-    assert all(figure.get_figwidth() <= WIDTH + 1e-9 for figure in figures)
+    assert all(figure.get_figwidth() == WIDTHS["page"] for figure in figures)
     assert all(figure.get_figheight() <= 11 for figure in figures)
     headings = [text.get_text() for figure in figures for text in figure.axes[0].texts]
     assert headings.count("Top-Hat") == 21 and len(figures) > 1
@@ -391,9 +405,9 @@ def test_pages_of_an_earlier_drawing_go(results, dataset, monkeypatch):
 def test_a_surface_keeps_the_peak():
     score = np.zeros((100, 130))
     score[0, 0] = score[77, 129] = 5
-    found = pictures.peaks(score, cells=48)
-    assert max(found.shape) <= 48 and found.max() == 1
-    assert np.argwhere(found == 1).tolist() == [[0, 0], [77 // 3, 129 // 3]]
+    found = surfaces.peaks(score, cells=48)
+    assert max(found.shape) <= 48 and found.max() == 5
+    assert np.argwhere(found == 5).tolist() == [[0, 0], [77 // 3, 129 // 3]]
 
 
 # ------------------------------------------------------------------ files
@@ -417,22 +431,28 @@ def test_the_other_figures_draw(results, dataset):
         plots.draw("cd", request)
 
 
-def test_ranks_have_a_name(results):
+def test_ranks_differ_where_their_bars_do_not_meet(results):
     for spec, shift in (("second", 1), ("third", 2)):
         results.records[spec] = replace(results.records["tophat"], label=spec)
         results.counts[spec] = results.counts["tophat"].eval(f"fp = fp + {shift}")
-    texts = [text.get_text() for text in charts.critical_difference(results, "own").axes[0].texts]
-    assert "mean rank (F1)" in texts
+    figure = charts.critical_difference(results, "own")
+    found = ranking(results, "own")
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == "mean rank (F1)"
+    assert [text.get_text() for text in axes.texts] == [f"{rank:.1f}" for rank in found.ranks]
+    bars = np.concatenate([group[2][0].get_segments() for group in axes.containers])
+    np.testing.assert_allclose(bars[:, 1, 0] - bars[:, 0, 0], found.critical)
 
 
-def test_surfaces_have_names_on_all_axes_and_room_above(results, dataset):
-    figure = pictures.surfaces(results, dataset, "own")
-    for axes in figure.axes:
-        assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel()) == ("x", "y", "map")
-        assert min(text.get_fontsize() for text in axes.get_xticklabels()) >= 6
-    titles = [text for text in figure.texts if text.get_text() == "Top-Hat"]
-    top = max(text.get_window_extent().y1 for text in titles)
-    assert top < figure.bbox.y1 - 3
+def test_surfaces_have_their_own_names_and_one_scale(results, dataset):
+    figure = surfaces.surfaces(results, dataset, "own")
+    names = [text.get_text() for text in figure.texts[:-1]]
+    assert names[0] == "Image" and set(names[1:]) == {"Top-Hat", "Max-Mean"}
+    assert "logarithm of 3 decades" in " ".join(figure.texts[-1].get_text().split())
+    for axes, text in zip(figure.axes, figure.texts, strict=False):
+        assert axes.get_zlim() == (0, 1) and len(axes.get_zticks()) == 4
+        box, cell = text.get_window_extent(), axes.get_window_extent()
+        assert abs((box.x0 + box.x1) / 2 - (cell.x0 + cell.x1) / 2) < 3
 
 
 def test_same_results_same_bytes_and_no_settings_left(results, tmp_path):
@@ -468,16 +488,17 @@ def test_rows_of_a_pack_show_their_masks(out, results, dataset, tmp_path):
     assert shown["maxmean"][0].score is None and shown["tophat"][0].score is not None
     for spec in ("tophat", "maxmean"):
         np.testing.assert_array_equal(shown[spec][0].mask, mine[spec][0].mask)
-    (page,) = pictures.grid(joined, dataset, "own")
+    (page,) = mosaics.grid(joined, dataset, "own")
     texts = {text.get_text() for text in page.axes[0].texts}
     assert {"Max-Mean", "Top-Hat", "mask only"} <= texts
-    texts = [t.get_text() for t in pictures.gallery(joined, dataset, "own", name).axes[0].texts]
+    (page,) = mosaics.gallery(joined, dataset, "own", [name])
+    texts = [text.get_text() for text in page.axes[0].texts]
     assert [text.startswith("Max-Mean") for text in texts if "(mask)" in text] == [True]
     alone = Results.load(joined.folder, ["maxmean"])
     with pytest.raises(DataError, match="only masks"):
-        pictures.surfaces(alone, dataset, "own", name)
+        surfaces.surfaces(alone, dataset, "own", name)
     with pytest.raises(DataError, match="no map"):  # a pack has masks of the own rule alone
-        pictures.grid(alone, dataset, "half", [name])
+        mosaics.grid(alone, dataset, "half", [name])
 
 
 def test_all_draws_what_it_can(results, dataset, monkeypatch):
@@ -494,11 +515,11 @@ def test_a_choice_that_changes_nothing_is_refused(results, dataset):
                          ("bars", {"images": ("a",)})):  # fmt: skip
         with pytest.raises(WrongUse, match=f"changes nothing in the figure {name}"):
             plots.draw_asked(name, plots.Request(results, dataset, **choice))
-    two = plots.Request(results, dataset, images=tuple(dataset.names()[:2]))
-    with pytest.raises(WrongUse, match="gallery shows 1 image, --images names 2"):
-        plots.draw_asked("gallery", two)
-    with pytest.raises(WrongUse, match=r"written as .png and .pdf, not as .svg"):
-        plots.draw_asked("roc", plots.Request(results, dataset), to=results.folder / "roc.svg")
+    four = plots.Request(results, dataset, images=tuple(dataset.names()[:4]))
+    with pytest.raises(WrongUse, match="gallery shows 3 images, --images names 4"):
+        plots.draw_asked("gallery", four)
+    with pytest.raises(WrongUse, match="--all changes nothing in the figure bars"):
+        plots.draw_asked("bars", plots.Request(results, dataset, every=True))
 
 
 def test_names_of_images_make_a_name_of_a_file(results, dataset):
@@ -519,7 +540,7 @@ def test_errors_name_what_was_asked_for(results, dataset):
     with pytest.raises(UnknownName, match="did you mean pareto"):
         plots.draw("paretto", request)
     with pytest.raises(UnknownName, match="test_999"):
-        pictures.grid(results, dataset, "own", ["test_999"])
+        mosaics.grid(results, dataset, "own", ["test_999"])
     with pytest.raises(DataError, match="tuned"):
         charts.bars(results, "tuned", "image")
     assert plots.refresh(plots.Request(results, dataset, "tuned"), ["grid"]).paths == []
@@ -545,4 +566,46 @@ def test_a_curve_of_some_images_does_not_stand_beside_those_of_all(results):
     figure = roc.roc(broken)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(texts) == 1 and texts[0].startswith("Max-Mean")
-    assert "not counted on every image: Top-Hat" in figure._supxlabel.get_text()
+    assert "not counted on every image: Top-Hat" in foot_of(figure)
+
+
+# ------------------------------------------------------------------ width and letters
+
+
+@pytest.fixture(scope="module")
+def many(out):
+    """Thirty-one methods of five groups, on eight images."""
+    results = Results.load(out / "synthetic-first8")
+    rows, record = results.counts["tophat"], results.records["tophat"]
+    for number in range(31):
+        group = ("spatial", "hvs", "lowrank", "cnn", "game")[number % 5]
+        spec = f"row{number}"
+        results.records[spec] = replace(record, label=f"Method {number}", group=group, busy=None)
+        results.counts[spec] = rows.assign(
+            fp=rows["fp"] + number, seconds=rows["seconds"] * 1.3**number
+        )
+    return results
+
+
+def letters_of(figure):
+    """(points, text) of all that is printed."""
+    figure.draw_without_rendering()
+    return [
+        (text.get_fontsize(), text.get_text())
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and text.get_alpha() != 0
+    ]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", plots.FIGURES)
+def test_letters_have_seven_points_at_the_width_of_print(many, dataset, monkeypatch, name, width):
+    monkeypatch.setattr(tradeoff, "trained_parameters", lambda spec, group: 10 * (group == "cnn"))
+    request = plots.Request(many, dataset, layout=Layout(width, stamped=True))
+    made = plots.FIGURES[name].make(request)
+    for figure in made if isinstance(made, list) else [made]:
+        assert figure.get_figwidth() == pytest.approx({"page": 17.8, "column": 8.5}[width] / 2.54)
+        assert figure.get_figheight() <= 11
+        found = letters_of(figure)
+        assert min(found)[0] >= SMALLEST, min(found)
+        assert not [text for _, text in found if "$\\mathdefault" in text]  # small exponents

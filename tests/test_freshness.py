@@ -2,20 +2,23 @@
 
 import os
 import shutil
-import warnings
 from dataclasses import replace
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from typer.testing import CliRunner
 
 from istsbench.cli import app
 from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError
 from istsbench.figures import roc
-from istsbench.figures.catalogue import FIGURES, Request, draw, refresh
+from istsbench.figures.catalogue import Request, draw, refresh
+from istsbench.figures.fonts import fonts, use_any_font
 from istsbench.figures.freshness import drawn
-from istsbench.figures.style import fonts, label_of, plain, without_font
+from istsbench.figures.style import Layout, label_of, plain
 from istsbench.figures.writing import DrawnFrom, write_figure, written
 from istsbench.registry import choose
 from istsbench.results.results import Results
@@ -111,7 +114,7 @@ def test_a_figure_of_chosen_methods_has_its_own_name(out):
     assert made.stem not in stems + old
     wanted = out / "mine.pdf"
     done = CliRunner().invoke(app, [*words, "--methods", "tophat", "--to", str(wanted)])
-    assert done.exit_code == 0 and wanted.is_file() and wanted.with_suffix(".png").is_file()
+    assert done.exit_code == 0 and wanted.is_file() and not wanted.with_suffix(".png").exists()
 
 
 def test_a_figure_that_would_lack_methods_takes_no_place(out):
@@ -136,7 +139,7 @@ def test_a_figure_of_unknown_origin_is_not_replaced_by_less(out):
     forget_maps(out, "tophat")
     with pytest.raises(DataError, match="kept as it is"):
         draw("gallery", request_of(out))
-    draw("gallery", request_of(out), to=figures / "gallery-own.png")  # asked for by its file
+    draw("gallery", request_of(out), to=figures / "gallery-own")  # asked for by its file
     assert written(figures, "gallery-own").methods == 1
 
 
@@ -149,31 +152,108 @@ def test_a_run_that_loses_maps_keeps_the_pages(out):
     assert (out / TAG / "figures" / "grid-own.png").read_bytes() == before
 
 
+# ------------------------------------------------------------------ widths and formats
+
+
+def test_a_figure_for_a_column_takes_no_place_of_one_for_a_page(out):
+    figures = out / TAG / "figures"
+    before = {path.name: path.read_bytes() for path in figures.iterdir()}
+    words = ["plot", "roc", "--dataset", "synthetic", "--tag", TAG, "--out", str(out)]
+    for more, stem in (
+        (["--width", "column"], "roc-column"),
+        (["--all"], "roc-all"),
+        (["--width", "column", "--all", "--stamp"], "roc-all-column-stamped"),
+    ):
+        assert CliRunner().invoke(app, [*words, *more]).exit_code == 0
+        assert (figures / f"{stem}.png").is_file() and (figures / f"{stem}.pdf").is_file()
+    assert {name: (figures / name).read_bytes() for name in before} == before
+    assert current(out) == (["bars-own-image", "roc", "grid-own"], [])  # as everybody gets them
+
+
+@pytest.mark.parametrize("more, endings", [
+    (["--to", "a b.pdf"], ["pdf"]),
+    (["--to", "a b.SVG", "--format", "pdf"], ["pdf", "svg"]),
+    (["--to", "a b", "--format", "svg,png"], ["png", "svg"]),
+    (["--to", "a b"], ["pdf", "png"]),
+])  # fmt: skip
+def test_a_file_is_written_in_the_formats_asked_for(out, tmp_path, monkeypatch, more, endings):
+    monkeypatch.chdir(tmp_path)
+    words = ["plot", "roc", "--dataset", "synthetic", "--tag", TAG, "--out", str(out), *more]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    files = sorted(tmp_path.glob("a b.*"))
+    assert [file.suffix[1:] for file in files] == endings
+    assert {DrawnFrom.read(file) for file in files} == {DrawnFrom.read(files[0])} != {None}
+
+
+def test_formats_that_are_not_written_are_named(out):
+    words = ["plot", "roc", "--dataset", "synthetic", "--tag", TAG, "--out", str(out)]
+    for more, said in ((["--to", "a.jpg"], "ends in .png, .pdf, .svg"),
+                       (["--format", "eps"], "format 'eps'")):  # fmt: skip
+        answer = CliRunner().invoke(app, [*words, *more])
+        assert answer.exit_code == 2 and said in answer.stderr
+
+
+def test_the_foot_has_hash_and_version_only_if_asked(made):
+    results = Results.load(made / TAG)
+    hash_ = results.any_record.data_hash
+    foots = [roc.roc(results, Layout("page", stamped)).get_supxlabel() for stamped in (False, True)]
+    assert [hash_ in foot for foot in foots] == ["istsbench" in foot for foot in foots]
+    assert [hash_ in foot for foot in foots] == [False, True]
+
+
 # ------------------------------------------------------------------ letters
 
 STRANGE = "\u65b9\u6cd5 \u6d4b\u8bd5"  # "method test" in Chinese
 
 
 def test_letters_without_a_font_are_said_once(made, tmp_path):
-    results = Results.load(made / TAG)
+    out = shutil.copytree(made, tmp_path / "out")
+    results = Results.load(out / TAG)
     for spec, record in results.records.items():
         results.records[spec] = replace(record, label=f"{STRANGE} {record.label}")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for name in ("bars", "roc", "pareto"):
-            write_figure(FIGURES[name].make(Request(results, open_dataset("synthetic"))),
-                         tmp_path, name)  # fmt: skip
-    if fonts() == ["DejaVu Sans"]:
-        texts = [str(one.message) for one in caught]
-        assert len(texts) == 3 and all("\u65b9\u6cd5\u6d4b\u8bd5" in text for text in texts)
+    done = refresh(Request(results, open_dataset("synthetic")), ("bars", "roc", "pareto"))
+    assert len(done.paths) == 6
+    if fonts() == ("DejaVu Sans",):
+        (note,) = done.said
+        assert "\u65b9\u6cd5\u6d4b\u8bd5" in note and "fonts-noto-cjk" in note
     else:  # a machine with a font for them
-        assert not caught
+        assert not done.said
+
+
+def test_any_installed_font_lends_its_letters(tmp_path, monkeypatch):
+    letter = "\U00013000"  # a hieroglyph
+    plain_fonts = [font for font in fontManager.ttflist if font.name == "DejaVu Sans"]
+    monkeypatch.setattr(fontManager, "ttflist", plain_fonts)
+    pen = TTGlyphPen(None)
+    pen.moveTo((0, 0))
+    for corner in ((500, 0), (500, 500)):
+        pen.lineTo(corner)
+    pen.closePath()
+    font = FontBuilder(1000, isTTF=True)
+    font.setupGlyphOrder([".notdef", "box"])
+    font.setupCharacterMap({ord(letter): "box"})
+    font.setupGlyf({".notdef": pen.glyph(), "box": pen.glyph()})
+    font.setupHorizontalMetrics({".notdef": (600, 0), "box": (600, 0)})
+    font.setupHorizontalHeader(ascent=800, descent=-200)
+    font.setupNameTable({"familyName": "One Letter", "styleName": "Regular"})
+    font.setupOS2()
+    font.setupPost()
+    font.save(tmp_path / "one.ttf")
+    figure = Figure()
+    figure.text(0, 0, f"A {letter}")
+    plain_text = figure.text(0, 0.5, "A")
+    assert use_any_font([figure]) == letter
+    fontManager.addfont(tmp_path / "one.ttf")
+    assert use_any_font([figure]) == ""
+    assert "One Letter" in figure.texts[0].get_fontfamily()
+    assert "One Letter" not in plain_text.get_fontfamily()
+    assert write_figure(figure, tmp_path, "one")  # a warning would be an error
 
 
 def test_letters_of_installed_fonts_are_not_missed():
     figure = Figure()
     figure.text(0, 0, "IPI \u0394F1 \u2014 \u00c4\u00df\u0416\u03b1 \u2265 5\n")
-    assert without_font(figure) == ""
+    assert use_any_font([figure]) == ""
 
 
 def test_a_label_is_printed_letter_by_letter(made, tmp_path):

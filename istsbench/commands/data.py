@@ -9,7 +9,7 @@ import typer
 
 from istsbench.commands.completion import complete_datasets
 from istsbench.commands.errors import handle_errors, say
-from istsbench.commands.options import KNOWN, SEVERAL, DepthOption
+from istsbench.commands.options import KNOWN, SEVERAL, DepthOption, Width, WidthOption
 
 data = typer.Typer(help="The data sets: what is here, fetch, verify, statistics.")
 
@@ -78,6 +78,7 @@ def stats(
     out: Annotated[Path, typer.Option(help="Folder for CSV and picture.")] = Path(
         "results/statistics"
     ),
+    width: WidthOption = Width.page,
     depth: DepthOption = "image",
     data_root: Root = None,
 ) -> None:
@@ -86,10 +87,12 @@ def stats(
     from istsbench.data.names import split_names
     from istsbench.data.statistics import statistics, summary
     from istsbench.figures.statistics import save
+    from istsbench.figures.style import Layout
 
     measured = []
     for one in split_names(name):
         say(f"measuring {one}")
         measured.append(statistics(open_dataset(one, data_root, depth), split, margin))
     print(summary(measured).T.to_string())
-    print("written: " + ", ".join(map(str, save(measured, out, margin))))
+    paths = save(measured, out, margin, Layout(width.value))
+    print("written: " + ", ".join(map(str, paths)))

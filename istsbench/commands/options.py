@@ -55,3 +55,16 @@ EmptyOption = Annotated[
         "predicted, or exclude.",
     ),
 ]
+
+
+class Width(StrEnum):
+    """As `figures.style.WIDTHS`."""
+
+    page = "page"
+    column = "column"
+
+
+WidthOption = Annotated[
+    Width,
+    typer.Option("--width", help="Of a journal: page 17.8 cm, column 8.5 cm; letters have 7 pt."),
+]

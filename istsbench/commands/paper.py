@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from istsbench.commands.errors import given, handle_errors, say
-from istsbench.commands.options import Empty, EmptyOption, OneDataset, Tags
+from istsbench.commands.options import (
+    Empty,
+    EmptyOption,
+    OneDataset,
+    Tags,
+    Width,
+    WidthOption,
+)
 
 if TYPE_CHECKING:
     from istsbench.data.samples import Dataset
@@ -244,6 +251,7 @@ def sensitivity(
         str | None, typer.Option(help="Folder below OUT, if it is not the data set's name.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    width: WidthOption = Width.page,
     empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
     data_root: Annotated[
@@ -255,6 +263,7 @@ def sensitivity(
     from istsbench.data.names import one_name
     from istsbench.errors import UnknownName
     from istsbench.figures.sensitivity import ranks
+    from istsbench.figures.style import Layout
     from istsbench.figures.writing import DrawnFrom, write_figure
     from istsbench.registry import by_comma
     from istsbench.results.folders import results_folder
@@ -272,8 +281,11 @@ def sensitivity(
     scored = results.scored(opened)
     found = examine(results, scored, out, score=score.value, sizes=wanted, jobs=jobs)
     paths = found.write(folder / found.name)
-    origin = DrawnFrom.of(results, found.name, len(results.counts) - len(found.results.counts))
-    paths += write_figure(ranks(found), folder / "figures", found.name, origin)
+    layout = Layout(width.value)
+    name = f"{found.name}-column" if layout.narrow else found.name
+    missing = len(results.counts) - len(found.results.counts)
+    origin = DrawnFrom.of(results, name, missing, layout.narrow)
+    paths += write_figure(ranks(found, layout), folder / "figures", name, origin)
     print(found.markdown())
     print("written: " + ", ".join(map(str, paths)))
 

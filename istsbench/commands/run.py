@@ -187,7 +187,7 @@ def _write_together(out: Path, sets: list[Any], reduction: str) -> None:
 
 def say_of_figures(done: Any) -> None:
     """What figures lack, and which were left out."""
-    for note in done.notes:
+    for note in done.said:
         say(f"note: {note}")
     for figure, reason in done.left_out.items():
         say(f"left out: {figure}: {reason}")

@@ -10,14 +10,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from istsbench.data.difficulty import BINS, classes, describe
 from istsbench.data.samples import Dataset
 from istsbench.figures.style import (
-    WIDTH,
+    GREY,
+    PAGE,
+    Layout,
     foot,
     group_colour,
+    group_marker,
     house_style,
     label_of,
     stamp,
@@ -29,7 +34,9 @@ from istsbench.results.results import Results
 from istsbench.tables.published import paper_scores
 
 SHORT = {"precision": "Precision", "recall": "Recall", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
-BAR = 0.17  # inches a method
+BAR = 0.165  # inches a method
+FEW = 10  # images; the mean of fewer says little
+PALE = 0.35  # share of its colour that the cell of such a class keeps
 
 
 # ------------------------------------------------------------------ scores
@@ -64,7 +71,11 @@ def bars_data(
 
 @house_style()
 def bars(
-    results: Results, rule: str, reduction: str, scores: Sequence[str] = ("f1", "iou")
+    results: Results,
+    rule: str,
+    reduction: str,
+    scores: Sequence[str] = ("f1", "iou"),
+    layout: Layout = PAGE,
 ) -> Figure:
     """Scores of all methods as bars with 95 % bootstrap intervals, and the paper's values."""
     data = bars_data(results, rule, reduction, scores)
@@ -75,8 +86,8 @@ def bars(
         row - 1: group_named(group).title for row, group in zip(rows, first["group"], strict=True)
     }
     titles = {row: title for row, title in titles.items() if row not in set(rows)}
-    height = BAR * (rows.max() + 1) + 0.9
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    height = BAR * (rows.max() + 1) + (1.2 if layout.narrow else 0.9)
+    figure = Figure(figsize=(layout.width, height), layout="constrained")
     panels = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
     for axes, score in zip(panels, scores, strict=True):
         part = data[data["score"] == score]
@@ -106,7 +117,7 @@ def bars(
         handles, names = zip(*[(h, n) for h, n in zip(handles, names, strict=True) if n != "paper"],
                              strict=True)  # fmt: skip
     figure.legend(handles, names, loc="outside upper right", ncols=2)
-    foot(figure, stamp(results, f"rule {rule}", REDUCED[reduction]))
+    foot(figure, stamp(results, layout, f"rule {rule}", REDUCED[reduction]))
     return figure
 
 
@@ -115,11 +126,9 @@ def bars(
 
 def difficulty_data(
     results: Results, dataset: Dataset, rule: str, score: str = "f1"
-) -> dict[str, pd.DataFrame]:
-    """For `size`, `scr` and `targets`: the image mean of the score, methods x classes.
-
-    Column names carry the number of images; images without a target are left out.
-    """
+) -> dict[str, tuple[pd.DataFrame, list[int]]]:
+    """For `size`, `scr` and `targets`: the image mean of the score, methods x classes, and how
+    many images each class has. Images without a target are left out."""
     scores = per_image(results, rule, score)
     facts = describe(dataset, scores.index)
     facts = facts[facts["targets"] > 0]
@@ -127,39 +136,57 @@ def difficulty_data(
     for fact in ("size", "scr", "targets"):
         groups = classes(facts[fact], BINS[fact]).dropna()
         part = scores.loc[groups.index].groupby(groups, observed=True)
-        table = part.mean().T
-        table.columns = [f"{name}\n({count})" for name, count in part.size().items()]
-        found[fact] = table
+        found[fact] = part.mean().T, list(part.size())
     return found
 
 
 @house_style()
-def difficulty(results: Results, dataset: Dataset, rule: str, score: str = "f1") -> Figure:
-    """Image mean of a score by size, local contrast and number of targets, as a heat map."""
+def difficulty(
+    results: Results, dataset: Dataset, rule: str, score: str = "f1", layout: Layout = PAGE
+) -> Figure:
+    """Image mean of a score by size, local contrast and number of targets, as a heat map.
+
+    Classes of fewer than `FEW` images are pale and narrow: their means say little.
+    """
     data = difficulty_data(results, dataset, rule, score)
     titles = {"size": "Target size, pixels", "scr": "Local SCR", "targets": "Targets"}
-    specs = list(data["size"].index)
-    widths = [max(len(table.columns), 1) for table in data.values()]
-    figure = Figure(figsize=(WIDTH, BAR * len(specs) + 1.3), layout="constrained")
+    specs = list(data["size"][0].index)
+    sides = {
+        fact: np.where(np.array(numbers) < FEW, 0.75, 1.0) for fact, (_, numbers) in data.items()
+    }
+    height = BAR * len(specs) + (1.75 if layout.narrow else 1.5)
+    figure = Figure(figsize=(layout.width, height), layout="constrained")
+    widths = [max(float(wide.sum()), 1) for wide in sides.values()]
     panels = figure.subplots(1, 3, width_ratios=widths, squeeze=False)[0]
-    for axes, (fact, table) in zip(panels, data.items(), strict=True):
-        axes.imshow(table, cmap="cividis", vmin=0, vmax=1, aspect="auto")
-        for (row, column), value in np.ndenumerate(table.to_numpy()):
-            colour = "white" if value < 0.5 else "black"
-            axes.text(
-                column, row, f"{value:.2f}", color=colour, fontsize=6, ha="center", va="center"
-            )
-        axes.set_xticks(range(len(table.columns)), table.columns)
-        axes.set_yticks([])
-        axes.set_title(titles[fact])
+    shades = colormaps["cividis"]
+    for axes, (fact, (table, numbers)) in zip(panels, data.items(), strict=True):
+        edges = np.append(0, np.cumsum(sides[fact]))
+        for column, (name, number) in enumerate(zip(table.columns, numbers, strict=True)):
+            for row, value in enumerate(table[name]):
+                shade = np.array(shades(value))
+                dark = value < 0.5 and number >= FEW
+                if number < FEW:
+                    shade[:3] = 1 - PALE * (1 - shade[:3])
+                left, wide = edges[column], sides[fact][column]
+                axes.add_patch(Rectangle((left, row - 0.5), wide, 1, color=shade, linewidth=0))
+                axes.text(
+                    left + wide / 2, row, f"{100 * value:.0f}", ha="center", va="center",
+                    color="white" if dark else GREY if number < FEW else "black",
+                )  # fmt: skip
+        axes.set(xlim=(0, edges[-1]), ylim=(len(specs) - 0.5, -0.5), yticks=[])
+        names = [f"{name}  n={number}" for name, number in zip(table, numbers, strict=True)]
+        axes.set_xticks((edges[:-1] + edges[1:]) / 2, names, rotation=90)
+        for text, number in zip(axes.get_xticklabels(), numbers, strict=True):
+            text.set_color(GREY if number < FEW else "black")
+        axes.set_title(titles[fact] if not layout.narrow else titles[fact].replace(", ", ",\n"))
         axes.grid(visible=False)
         axes.tick_params(length=0)
-        for spine in axes.spines.values():
-            spine.set_visible(False)
+        axes.spines[:].set_visible(False)
     labels = [label_of(results.records[spec]) for spec in specs]
     panels[0].set_yticks(range(len(specs)), labels)
-    text = f"rule {rule}, mean {SHORT.get(score, score)} of the images in each class (their number)"
-    foot(figure, stamp(results, text))
+    text = f"mean {SHORT.get(score, score)} of the images of each class in %"
+    pale = f"pale: fewer than {FEW} images" if any((s < 1).any() for s in sides.values()) else ""
+    foot(figure, stamp(results, layout, f"rule {rule}", text, "n: images", pale))
     return figure
 
 
@@ -167,41 +194,44 @@ def difficulty(results: Results, dataset: Dataset, rule: str, score: str = "f1")
 
 
 @house_style()
-def critical_difference(results: Results, rule: str, score: str = "f1") -> Figure:
-    """Mean ranks over images; bars join methods that Nemenyi's test does not tell apart."""
+def critical_difference(
+    results: Results, rule: str, score: str = "f1", layout: Layout = PAGE
+) -> Figure:
+    """Mean ranks over images, each with a bar of one critical difference around it: Nemenyi's
+    test tells two methods apart where their bars do not meet.
+
+    Bars that join methods which are not told apart, as in Demsar's figure, are one for almost
+    every method where there are thirty.
+    """
     found = ranking(results, rule, score)
-    ranks, number = found.ranks.to_numpy(), len(found.ranks)
-    labels = [label_of(results.records[spec]) for spec in found.ranks.index]
-    colours = [group_colour(results.records[spec].group) for spec in found.ranks.index]
-    half = (number + 1) // 2
-    ties = found.ties
-    top = 0.6 + 0.16 * len(ties)
-    figure = Figure(figsize=(WIDTH, 0.17 * (half + len(ties)) + 1.2), layout="constrained")
+    ranks, places = found.ranks.to_numpy(), np.arange(len(found.ranks))
+    records = [results.records[spec] for spec in found.ranks.index]
+    figure = Figure(figsize=(layout.width, BAR * len(ranks) + 1.3), layout="constrained")
     axes = figure.subplots()
-    low, high = np.floor(ranks.min()), np.ceil(ranks.max())
-    span = max(high - low, 1)
-    axes.hlines(0, low, high, color="black", linewidth=0.8)
-    for tick in np.arange(low, high + 1, 1 + span // 15):
-        axes.vlines(tick, -0.12, 0, color="black", linewidth=0.8)
-        axes.text(tick, -0.18, f"{tick:.0f}", ha="center", va="bottom", fontsize=7)
-    axes.text((low + high) / 2, -0.46, f"mean rank ({SHORT[score]})", ha="center", va="bottom")
-    for index, (rank, label, colour) in enumerate(zip(ranks, labels, colours, strict=True)):
-        left = index < half
-        depth = top + 0.28 * (index if left else number - 1 - index)
-        end = low - 0.04 * span if left else high + 0.04 * span
-        axes.plot([rank, rank, end], [0, depth, depth], color=colour, linewidth=0.9)
-        side = "right" if left else "left"
-        shift = -0.01 * span if left else 0.01 * span
-        text = f"{label}  {rank:.2f}" if left else f"{rank:.2f}  {label}"
-        axes.text(end + shift, depth, text, ha=side, va="center", fontsize=7)
-    for level, (first, last) in enumerate(ties):
-        depth = 0.25 + 0.16 * level
-        axes.hlines(depth, ranks[first], ranks[last], color="black", linewidth=2.4)
-    axes.hlines(-0.85, low, low + found.critical, color="black", linewidth=1.6)
-    axes.text(low, -0.92, f"CD {found.critical:.2f}", va="bottom", fontsize=7)
-    axes.set(xlim=(low - 0.35 * span, high + 0.35 * span))
-    axes.set_ylim(top + 0.28 * half, -1.3)
-    axes.set_axis_off()
-    test = f"Friedman p = {found.p:.2g}, Nemenyi CD at 0.05"
-    foot(figure, stamp(results, f"rule {rule}, ranks of {SHORT[score]} on each image", test))
+    half = found.critical / 2
+    axes.axvspan(ranks[0] - half, ranks[0] + half, color="#e8e8e8", zorder=0, linewidth=0)
+    for group in sorted({record.group for record in records}, key=group_order):
+        member = np.array([record.group == group for record in records])
+        axes.errorbar(
+            ranks[member], places[member], xerr=half, color=group_colour(group), capsize=1.8,
+            fmt=group_marker(group), markersize=4.5, elinewidth=1, label=group_named(group).title,
+        )  # fmt: skip
+    for place, rank in zip(places, ranks, strict=True):
+        axes.text(
+            1.01, float(place), f"{rank:.1f}", va="center", transform=axes.get_yaxis_transform()
+        )
+    axes.set_yticks(places, [label_of(record) for record in records])
+    axes.set_ylim(len(ranks) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(f"mean rank ({SHORT[score]})")
+    figure.legend(loc="outside upper left", ncols=2 if layout.narrow else 6, handlelength=1.2)
+    alike = found.ties[0][1] if found.ties and found.ties[0][0] == 0 else 0
+    foot(figure, stamp(
+        results, layout, f"rule {rule}, ranks of {SHORT[score]} on each image",
+        f"Friedman p = {found.p:.2g}",
+        f"bars: Nemenyi's critical difference at 0.05, {found.critical:.2f}; methods whose bars "
+        "do not meet differ",
+        f"grey: {alike} {'is' if alike == 1 else 'are'} not told apart from the first",
+    ))  # fmt: skip
     return figure

@@ -24,8 +24,8 @@ class FigureFiles:
 def drawn(results: Results, rule: str, reduction: str, ending: str) -> FigureFiles:
     """The files *.ENDING in the folder of figures that show the rule and the reduction, or neither.
 
-    Figures of chosen methods are left to those who asked for them; a picture that is no figure of
-    istsbench is current.
+    Figures of chosen methods or of another form are left to those who asked for them; a picture
+    that is no figure of istsbench is current.
     """
     order = ["", *STUDIES, *FIGURES]
     current: list[Path] = []
@@ -50,7 +50,7 @@ def kind(stem: str) -> str:
 def _shows(stem: str, rule: str, reduction: str, results: Results) -> bool:
     name = kind(stem)
     uses = FIGURES[name].uses if name in FIGURES else ()
-    if not uses:
+    if "rule" not in uses:
         return True
     given = {"rule": rule, "reduction": reduction}
     start = "-".join([name, *(given[field] for field in uses if field in given)])

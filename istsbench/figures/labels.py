@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from istsbench.figures.fonts import SMALLEST
 from istsbench.figures.style import GREY
 
 _CLOSE = 10  # pixels within which a label is taken to be that of a point
@@ -88,7 +89,7 @@ def write_labels(
     renderer: Any = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     pixels = axes.transData.transform(points)
     texts = [
-        axes.text(point[0], point[1], label, fontsize=6.5, va="bottom")
+        axes.text(point[0], point[1], label, fontsize=SMALLEST, va="bottom")
         for label, point in zip(labels, points, strict=True)
     ]
     extents = [text.get_window_extent(renderer) for text in texts]

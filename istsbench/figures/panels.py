@@ -7,22 +7,22 @@ panels takes a second or two.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from textwrap import wrap
-from unicodedata import east_asian_width
+from typing import Any
 
 import cv2
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from istsbench.figures.style import GREY
+from istsbench.figures.fonts import SMALLEST, wrapped
+from istsbench.figures.style import GREY, YELLOW, dots_per_inch
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels, the last two exclusive
 
-INK = 200  # dots per inch of composed panels
 GAP = 0.03  # inches between panels
-_SIZE = 7  # points, of labels
+_LINE = 0.115  # inches, a line at the foot
 PALE = 0.93  # grey level of a panel without a picture, 0..1
+_DASHES: dict[str, Any] = {YELLOW: (0, (2.5, 1.2))}  # a second cue beside the hue
 INSET = 0.38  # side of the zoomed inset, in panel widths
 
 
@@ -36,7 +36,8 @@ class Sheet:
     texts: list[tuple[float, float, str, dict]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        size = (round(self.height * INK), round(self.width * INK))
+        self.dots = dots_per_inch(self.width)
+        size = (round(self.height * self.dots), round(self.width * self.dots))
         self.ink = np.full(size, 255, dtype=np.uint8)
 
     def panel(
@@ -44,8 +45,8 @@ class Sheet:
         pixels: np.ndarray,
         place: tuple[float, float, float, float],
         marks: dict[str, list[Box]],
-        zoom: Box | None,
-        corner: tuple[int, int],
+        zoom: Box | None = None,
+        corner: tuple[int, int] = (0, 0),
     ) -> None:
         """Put a picture (H, W; 0..1) at `place` (x, y, width, height), with boxes by colour.
 
@@ -72,12 +73,11 @@ class Sheet:
         """A pale panel that says why nothing is in it."""
         self._paste(np.full((1, 1), PALE), place)
         x, y, width, height = place
-        size = min(5.5, fitted(text, width)[1])
-        self.text(x + width / 2, y + height / 2, text, fontsize=size, color=GREY, va="center")
+        self.text(x + width / 2, y + height / 2, wrapped(text, width), color=GREY, va="center")
 
     def _paste(self, pixels: np.ndarray, place: tuple[float, float, float, float]) -> None:
         left, top, right, bottom = (
-            round(INK * value)
+            round(self.dots * value)
             for value in (place[0], place[1], place[0] + place[2], place[1] + place[3])
         )
         size = (max(right - left, 1), max(bottom - top, 1))
@@ -89,14 +89,14 @@ class Sheet:
 
     def foot(self, *paragraphs: str) -> None:
         """Make the page longer and print paragraphs there, small and grey."""
-        letters = max(int((self.width - 0.1) / 0.045), 20)
-        lines = [line for text in paragraphs for line in wrap(text, letters)]
-        top, self.height = self.height, self.height + 0.1 * len(lines) + 0.12
-        longer = round(self.height * INK) - len(self.ink)
+        lines = [
+            line for text in paragraphs for line in wrapped(text, self.width - 0.1).split("\n")
+        ]
+        top, self.height = self.height, self.height + _LINE * len(lines) + 0.12
+        longer = round(self.height * self.dots) - len(self.ink)
         self.ink = np.pad(self.ink, ((0, longer), (0, 0)), constant_values=255)
         for number, line in enumerate(lines, start=1):
-            y = top + 0.06 + 0.1 * number
-            self.text(0.05, y, line, fontsize=5.5, color=GREY, ha="left")
+            self.text(0.05, top + 0.06 + _LINE * number, line, color=GREY, ha="left")
 
     def text(self, x: float, y: float, text: str, **options: object) -> None:
         self.texts.append((x, y, text, options))
@@ -109,9 +109,14 @@ class Sheet:
         page = np.repeat(self.ink[..., None], 3, axis=2)
         axes.imshow(page, interpolation="none", extent=(0, self.width, self.height, 0))
         for colour, lines in self.lines.items():
-            axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.6))
+            drawn = LineCollection(
+                lines, colors=colour, linewidths=0.7, linestyles=[_DASHES.get(colour, "-")]
+            )
+            axes.add_collection(drawn)
         for x, y, text, options in self.texts:
-            axes.text(x, y, text, **{"fontsize": _SIZE, "ha": "center", "va": "bottom"} | options)  # type: ignore[arg-type]
+            axes.text(
+                x, y, text, **{"fontsize": SMALLEST, "ha": "center", "va": "bottom"} | options
+            )  # type: ignore[arg-type]
         axes.set(xlim=(0, self.width), ylim=(self.height, 0))
         return figure
 
@@ -126,22 +131,3 @@ def fit_into(shape: tuple[int, ...], width: float, height: float) -> tuple[float
     """Size in inches of an image in a cell, its proportions kept."""
     scale = min(width / shape[1], height / shape[0])
     return shape[1] * scale, shape[0] * scale
-
-
-def fitted(text: str, width: float) -> tuple[str, float]:
-    """The text in one or two lines, and the font size at which it fits `width` inches."""
-    if _length(text) > _characters(width) and " " in text:
-        gaps = [index for index, sign in enumerate(text) if sign == " "]
-        middle = min(gaps, key=lambda gap: abs(_length(text[:gap]) - _length(text) / 2))
-        text = f"{text[:middle]}\n{text[middle + 1 :]}"
-    longest = max(map(_length, text.split("\n")))
-    return text, _SIZE * min(1, _characters(width) / max(longest, 1))
-
-
-def _length(text: str) -> int:
-    """In letters of the Latin alphabet; those of Chinese are twice as wide."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
-def _characters(width: float) -> float:
-    return width / (0.0085 * _SIZE)

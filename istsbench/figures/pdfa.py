@@ -17,22 +17,31 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError
-from istsbench.figures.style import WIDTH, foot, house_style, looks, stamp
+from istsbench.figures.curves import Curve, in_panels
+from istsbench.figures.style import (
+    PAGE,
+    Layout,
+    foot,
+    house_style,
+    logarithmic_ticks,
+    looks,
+    power_of_ten,
+    stamp,
+)
 from istsbench.files import write_atomic
 from istsbench.matching import Regions, TargetCounts, match_regions
 from istsbench.metrics import summarise
 from istsbench.progress import progress
-from istsbench.registry import group_named, group_order
 from istsbench.results.intervals import complete_rows
 from istsbench.results.missing import missing_maps
 from istsbench.results.results import Results
@@ -192,8 +201,8 @@ def area(curve: pd.DataFrame) -> float:
 
 
 @house_style()
-def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
-    """Pd against Fa of every method, a panel a group, with the point of `rule` on each.
+def pdfa(results: Results, dataset: Dataset, rule: str, layout: Layout = PAGE) -> Figure:
+    """Pd against Fa of every method, a panel a group, with the point of `rule` beside each.
 
     Methods without maps (rows of others) have that point alone.
     """
@@ -203,67 +212,52 @@ def pdfa(results: Results, dataset: Dataset, rule: str) -> Figure:
         raise DataError(f"{results.folder}: no image has a target, so there is no Pd")
     curves = points(results, dataset, list(rows), show=True)
     areas = {spec: area(curve) for spec, curve in curves.items()}
-    groups = sorted({results.records[spec].group for spec in rows}, key=group_order)
-    members = {
-        group: sorted(
-            (spec for spec in rows if results.records[spec].group == group),
-            key=lambda spec: (-areas.get(spec, -1), spec),
-        )
-        for group in groups
-    }
-    across = 2 if len(groups) == 4 else min(len(groups), 3)
-    lines = -(-len(groups) // across)
-    columns = 1 if across == 3 else 2  # of a legend
-    tallest = [
-        -(-max(len(members[group]) for group in groups[start : start + across]) // columns)
-        for start in range(0, len(groups), across)
-    ]
-    figure = Figure(figsize=(WIDTH, 2.5 * lines + 0.14 * sum(tallest) + 0.4), layout="constrained")
-    panels = figure.subplots(lines, across, squeeze=False, sharey=True).ravel()
     drawn = looks(results.records)
-    for axes, group in zip(panels, groups, strict=False):
-        handles = []
-        for spec in members[group]:
-            look, scores = drawn[spec], own[spec]
-            style: dict[str, Any] = {
-                "color": look.colour,
-                "linestyle": look.line if spec in curves else "none",
-            }
-            if spec in curves:
-                line = reached(curves[spec])
-                at = np.maximum([*line["fa"], _SHOWN[1]], _SHOWN[0])
-                axes.plot(at, [*line["pd"], line["pd"].iloc[-1]], drawstyle="steps-post", **style)
-            point: dict[str, Any] = {
-                "marker": look.marker,
-                "markeredgecolor": "black",
-                "markeredgewidth": 0.6,
-            }
-            axes.plot(
-                np.clip(scores["fa"], *_SHOWN), scores["pd"], color=look.colour, markersize=4.5,
-                linestyle="none", zorder=4, clip_on=False, **point,
-            )  # fmt: skip
-            size = f"{areas[spec]:.3f}" if spec in curves else "no maps"
-            handles.append(
-                Line2D([], [], **style, **point, markersize=3.5, label=f"{look.label}  {size}")
-            )
-        axes.set(xscale="log", xlim=_SHOWN, ylim=(0, 1.02), title=group_named(group).title)
-        axes.set_xlabel("Fa, pixels per pixel")
-        axes.legend(
-            handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=3,
-            ncols=columns,
+    lines = {spec: _line(curve) for spec, curve in curves.items()}
+
+    def curve(spec: str) -> Curve:
+        if spec not in lines:
+            return Curve(np.empty(0), np.empty(0), replace(drawn[spec], line="none"), "no maps")
+        return Curve(*lines[spec], drawn[spec], f"{areas[spec]:.3f}", "steps-post")
+
+    def point(axes: Axes, spec: str) -> None:
+        """Hollow, as its level is no single one; a thin line leads to the curve of the method."""
+        look = drawn[spec]
+        fa, rate = float(np.clip(own[spec]["fa"], *_SHOWN)), own[spec]["pd"]
+        if spec in lines:
+            at, reaches = lines[spec]
+            there = reaches[max(int(np.searchsorted(at, fa, side="right")) - 1, 0)]
+            axes.plot([fa, fa], [rate, there], color=look.colour, linewidth=0.5, zorder=2)
+        axes.plot(
+            fa, rate, marker=look.marker, markersize=4.5, linestyle="none", zorder=4,
+            markerfacecolor="white", markeredgecolor=look.colour, markeredgewidth=0.8,
+            clip_on=False,
         )  # fmt: skip
-    for axes in panels[len(groups) :]:
-        axes.set_visible(False)
-    for axes in panels[::across]:
-        axes.set_ylabel("Pd")
-    foot(figure, _caption(results, rule))
+
+    ranked = sorted(rows, key=lambda spec: (-areas.get(spec, -1), spec))
+    figure, panels, across = in_panels(results, layout, ranked, curve, point)
+    for number, axes in enumerate(panels):
+        axes.set(xscale="log", xlim=_SHOWN, ylim=(0, 1.02))
+        logarithmic_ticks(axes.xaxis, 4)
+        axes.set_xlabel("Fa, pixels per pixel")
+        if number % across == 0:
+            axes.set_ylabel("Pd")
+    foot(figure, stamp(results, layout, *_caption(rule)))
     return figure
 
 
-def _caption(results: Results, rule: str) -> str:
-    text = (
-        "one level over all maps, scaled per image unless probabilities; lines: highest Pd at no "
-        f"more Fa\nmarks: rule {rule}, whose level differs by image; numbers: mean of that Pd over "
-        f"log Fa from 1e{np.log10(AREA[0]):.0f} to 1e{np.log10(AREA[1]):.0f}"
+def _line(curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Fa and the highest Pd up to it, over the whole axis."""
+    line = reached(curve)
+    at = np.maximum([*line["fa"], _SHOWN[1]], _SHOWN[0])
+    return at, np.array([*line["pd"], line["pd"].iloc[-1]])
+
+
+def _caption(rule: str) -> tuple[str, ...]:
+    low, high = map(power_of_ten, AREA)
+    return (
+        "one level over all maps, scaled per image unless probabilities",
+        "lines: highest Pd at no more Fa",
+        f"hollow marks: rule {rule}, whose level differs by image, a thin line to their method's",
+        f"numbers: mean of that Pd over log Fa from {low} to {high}",
     )
-    return stamp(results, text)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cache
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from istsbench.errors import DataError
-from istsbench.figures.style import GREY, WIDTH, foot, house_style, looks, stamp
+from istsbench.figures.curves import TOGETHER, Curve, best_of_groups, in_panels, together
+from istsbench.figures.style import (
+    GREY,
+    PAGE,
+    Layout,
+    foot,
+    house_style,
+    logarithmic_ticks,
+    looks,
+    stamp,
+)
 from istsbench.results.results import Results
 from istsbench.runs.outputs import curve_file
 
@@ -51,57 +65,89 @@ def _ranked(results: Results, score: str) -> list[str]:
     return sorted(known, key=lambda spec: (-area[spec], spec))  # type: ignore[operator]
 
 
-def _curves(results: Results, score: str, name: str, lines: dict[str, pd.DataFrame]) -> Figure:
-    """Curves with a legend at their right that is ordered by the area below them."""
-    height = max(3.4, 0.145 * len(lines) + 0.8)
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    axes = figure.subplots()
-    drawn = looks(results.records)
-    for number, (spec, line) in enumerate(lines.items()):
-        look = drawn[spec]
-        axes.plot(
-            line.iloc[:, 0], line.iloc[:, 1], color=look.colour, linestyle=look.line,
-            marker=look.marker, markersize=3, markeredgewidth=0.4, markeredgecolor="white",
-            markevery=(0.02 + 0.008 * (number % 12), 0.11), zorder=3 - number / len(lines),
-            drawstyle="steps-pre" if name == "AP" else "default",
-            label=f"{look.label}  {getattr(results.records[spec], score):.3f}",
-        )  # fmt: skip
-    figure.legend(
-        loc="outside right upper", title=f"Method  {name}", handlelength=3.2, alignment="left"
-    )
-    return figure
+def _curves(
+    results: Results,
+    layout: Layout,
+    score: str,
+    name: str,
+    every: bool,
+    line_of: Callable[[str], tuple[np.ndarray, np.ndarray]],
+) -> tuple[Figure, list[Axes], str]:
+    """The figure, its panels, and what there is to say of the methods it shows."""
+    ranked, drawn = _ranked(results, score), looks(results.records)
+
+    @cache
+    def curve(spec: str) -> Curve:
+        value = f"{getattr(results.records[spec], score):.3f}"
+        steps = "steps-pre" if name == "AP" else "default"
+        return Curve(*line_of(spec), drawn[spec], value, steps)
+
+    if every:
+        figure, panels, across = in_panels(results, layout, ranked, curve)
+        return figure, panels, f"behind each name its {name}"
+    shown, note = ranked, ""
+    if len(ranked) > TOGETHER:
+        shown = best_of_groups(results, ranked)
+        note = f"the best of each group by {name}, {len(shown)} of {len(ranked)} methods"
+    figure = together(layout, [curve(spec) for spec in shown], f"Method  {name}")
+    return figure, figure.axes, note
+
+
+SCALED = "all pixels, maps scaled per image unless probabilities"
 
 
 @house_style()
-def roc(results: Results, log: bool = False) -> Figure:
-    """ROC curves over all pixels with their AUC; `log` spreads low false alarm rates."""
+def roc(results: Results, layout: Layout = PAGE, log: bool = False, every: bool = False) -> Figure:
+    """ROC curves over all pixels with their AUC; `log` spreads low false alarm rates.
+
+    Of more than `TOGETHER` methods those of highest AUC in each group are shown; `every` shows
+    all of them, a panel a group.
+    """
     specs = _ranked(results, "auc")
     rates = pd.concat([curve_data(results, spec)["fpr"] for spec in specs])
     start = 10 ** np.floor(np.log10(rates[rates > 0].min())) if log else 0.0
-    figure = _curves(
-        results, "auc", "AUC", {spec: roc_data(results, spec, start) for spec in specs}
-    )
-    axes = figure.axes[0]
-    if log:
-        axes.set(xscale="log", xlim=(start, 1))
-    else:
-        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=":")
-        axes.set(xlim=(-0.01, 1.01))
-    axes.set(ylim=(-0.01, 1.02), xlabel="False positive rate", ylabel="True positive rate")
-    foot(figure, stamp(results, "all pixels, maps scaled per image unless probabilities"))
+
+    def line(spec: str) -> tuple[np.ndarray, np.ndarray]:
+        points = roc_data(results, spec, start)
+        return points["fpr"].to_numpy(), points["tpr"].to_numpy()
+
+    figure, panels, note = _curves(results, layout, "auc", "AUC", every, line)
+    for axes in panels:
+        if log:
+            axes.set(xscale="log", xlim=(start, 1))
+            logarithmic_ticks(axes.xaxis, 8 if len(panels) == 1 else 4)
+        else:
+            axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=":", zorder=1)
+            axes.set(xlim=(-0.01, 1.01))
+        axes.set_ylim(-0.01, 1.02)
+    _name(panels, "False positive rate", "True positive rate")
+    foot(figure, stamp(results, layout, SCALED, note))
     return figure
 
 
 @house_style()
-def pr(results: Results) -> Figure:
-    """Precision against recall over all pixels with the average precision (the area below)."""
-    specs = _ranked(results, "average_precision")
-    lines = {}
-    for spec in specs:
+def pr(results: Results, layout: Layout = PAGE, every: bool = False) -> Figure:
+    """Precision against recall over all pixels with the average precision (the area below).
+
+    Which methods are shown is as in `roc`, by average precision.
+    """
+
+    def line(spec: str) -> tuple[np.ndarray, np.ndarray]:
         points = curve_data(results, spec)
-        first = pd.DataFrame({"tpr": [0.0], "precision": points["precision"][:1]})
-        lines[spec] = pd.concat([first, points[["tpr", "precision"]]], ignore_index=True)
-    figure = _curves(results, "average_precision", "AP", lines)
-    figure.axes[0].set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), xlabel="Recall", ylabel="Precision")
-    foot(figure, stamp(results, "all pixels, maps scaled per image unless probabilities"))
+        recall, precision = points["tpr"].to_numpy(), points["precision"].to_numpy()
+        return np.append(0.0, recall), np.append(precision[:1], precision)
+
+    figure, panels, note = _curves(results, layout, "average_precision", "AP", every, line)
+    for axes in panels:
+        axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
+    _name(panels, "Recall", "Precision")
+    foot(figure, stamp(results, layout, SCALED, note))
     return figure
+
+
+def _name(panels: Sequence[Axes], below: str, left: str) -> None:
+    """Names of axes: below each panel, and at the left of the first of each row."""
+    for axes in panels:
+        axes.set_xlabel(below)
+        if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
+            axes.set_ylabel(left)

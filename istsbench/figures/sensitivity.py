@@ -3,43 +3,63 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from istsbench.figures.style import WIDTH, foot, house_style, looks, stamp
+from istsbench.figures.style import PAGE, Layout, foot, house_style, looks, stamp
 from istsbench.metrics import HEADS
 from istsbench.results.sensitivity import Sensitivity
 
 
 @house_style()
-def ranks(found: Sensitivity) -> Figure:
-    """Rank against protocol, a line a method, beside the agreement of the protocols."""
-    table, drawn = found.wide("rank"), looks(found.results.records)
+def ranks(found: Sensitivity, layout: Layout = PAGE) -> Figure:
+    """Rank against protocol, a line a method, above the agreement of the protocols.
+
+    On a page the names stand at both ends of the lines, in a column at their left alone.
+    """
+    table = found.wide("rank")
     methods, protocols = table.shape
-    figure = Figure(figsize=(WIDTH, max(3.2, 0.16 * methods + 1.6)), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.9, 1))
-    places = np.arange(protocols)
-    order = table.rank(method="first").astype(int)  # equals apart, so that labels are too
-    for spec, line in order.iterrows():
-        look = drawn[str(spec)]
-        left.plot(places, line, color=look.colour, linestyle=look.line, marker=look.marker,
-                  markersize=3.2, markeredgewidth=0.4, markeredgecolor="white")  # fmt: skip
-    right_side = left.twinx()
-    for axes, column in ((left, order.iloc[:, 0]), (right_side, order.iloc[:, -1])):
-        axes.set_ylim(methods + 0.6, 0.4)
-        axes.set_yticks(column, [drawn[str(spec)].label for spec in column.index])
-        axes.tick_params(axis="y", length=0)
-        axes.spines[["left", "bottom", "right"]].set_visible(False)
-        axes.grid(axis="y", visible=False)
-    left.set_xlim(-0.3, protocols - 0.7)
-    left.set_xticks(places, table.columns, rotation=90)
-    left.set_title(f"Rank by {HEADS[found.score]}, the best on top", loc="left")
+    below = 0.115 * protocols + 0.95  # inches: a cell a letter is high, and the names below
+    height = 0.15 * methods + below + 0.9
+    figure = Figure(figsize=(layout.width, height), layout="constrained")
+    upper, lower = figure.subplots(2, 1, height_ratios=(0.15 * methods + 0.3, below))
+    _lines(upper, found, layout)
     tau = found.tau()
     least = float(np.floor(10 * tau.to_numpy().min()) / 10)
-    image = right.imshow(tau, cmap="cividis", vmin=least, vmax=1)
-    right.set_xticks(places, tau.columns, rotation=90)
-    right.set_yticks(places, [])
-    right.grid(visible=False)
-    right.set_title("Kendall's tau", loc="left")
-    figure.colorbar(image, ax=right, shrink=0.6)
-    foot(figure, stamp(found.results, f"Kendall's W {found.concordance:.2f}"))
+    places = np.arange(protocols)
+    image = lower.imshow(tau, cmap="cividis", vmin=least, vmax=1)
+    lower.set_xticks(places, tau.columns, rotation=90)
+    lower.set_yticks(places, tau.columns)
+    lower.tick_params(length=0)
+    lower.spines[:].set_visible(False)
+    lower.grid(visible=False)
+    bar = figure.colorbar(image, ax=lower, fraction=0.06, pad=0.03)
+    bar.set_label("Kendall's tau of two protocols")
+    foot(figure, stamp(
+        found.results, layout, "protocols: threshold rule/reduction/size",
+        f"Kendall's W {found.concordance:.2f}",
+    ))  # fmt: skip
     return figure
+
+
+def _lines(axes: Axes, found: Sensitivity, layout: Layout) -> None:
+    table, drawn = found.wide("rank"), looks(found.results.records)
+    methods, protocols = table.shape
+    places = np.arange(protocols)
+    order = table.rank(method="first").astype(int)  # equals apart, so that names are too
+    for spec, line in order.iterrows():
+        look = drawn[str(spec)]
+        axes.plot(places, line, color=look.colour, linestyle=look.line, marker=look.marker,
+                  markersize=3.6, markeredgewidth=0.4, markeredgecolor="white")  # fmt: skip
+    ends = [(axes, order.iloc[:, 0])]
+    if not layout.narrow:
+        ends.append((axes.twinx(), order.iloc[:, -1]))
+    for side, column in ends:
+        side.set_ylim(methods + 0.6, 0.4)
+        side.set_yticks(column, [drawn[str(spec)].label for spec in column.index])
+        side.tick_params(axis="y", length=0)
+        side.spines[["left", "bottom", "right"]].set_visible(False)
+        side.grid(axis="y", visible=False)
+    axes.set_xlim(-0.3, protocols - 0.7)
+    axes.set_xticks(places, table.columns, rotation=90)
+    axes.set_title(f"Rank by {HEADS[found.score]}, the best on top", loc="left")

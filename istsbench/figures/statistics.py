@@ -12,7 +12,8 @@ from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from istsbench.data.statistics import Statistics, summary
-from istsbench.figures.style import WIDTH, house_style, plain
+from istsbench.figures.fonts import SMALLEST
+from istsbench.figures.style import PAGE, Layout, house_style, plain
 from istsbench.figures.writing import write_figure
 from istsbench.files import write_atomic
 
@@ -22,14 +23,18 @@ MARKERS = "os^Dv*"
 
 
 @house_style()
-def distributions(measured: Sequence[Statistics]) -> Figure:
+def distributions(measured: Sequence[Statistics], layout: Layout = PAGE) -> Figure:
     """Number, area and SCR of the targets, like the paper's Fig. 4.
 
     Bars are shares of a class, lines cumulative shares, both in percent; the last class
     holds all that is larger. Targets with an undefined SCR are left out of its panel.
     """
-    figure = Figure(figsize=(WIDTH, 2.8), layout="constrained")
-    number, area, scr = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+    if layout.narrow:  # below each other
+        figure = Figure(figsize=(layout.width, 6.2), layout="constrained")
+        number, area, scr = figure.subplots(3, 1)
+    else:
+        figure = Figure(figsize=(layout.width, 2.8), layout="constrained")
+        number, area, scr = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
     titles = [plain(one.title) for one in measured]
     counts = [one.images["targets"].to_numpy() for one in measured]
     areas = [one.targets["area"].to_numpy() for one in measured]
@@ -43,12 +48,12 @@ def distributions(measured: Sequence[Statistics]) -> Figure:
     for axes in (number, area, scr):
         axes.set_ylim(0, 105)
         axes.grid(visible=False)
-    number.set_ylim(0, 118)  # room for the number above a full bar
+    number.set_ylim(0, 122)  # room for the number above a full bar
     pairs = zip(number.containers, area.lines, strict=True)
     figure.legend(
         handles=[handle for pair in pairs for handle in pair],
         loc="outside upper center",
-        ncols=min(len(measured), 3),
+        ncols=1 if layout.narrow else min(len(measured), 3),
     )
     return figure
 
@@ -58,7 +63,7 @@ def _number_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]]) -> Non
     starts = np.arange(fewest, 7)
     for bars in _bars(axes, measured, starts, at=0):
         shares = [_percent(bar.get_height()) for bar in bars]
-        axes.bar_label(bars, shares, fontsize=6, rotation=90, padding=2)
+        axes.bar_label(bars, shares, fontsize=SMALLEST, rotation=90, padding=2)
     axes.set_xticks(range(len(starts)), [*map(str, starts[:-1]), f"\u2265{starts[-1]}"])
 
 
@@ -80,9 +85,11 @@ def _size_panel(axes: Axes, measured: Sequence[tuple[str, np.ndarray]], starts: 
             markersize=3,
             label=f"{measured[index][0]}, cumulative",
         )
-    # Every other start has a name: all of them would run together.
-    names = [f"{start:g}" if index % 2 == 0 else "" for index, start in enumerate(starts)]
-    axes.set_xticks(range(len(starts) + 1), [*names, "\u221e"])
+    # Every other start has a name, all of them would run together; the last class is without end.
+    named = range(0, len(starts) - 2, 2)
+    names = [f"{starts[index]:g}" for index in named]
+    axes.set_xticks([*named, len(starts) - 0.5], [*names, f"\u2265{starts[-1]:g}"])
+    axes.set_xticks(range(len(starts) + 1), minor=True)
 
 
 def _bars(
@@ -105,8 +112,15 @@ def _bars(
     return drawn
 
 
-def save(measured: Sequence[Statistics], folder: Path, margin: int | None = None) -> list[Path]:
+def save(
+    measured: Sequence[Statistics],
+    folder: Path,
+    margin: int | None = None,
+    layout: Layout = PAGE,
+) -> list[Path]:
     """Write `statistics-NAMES.csv`, `.png` and `.pdf`, and two CSV files a data set.
+
+    A figure for a column has a name of its own.
 
     Names tell the data sets, the split unless it is all, and the margin if there was one, so that
     fewer of them, or others, never take the place of what is there.
@@ -121,7 +135,8 @@ def save(measured: Sequence[Statistics], folder: Path, margin: int | None = None
         files[f"{stem}_targets{around}.csv"] = _csv(one.targets)
     for name, data in files.items():
         write_atomic(folder / name, data)
-    figure = write_figure(distributions(measured), folder, title)
+    stem = f"{title}-column" if layout.narrow else title
+    figure = write_figure(distributions(measured, layout), folder, stem)
     return [*(folder / name for name in files), *figure]
 
 

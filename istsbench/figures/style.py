@@ -1,4 +1,4 @@
-"""How every figure looks: sizes, fonts, colours, the line at its foot.
+"""How every figure looks: widths, sizes, colours, ticks, the line at its foot.
 
 A method looks the same in all figures: the hue tells its group, shade, line style and
 marker its place in the group, so that curves stay apart in grey as well. The hues are
@@ -10,25 +10,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from threading import RLock
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import style
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, fontManager, get_font
-from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from istsbench import __version__, registry
+from istsbench.figures.fonts import SMALLEST, fonts, wrapped
 from istsbench.results.results import Results
 from istsbench.runs.record import Record
 from istsbench.segmenter import Card
 from istsbench.tables.table import RECONSTRUCTION
 from istsbench.tables.table_vi import row_signs
 
-WIDTH = 7.16  # inches, two columns of a journal page
+WIDTHS = {"page": 17.8 / 2.54, "column": 8.5 / 2.54}  # inches, of a journal
+WIDTH = WIDTHS["page"]
 GREY = "#777777"
 RED, YELLOW = "#e8000b", "#ffd500"  # boxes of targets and of errors, as in the paper's figures
 
@@ -43,19 +46,14 @@ _OTHER = ("#aaaaaa", "#777777", "#444444")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 _MARKERS = "os^DvPX<>*hpd"  # 13 and 12 have no common divisor: 156 distinct looks
 
-# Asked in this order for letters that DejaVu Sans lacks, as far as they are installed.
-_MORE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei",
-    "PingFang SC", "Hiragino Sans", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei",
-    "Yu Gothic", "Malgun Gothic", "Arial Unicode MS", "Droid Sans Fallback",
-)  # fmt: skip
 _STYLE = {
-    "font.size": 8,
-    "axes.titlesize": 9,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "font.size": SMALLEST,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
+    "legend.fontsize": SMALLEST,
+    "legend.title_fontsize": SMALLEST,
     "legend.frameon": False,
     "axes.linewidth": 0.6,
     "axes.grid": True,
@@ -66,8 +64,35 @@ _STYLE = {
     "axes.spines.right": False,
     "lines.linewidth": 1.2,
     "pdf.fonttype": 42,  # publishers refuse type 3 fonts
+    "svg.hashsalt": "istsbench",  # the same names of parts for the same figure
 }
 _LOCK = RLock()
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How wide a figure is printed, and what its foot tells."""
+
+    name: str = "page"  # one of `WIDTHS`
+    stamped: bool = False  # hash of the data and version at the foot
+
+    @property
+    def width(self) -> float:
+        """Inches."""
+        return WIDTHS[self.name]
+
+    @property
+    def narrow(self) -> bool:
+        return self.name == "column"
+
+
+PAGE = Layout()
+
+
+def dots_per_inch(width: float) -> int:
+    """Of a PNG of so many inches: one of a column has more, for print."""
+    return 200 if width > (WIDTHS["page"] + WIDTHS["column"]) / 2 else 300
 
 
 @contextmanager
@@ -79,26 +104,8 @@ def house_style() -> Iterator[None]:
     """
     with _LOCK, matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")
-        style.use(["default", _STYLE, {"font.family": fonts()}])
+        style.use(["default", _STYLE, {"font.family": [*fonts()]}])
         yield
-
-
-@cache
-def fonts() -> list[str]:
-    """The families that letters are taken from, each if those before it lack it."""
-    installed = {font.name for font in fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in _MORE_FONTS if name in installed)]
-
-
-@cache
-def _letters() -> frozenset[int]:
-    return frozenset().union(*(get_font(findfont(name)).get_charmap() for name in fonts()))
-
-
-def without_font(figure: Figure) -> str:
-    """The letters in a figure that none of `fonts` has, in their order."""
-    texts = "".join(text.get_text() for text in figure.findobj(Text))  # type: ignore[attr-defined]
-    return "".join(s for s in dict.fromkeys(texts) if s.isprintable() and ord(s) not in _letters())
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,14 @@ def registered_looks() -> dict[str, Look]:
     return found
 
 
+def distinct(look: Look, place: int) -> Look:
+    """The look with dashes and mark by its place among few methods of several groups.
+
+    Places in two groups may be the same, and then nothing but the hue would tell them apart.
+    """
+    return replace(look, line=_LINES[place % len(_LINES)], marker=_MARKERS[place % len(_MARKERS)])
+
+
 def label_of(record: Record) -> str:
     """The name of a method as figures print it."""
     return plain(record.label + row_signs(record))
@@ -189,18 +204,45 @@ def _sizes() -> dict[str, int]:
     return {group: groups.count(group) for group in groups}
 
 
-def stamp(results: Results, *parts: str) -> str:
-    """The protocol in one line, for the foot of a figure."""
+def stamp(results: Results, layout: Layout, *parts: str) -> str:
+    """What a figure shows, in one line for its foot; `parts` say it of the figure itself."""
     record = results.any_record
     images = f"{record.images} images"
     if record.images < record.of:
         images = f"first {record.images} of {record.of} images"
-    head = f"{record.title}, split {record.split} ({images}, {record.data_hash})"
+    if layout.stamped:
+        images += f", {record.data_hash}"
     failed = [record.label for spec, record in results.records.items() if results.failure(spec)]
     gone = [f"not counted on every image: {', '.join(failed)}"] if failed else []
-    return " · ".join([head, *parts, *gone, f"istsbench {__version__}"])
+    version = [f"istsbench {__version__}"] if layout.stamped else []
+    return " · ".join(
+        [f"{record.title}, {record.split} ({images})", *filter(None, parts), *gone, *version]
+    )
 
 
 def foot(figure: Figure, text: str) -> None:
-    """Print `text` small and grey below everything else of a figure in constrained layout."""
-    figure.supxlabel(plain(text), fontsize=5.5, color=GREY, x=0.01, ha="left")
+    """Print `text` in grey below everything else of a figure in constrained layout."""
+    width = figure.get_figwidth() - 0.1
+    figure.supxlabel(
+        wrapped(plain(text), width), fontsize=SMALLEST, color=GREY, x=0.05 / width, ha="left"
+    )
+
+
+def power_of_ten(value: float) -> str:
+    """10⁻³: the exponent of a formula would be smaller than `SMALLEST`."""
+    exponent = np.log10(value) if value > 0 else np.nan
+    near = np.isfinite(exponent) and abs(exponent - round(exponent)) < 1e-6
+    return "10" + str(round(exponent)).translate(_RAISED) if near else ""
+
+
+def logarithmic_ticks(axis: Axis, decades: float) -> None:
+    """Names at powers of ten, at every second one where more than `decades` lie on the axis."""
+    low, high = np.log10(axis.get_view_interval())
+    step = 1 if high - low <= decades else 2
+    axis.set_major_locator(LogLocator(base=10.0**step, numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, place: power_of_ten(value)))
+    # Small ticks: at 2, 3, ... 9 times a power, or at the powers between those with a name.
+    axis.set_minor_locator(
+        LogLocator(subs=tuple(range(2, 10)) if step == 1 else (1.0,), numticks=40)
+    )
+    axis.set_minor_formatter(NullFormatter())

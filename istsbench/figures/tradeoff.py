@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.lines import Line2D
+from matplotlib.transforms import blended_transform_factory
 
 from istsbench.errors import BrokenMethod, DataError, WrongUse
 from istsbench.figures.charts import SHORT
 from istsbench.figures.labels import write_labels
 from istsbench.figures.style import (
     GREY,
-    WIDTH,
+    PAGE,
+    Layout,
     foot,
     group_colour,
     group_marker,
     house_style,
     label_of,
+    logarithmic_ticks,
     stamp,
 )
 from istsbench.metrics import summarise
@@ -32,7 +35,7 @@ from istsbench.results.results import Results
 from istsbench.runs.record import Record
 from istsbench.segmenter import Segmenter, Trainable
 
-HEIGHT = 4.2  # inches
+_KEY_COLUMNS, _KEY_LINE = 2, 0.125  # of the list of names in a column; inches
 
 
 def _valued(results: Results, rule: str, reduction: str, score: str) -> pd.DataFrame:
@@ -64,20 +67,95 @@ def _scatter(axes: Axes, x: np.ndarray, data: pd.DataFrame) -> None:
     """The methods as points, group by group, those on the front with a black edge."""
     for group in sorted(data["group"].unique(), key=group_order):
         member = (data["group"] == group).to_numpy()
-        edges = np.where(data["front"][member], "black", "white")
+        front = data["front"].to_numpy(dtype=bool)[member]
         axes.scatter(
             x[member], data["value"][member], s=26, marker=group_marker(group),
-            color=group_colour(group), edgecolor=edges, linewidth=0.7, zorder=3,
-            label=group_named(group).title,
+            color=group_colour(group), edgecolor=np.where(front, "black", "white"),
+            linewidth=np.where(front, 0.9, 0.4), zorder=3,
         )  # fmt: skip
+
+
+def _legend(figure: Figure, groups: Iterable[str], layout: Layout) -> None:
+    """A mark a group, all alike; and what black edges and the line mean."""
+    handles = [
+        Line2D([], [], linestyle="none", marker=group_marker(group), color=group_colour(group),
+               markersize=5, markeredgecolor="white", markeredgewidth=0.4,
+               label=group_named(group).title)
+        for group in sorted(set(groups), key=group_order)
+    ]  # fmt: skip
+    handles.append(
+        Line2D([], [], color=GREY, linewidth=0.8, marker="o", markerfacecolor="white", markersize=5,
+               markeredgecolor="black", markeredgewidth=0.9, label="not surpassed in both")
+    )  # fmt: skip
+    figure.legend(
+        handles=handles, loc="outside upper left", ncols=2 if layout.narrow else 6,
+        handlelength=1.8, columnspacing=1.2,
+    )  # fmt: skip
+
+
+def _panels(
+    layout: Layout, widths: Sequence[float], methods: int
+) -> tuple[Figure, list[Axes], Axes | None]:
+    """A figure, its panels beside each other, and in a column one below for names of methods."""
+    if not layout.narrow:
+        figure = Figure(figsize=(layout.width, 4.2), layout="constrained")
+        shown = figure.subplots(1, len(widths), sharey=True, width_ratios=widths, squeeze=False)
+        return figure, list(shown[0]), None
+    below = _KEY_LINE * -(-methods // _KEY_COLUMNS)
+    figure = Figure(figsize=(layout.width, 4.1 + below), layout="constrained")
+    places = figure.add_gridspec(2, len(widths), height_ratios=(3, below), width_ratios=widths)
+    panels = [figure.add_subplot(places[0, 0])]
+    panels += [
+        figure.add_subplot(places[0, column], sharey=panels[0]) for column in range(1, len(widths))
+    ]
+    for axes in panels[1:]:
+        axes.tick_params(labelleft=False)
+    key = figure.add_subplot(places[1, :])
+    key.set_axis_off()
+    return figure, panels, key
+
+
+def _names(
+    panels: Sequence[tuple[Axes, np.ndarray, pd.DataFrame, np.ndarray | None]], key: Axes | None
+) -> None:
+    """Name the points of panels (axes, x, rows, corners of a line to keep clear of).
+
+    With axes for a `key` each point has a number, and there is written whose it is.
+    """
+    number = 0
+    rows = pd.concat([rows for _, _, rows, _ in panels])
+    lines = -(-len(rows) // _KEY_COLUMNS)
+    for axes, x, part, path in panels:
+        labels = list(part["label"])
+        if key is not None:
+            for index, (label, group) in enumerate(zip(part["label"], part["group"], strict=True)):
+                labels[index] = str(number + 1)
+                column, line = divmod(number, lines)
+                _write_key(key, column / _KEY_COLUMNS, 1 - (line + 0.5) / lines,
+                           f"{number + 1}  {label}", group)  # fmt: skip
+                number += 1
+        write_labels(axes, np.column_stack([x, part["value"]]), labels, path)
+
+
+def _write_key(key: Axes, x: float, y: float, text: str, group: str) -> None:
+    """`x` is a share of the figure's width, `y` of the height of the axes."""
+    figure = key.figure
+    assert isinstance(figure, Figure)
+    across = blended_transform_factory(figure.transFigure, key.transAxes)
+    (mark,) = key.plot(
+        x + 0.03, y, transform=across, marker=group_marker(group), color=group_colour(group),
+        markersize=4, linestyle="none", clip_on=False,
+    )  # fmt: skip
+    written = key.text(x + 0.06, y, text, transform=across, va="center")
+    for artist in (mark, written):
+        artist.set_in_layout(False)  # they begin left of the axes
 
 
 def _logarithmic(axes: Axes, values: np.ndarray) -> None:
     """Whole decades around the values, with room for a label behind the last."""
     low, high = np.floor(np.log10(values.min() / 1.3)), np.ceil(np.log10(1.6 * values.max()))
     axes.set(xscale="log", xlim=(10**low, 10**high))
-    axes.xaxis.set_minor_locator(LogLocator(subs=tuple(range(2, 10))))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    logarithmic_ticks(axes.xaxis, 6)
 
 
 def _top(data: pd.DataFrame) -> float:
@@ -89,9 +167,9 @@ def _top(data: pd.DataFrame) -> float:
 
 def seconds_data(
     results: Results, rule: str, reduction: str, score: str = "f1"
-) -> tuple[pd.DataFrame, list[str]]:
-    """A row a method timed here, fastest first: seconds, value, `front`; then what there is to
-    say of times, and of the complete methods that have none.
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """A row a method timed here, fastest first: seconds, value, `front`; the complete methods
+    that have no time of here; and what there is to say of times.
 
     On the front are the methods that no other beats in one and equals in the other. A * follows
     the label of those timed while the machine did other work: with their true time they would be
@@ -109,8 +187,8 @@ def seconds_data(
         )
     machines = sorted({_machine(results.records[spec]) for spec in timed["method"]})
     said: dict[str, list[str]] = {
-        "left out, as timed elsewhere (packs)": [*frame["label"][packed]],
-        "left out, as never timed": [*frame["label"][never & ~packed]],
+        "no time, as timed elsewhere (packs)": [*frame["label"][packed]],
+        "no time, as never timed": [*frame["label"][never & ~packed]],
         "timed on different machines": machines if len(machines) > 1 else [],
     }
     notes = [f"{what}: {', '.join(which)}" for what, which in said.items() if which]
@@ -118,7 +196,8 @@ def seconds_data(
     if waited.any():
         notes.append("* timed while the machine did other work: faster in truth")
     labels = timed["label"].where(~waited, timed["label"] + "*")
-    return _with_front(timed.assign(label=labels), "seconds"), notes
+    rest = frame[packed | never].assign(front=False).reset_index(drop=True)
+    return _with_front(timed.assign(label=labels), "seconds"), rest, notes
 
 
 def _machine(record: Record) -> str:
@@ -128,24 +207,40 @@ def _machine(record: Record) -> str:
 
 
 @house_style()
-def seconds(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
+def seconds(
+    results: Results, rule: str, reduction: str, score: str = "f1", layout: Layout = PAGE
+) -> Figure:
     """Score against the seconds of a median image; a line joins the methods that none surpasses
-    in both."""
-    data, notes = seconds_data(results, rule, reduction, score)
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    axes = figure.subplots()
+    in both. Methods without a time, such as submitted predictions, stand in a band at the right.
+    """
+    data, rest, notes = seconds_data(results, rule, reduction, score)
+    widths = (4.5, 1) if len(rest) else (1,)
+    figure, (axes, *bands), key = _panels(layout, widths, len(data) + len(rest))
     x = data["seconds"].clip(lower=1e-7).to_numpy()
     front = data["front"].to_numpy()
     _logarithmic(axes, x)
-    axes.set_ylim(0, _top(data))
+    axes.set_ylim(0, _top(pd.concat([data, rest])))
     path = _staircase(x[front], data["value"][front], axes.get_xlim()[1])
-    axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
+    axes.plot(*path.T, color=GREY, linewidth=0.8, zorder=1)
     _scatter(axes, x, data)
     axes.set(xlabel="Seconds of a median image", ylabel=SHORT.get(score, score))
-    figure.legend(loc="outside upper center", ncols=6)
-    foot(figure, "\n".join([stamp(results, f"rule {rule}", REDUCED[reduction]), *notes]))
-    write_labels(axes, np.column_stack([x, data["value"]]), list(data["label"]), path)
+    _legend(figure, [*data["group"], *rest["group"]], layout)
+    foot(figure, stamp(results, layout, f"rule {rule}", REDUCED[reduction], *notes))
+    panels: list[tuple[Axes, np.ndarray, pd.DataFrame, np.ndarray | None]]
+    panels = [(axes, x, data, path)]
+    for band in bands:
+        _plain_band(band, "No time")
+        places = np.zeros(len(rest))
+        _scatter(band, places, rest)
+        panels.append((band, places, rest, None))
+    _names(panels, key)
     return figure
+
+
+def _plain_band(axes: Axes, name: str) -> None:
+    """A panel of methods that have no place on the axis of costs."""
+    axes.set(xlim=(-1, 1), xticks=[], xlabel=name)
+    axes.set_facecolor("#f4f4f4")
 
 
 # ------------------------------------------------------------------ parameters
@@ -193,7 +288,9 @@ def parameters_data(
 
 
 @house_style()
-def parameters_figure(results: Results, rule: str, reduction: str, score: str = "f1") -> Figure:
+def parameters_figure(
+    results: Results, rule: str, reduction: str, score: str = "f1", layout: Layout = PAGE
+) -> Figure:
     """Score against trained parameters; methods that learn nothing stand in a band at the left.
 
     The line joins the methods that none surpasses in both, those without parameters included.
@@ -201,11 +298,11 @@ def parameters_figure(results: Results, rule: str, reduction: str, score: str = 
     data, unknown = parameters_data(results, rule, reduction, score)
     plain, network = data[data["parameters"] == 0], data[data["parameters"] > 0]
     groups = sorted(plain["group"].unique(), key=group_order)
-    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(max(len(groups), 0.4), 3.4))
+    widths = (max(len(groups), 0.4), 2.4 if layout.narrow else 3.4)
+    figure, (left, right), key = _panels(layout, widths, len(data))
+    _plain_band(left, "No parameters" if layout.narrow else "No trained parameters")
     left.set(xlim=(-0.45, max(len(groups), 1) - 0.1), xticks=[], ylim=(0, _top(data)))
-    left.set(xlabel="No trained parameters", ylabel=SHORT.get(score, score))
-    left.set_facecolor("#f4f4f4")
+    left.set_ylabel(SHORT.get(score, score))
     x = network["parameters"].to_numpy(float)
     _logarithmic(right, x)
     right.set(xlabel="Trained parameters")
@@ -220,16 +317,15 @@ def parameters_figure(results: Results, rule: str, reduction: str, score: str = 
     steps = _staircase(
         [*([start] * len(best)), *front["parameters"]], [*best, *front["value"]], end
     )
-    right.plot(*steps.T, color=GREY, linewidth=0.8, zorder=1, label="not surpassed")
+    right.plot(*steps.T, color=GREY, linewidth=0.8, zorder=1)
     level = np.empty((0, 2))
     if len(best):
         level = np.array(
             [[places[best.index[0]], best.iloc[0]], [left.get_xlim()[1], best.iloc[0]]]
         )
         left.plot(*level.T, color=GREY, linewidth=0.8, zorder=1)
-    figure.legend(loc="outside upper center", ncols=6)
+    _legend(figure, data["group"], layout)
     note = [f"parameters not known: {', '.join(unknown)}"] if unknown else []
-    foot(figure, "\n".join([stamp(results, f"rule {rule}", REDUCED[reduction]), *note]))
-    write_labels(left, np.column_stack([places, plain["value"]]), list(plain["label"]), level)
-    write_labels(right, np.column_stack([x, network["value"]]), list(network["label"]), steps)
+    foot(figure, stamp(results, layout, f"rule {rule}", REDUCED[reduction], *note))
+    _names([(left, places, plain, level), (right, x, network, steps)], key)
     return figure
