@@ -14,7 +14,7 @@ from istsbench.data.difficulty import BINS, classes, describe
 from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.figures import boxes, charts, mosaics, pictures, roc, surfaces, tradeoff
 from istsbench.figures import catalogue as plots
-from istsbench.figures.fonts import SMALLEST, cut, text_width, wrapped
+from istsbench.figures.fonts import SMALLEST, shortened, text_width, wrapped
 from istsbench.figures.labels import distances, place_labels, write_labels
 from istsbench.figures.style import WIDTHS, Layout, looks, registered_looks
 from istsbench.figures.writing import write_figure
@@ -118,9 +118,9 @@ def test_a_line_leads_to_a_point_where_another_is_near_as_well():
 
 
 def test_a_long_label_takes_two_lines_or_is_cut():
-    assert cut("MPCM", 0.8) == "MPCM"
-    assert cut("pixelGame (w/o MIM)", 0.8) == "pixelGame\n(w/o MIM)"
-    short = cut("averyveryverylongname", 0.8)
+    assert shortened("MPCM", 0.8) == "MPCM"
+    assert shortened("pixelGame (w/o MIM)", 0.8) == "pixelGame\n(w/o MIM)"
+    short = shortened("averyveryverylongname", 0.8)
     assert short.endswith("…") and short.startswith("averyvery") and text_width(short) <= 0.8
     assert text_width("M") > text_width("i") > 0
 

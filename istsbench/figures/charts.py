@@ -36,7 +36,7 @@ from istsbench.tables.published import paper_scores
 SHORT = {"precision": "Precision", "recall": "Recall", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
 BAR = 0.165  # inches a method
 FEW = 10  # images; the mean of fewer says little
-PALE = 0.35  # share of its colour that the cell of such a class keeps
+FADED = 0.35  # share of its colour that the cell of such a class keeps
 
 
 # ------------------------------------------------------------------ scores
@@ -166,7 +166,7 @@ def difficulty(
                 shade = np.array(shades(value))
                 dark = value < 0.5 and number >= FEW
                 if number < FEW:
-                    shade[:3] = 1 - PALE * (1 - shade[:3])
+                    shade[:3] = 1 - FADED * (1 - shade[:3])
                 left, wide = edges[column], sides[fact][column]
                 axes.add_patch(Rectangle((left, row - 0.5), wide, 1, color=shade, linewidth=0))
                 axes.text(

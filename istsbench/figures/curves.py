@@ -18,14 +18,14 @@ from istsbench.registry import group_named, group_order
 from istsbench.results.results import Results
 
 TOGETHER = 8  # lines that one pair of axes holds; of more, the best of each group are shown
-BEST = "Best of each group"
+BEST_OF_EACH = "Best of each group"
 _LINE = 0.135  # inches, of a legend
 _HANDLE = 0.33  # inches, a line and its mark in a legend, with the gaps beside it
 _BELOW = 0.42  # inches between axes and their legend, for the names of ticks and axis
 
 
 @dataclass(frozen=True)
-class Curve:
+class MethodCurve:
     """The line of one method."""
 
     x: np.ndarray
@@ -47,7 +47,7 @@ def best_of_groups(results: Results, ranked: Sequence[str]) -> list[str]:
     return list(found.values())
 
 
-def draw_curve(axes: Axes, curve: Curve, number: int) -> None:
+def draw_curve(axes: Axes, curve: MethodCurve, number: int) -> None:
     """A line with marks on it; `number` shifts them, so that those of neighbours stay apart."""
     axes.plot(
         curve.x, curve.y, color=curve.look.colour, linestyle=curve.look.line,
@@ -57,7 +57,7 @@ def draw_curve(axes: Axes, curve: Curve, number: int) -> None:
     )  # fmt: skip
 
 
-def handle_of(curve: Curve, width: float) -> Line2D:
+def handle_of(curve: MethodCurve, width: float) -> Line2D:
     """Of a legend whose texts are at most `width` inches wide."""
     look = curve.look
     return Line2D(
@@ -66,7 +66,7 @@ def handle_of(curve: Curve, width: float) -> Line2D:
     )  # fmt: skip
 
 
-def together(layout: Layout, curves: Sequence[Curve], title: str) -> Figure:
+def together(layout: Layout, curves: Sequence[MethodCurve], title: str) -> Figure:
     """All curves on one pair of axes, with a legend at their right, or below in a column.
 
     They may be of several groups, so dashes and marks tell them apart by their place here.
@@ -108,7 +108,7 @@ def in_panels(
     results: Results,
     layout: Layout,
     specs: Sequence[str],
-    curve_of: Callable[[str], Curve],
+    curve_of: Callable[[str], MethodCurve],
     more: Callable[[Axes, str], None] = lambda axes, spec: None,
 ) -> tuple[Figure, list[Axes], int]:
     """A panel a group, the methods in the order given; the last answer is the panels of a row.
@@ -124,11 +124,12 @@ def in_panels(
     across = min(len(panels), 2 if layout.narrow or len(panels) == 4 else 3)
     rows = -(-len(panels) // across)
     if rows * across > len(panels):
-        panels[BEST] = best_of_groups(results, specs)
+        panels[BEST_OF_EACH] = best_of_groups(results, specs)
     curves = {title: [curve_of(spec) for spec in members] for title, members in panels.items()}
-    if BEST in panels:  # of several groups
-        curves[BEST] = [
-            replace(one, look=distinct(one.look, place)) for place, one in enumerate(curves[BEST])
+    if BEST_OF_EACH in panels:  # of several groups
+        curves[BEST_OF_EACH] = [
+            replace(one, look=distinct(one.look, place))
+            for place, one in enumerate(curves[BEST_OF_EACH])
         ]
     width = layout.width / across - _HANDLE - 0.25
     handles = {title: [handle_of(one, width) for one in shown] for title, shown in curves.items()}
@@ -143,7 +144,7 @@ def in_panels(
     for axes, (title, members) in zip(drawn, panels.items(), strict=False):
         for number, (spec, one) in enumerate(zip(members, curves[title], strict=True)):
             draw_curve(axes, one, number)
-            if title != BEST:
+            if title != BEST_OF_EACH:
                 more(axes, spec)
         axes.set_title(title)
         legend_below(axes, handles[title])

@@ -98,7 +98,7 @@ def wrapped(text: str, width: float, size: float = SMALLEST) -> str:
     return "\n".join(lines)
 
 
-def cut(text: str, width: float, size: float = SMALLEST) -> str:
+def shortened(text: str, width: float, size: float = SMALLEST) -> str:
     """A name in lines of at most `width` inches; what is longer still ends in an ellipsis.
 
     What stands in brackets stays on one line.

@@ -14,16 +14,16 @@ from matplotlib.figure import Figure
 
 from istsbench.data.samples import Dataset
 from istsbench.figures.boxes import boxes, boxes_apart, free_corner, outcome, zoomed
-from istsbench.figures.fonts import cut
+from istsbench.figures.fonts import shortened
 from istsbench.figures.panels import GAP, Box, Sheet, fit_into
 from istsbench.figures.pictures import (
     DECADES,
     Answer,
     by_contrast,
+    grey_scene,
     load_images,
     logarithm,
     representatives,
-    scene,
 )
 from istsbench.figures.style import (
     PAGE,
@@ -72,7 +72,7 @@ def grid(
     methods = list(answers)
     across = 3 if layout.narrow else 6  # the image first
     cell = (layout.width - _SIDE) / across
-    labels = {spec: cut(label_of(results.records[spec]), cell - GAP) for spec in methods}
+    labels = {spec: shortened(label_of(results.records[spec]), cell - GAP) for spec in methods}
     head = 0.06 + _LINE * (1 + max(text.count("\n") for text in labels.values()))
     sizes = [_beside(sample.mask.shape, cell - 2 * GAP) for sample in samples]
     block = head + sum(2 * (tall + GAP) + 2 * GAP for _, tall in sizes)
@@ -86,11 +86,13 @@ def grid(
                 sheet.text(_SIDE + cell * (column + 0.5), y - 0.04, labels[spec])
             for index, (sample, size) in enumerate(zip(samples, sizes, strict=True)):
                 tall = size[1]
-                name = cut(sample.name, 2 * tall)
+                name = shortened(sample.name, 2 * tall)
                 sheet.text(_SIDE / 2, y + tall + GAP / 2, name, rotation=90, va="center")
                 red = {RED: boxes_apart(boxes(sample.mask), sample.mask.shape)}
                 zoom = zoomed(sample.mask)
-                _pair(sheet, (_SIDE, y), size, zoom, scene(sample.image), red, sample.mask, red)
+                _pair(
+                    sheet, (_SIDE, y), size, zoom, grey_scene(sample.image), red, sample.mask, red
+                )
                 for column, spec in enumerate(part, start=1):
                     shown = answers[spec][index]
                     upper = None if shown.score is None else logarithm(shown.score)
@@ -163,7 +165,7 @@ def gallery(
     across = max(1, (4 if layout.narrow else 7) // len(names) + (len(names) > 1))
     width = layout.width / across
     cells: list[tuple[str, list[np.ndarray]]] = [
-        ("Image", [scene(sample.image) for sample in samples]),
+        ("Image", [grey_scene(sample.image) for sample in samples]),
         ("Truth", [sample.mask for sample in samples]),
     ]
     for spec, shown in answers.items():
@@ -172,7 +174,7 @@ def gallery(
         if shown[0].score is None:
             text += " (mask)"
         pictures = [one.mask if one.score is None else logarithm(one.score) for one in shown]
-        cells.append((cut(text, width - 0.06), pictures))
+        cells.append((shortened(text, width - 0.06), pictures))
     wide = (width - 0.06) / len(names) - GAP
     tall = max(fit_into(sample.mask.shape, wide, 1.2 * wide)[1] for sample in samples)
     marks = [{RED: boxes_apart(boxes(sample.mask), sample.mask.shape)} for sample in samples]

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 
 from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError
-from istsbench.figures.curves import Curve, in_panels
+from istsbench.figures.curves import MethodCurve, in_panels
 from istsbench.figures.style import (
     PAGE,
     Layout,
@@ -215,10 +215,12 @@ def pdfa(results: Results, dataset: Dataset, rule: str, layout: Layout = PAGE) -
     drawn = looks(results.records)
     lines = {spec: _line(curve) for spec, curve in curves.items()}
 
-    def curve(spec: str) -> Curve:
+    def curve(spec: str) -> MethodCurve:
         if spec not in lines:
-            return Curve(np.empty(0), np.empty(0), replace(drawn[spec], line="none"), "no maps")
-        return Curve(*lines[spec], drawn[spec], f"{areas[spec]:.3f}", "steps-post")
+            return MethodCurve(
+                np.empty(0), np.empty(0), replace(drawn[spec], line="none"), "no maps"
+            )
+        return MethodCurve(*lines[spec], drawn[spec], f"{areas[spec]:.3f}", "steps-post")
 
     def point(axes: Axes, spec: str) -> None:
         """Hollow, as its level is no single one; a thin line leads to the curve of the method."""

@@ -19,7 +19,11 @@ from istsbench.results.missing import how_to_make, missing_maps
 from istsbench.results.results import Results
 from istsbench.runs.record import map_store
 
-SHARES = ((0.9, "easy"), (0.5, "median"), (0.1, "hard"))  # of the images, in order of their SCR
+DIFFICULTIES = (
+    (0.9, "easy"),
+    (0.5, "median"),
+    (0.1, "hard"),
+)  # of the images, in order of their SCR
 DECADES = 3  # of a map that its picture shows
 
 
@@ -39,7 +43,7 @@ def by_contrast(results: Results, dataset: Dataset, rule: str) -> dict[str, str]
         raise DataError(f"{results.folder}: no image has a target; name one to draw")
     ratio = describe(dataset, names)["scr"]
     order = list(ratio[ratio.notna()].sort_values(kind="stable").index) or names
-    return {order[round(share * (len(order) - 1))]: which for share, which in SHARES}
+    return {order[round(share * (len(order) - 1))]: which for share, which in DIFFICULTIES}
 
 
 def representatives(results: Results, rule: str, number: int = 4) -> list[str]:
@@ -147,7 +151,7 @@ def _masks(
 # ------------------------------------------------------------------ grey levels
 
 
-def scene(image: np.ndarray) -> np.ndarray:
+def grey_scene(image: np.ndarray) -> np.ndarray:
     """An image (H, W) as grey 0..1, from its 1 % to its 99.5 % quantile.
 
     From minimum to maximum, one hot target would leave its surroundings black. A tenth of that
@@ -160,7 +164,7 @@ def scene(image: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip((image - low) / (high - low), 0, 1))
 
 
-def scaled(score: np.ndarray) -> np.ndarray:
+def stretched(score: np.ndarray) -> np.ndarray:
     """A map or image (H, W) from its minimum to its maximum as 0..1; zeros if flat."""
     low, high = float(score.min()), float(score.max())
     return (score - low) / (high - low) if high > low else np.zeros(score.shape)
@@ -172,4 +176,4 @@ def logarithm(score: np.ndarray) -> np.ndarray:
     Distances are from the minimum. On a linear scale what clutter leaves in a map is black.
     """
     with np.errstate(divide="ignore"):
-        return np.asarray(np.clip(1 + np.log10(scaled(score)) / DECADES, 0, 1))
+        return np.asarray(np.clip(1 + np.log10(stretched(score)) / DECADES, 0, 1))

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from istsbench.errors import DataError
-from istsbench.figures.curves import TOGETHER, Curve, best_of_groups, in_panels, together
+from istsbench.figures.curves import TOGETHER, MethodCurve, best_of_groups, in_panels, together
 from istsbench.figures.style import (
     GREY,
     PAGE,
@@ -77,10 +77,10 @@ def _curves(
     ranked, drawn = _ranked(results, score), looks(results.records)
 
     @cache
-    def curve(spec: str) -> Curve:
+    def curve(spec: str) -> MethodCurve:
         value = f"{getattr(results.records[spec], score):.3f}"
         steps = "steps-pre" if name == "AP" else "default"
-        return Curve(*line_of(spec), drawn[spec], value, steps)
+        return MethodCurve(*line_of(spec), drawn[spec], value, steps)
 
     if every:
         figure, panels, across = in_panels(results, layout, ranked, curve)

@@ -34,7 +34,7 @@ def distributions(measured: Sequence[Statistics], layout: Layout = PAGE) -> Figu
         number, area, scr = figure.subplots(3, 1)
     else:
         figure = Figure(figsize=(layout.width, 2.8), layout="constrained")
-        number, area, scr = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
+        number, area, scr = figure.subplots(1, 3, width_ratios=(1.6, 1, 1))
     titles = [plain(one.title) for one in measured]
     counts = [one.images["targets"].to_numpy() for one in measured]
     areas = [one.targets["area"].to_numpy() for one in measured]

@@ -11,8 +11,8 @@ from skimage.measure import block_reduce
 
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError
-from istsbench.figures.fonts import SMALLEST, cut, wrapped
-from istsbench.figures.pictures import DECADES, by_contrast, load_images, logarithm, scaled
+from istsbench.figures.fonts import SMALLEST, shortened, wrapped
+from istsbench.figures.pictures import DECADES, by_contrast, load_images, logarithm, stretched
 from istsbench.figures.style import GREY, PAGE, Layout, house_style, label_of, stamp
 from istsbench.results.results import Results
 
@@ -41,7 +41,7 @@ def surfaces(
     kinds = {} if image else by_contrast(results, dataset, rule)
     name = image or [*kinds][-1]
     (sample,), answers, note = load_images(results, dataset, rule, [name])
-    panels = [("Image", scaled(sample.image))]
+    panels = [("Image", stretched(sample.image))]
     panels += [
         (label_of(results.records[spec]), logarithm(shown.score))
         for spec, (shown,) in answers.items()
@@ -51,7 +51,7 @@ def surfaces(
         raise DataError(f"{results.folder}: no map of {sample.name} is stored, only masks")
     columns = min(len(panels), 4 if layout.narrow else 6)
     side = layout.width / columns
-    labels = [cut(text, side - 0.06) for text, _ in panels]
+    labels = [shortened(text, side - 0.06) for text, _ in panels]
     which = f" ({kinds[name]} by the local SCR of its targets)" if kinds else ""
     text = stamp(
         results, layout,
