@@ -271,6 +271,12 @@ def test_counts_of_an_earlier_version_have_no_new_matching(out, match):
             results.summary("own", "pooled", match)
 
 
+@pytest.mark.parametrize("words", [["--profile", "dnanet"], ["--match", "hungarian"]])
+def test_pd_and_fa_are_shown_where_they_are_what_is_asked_for(call, words):
+    assert "| Method | P | R | F1 | IoU | Pd | Fa" in call(*words).stdout
+    assert "| Method | IoU |" in call(*words, "--columns", "iou").stdout
+
+
 def test_a_matching_changes_pd_and_fa_alone(out, call):
     rows = loaded(out).counts["tophat"].query("rule == 'own'")
     first, other = (

@@ -30,6 +30,7 @@ PROFILE_NAMES = (
 )  # fmt: skip
 """As `results.profiles.PROFILES`, which costs a second to import."""
 
+_COUNTED = ("precision", "recall", "f1", "iou", "pd", "fa")  # what a way of counting decides
 Out = Annotated[Path, typer.Option(help="Results folder.")]
 
 
@@ -191,7 +192,11 @@ def table(
             over_seeds=over_seeds,
             match=match.value,
         )
-        made = arranged(made, by_comma(columns, "--columns") if columns else (), sort, top)
+        shown = by_comma(columns, "--columns") if columns else []
+        whole = beside or format in (Format.csv, Format.macros)  # these have every column
+        if not shown and not whole and (under or match != "first"):
+            shown = [*_COUNTED]
+        made = arranged(made, shown, sort, top)
     elif name in OTHER_TABLES:
         free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
         if idle := [option for option in given(context) if option not in free]:
