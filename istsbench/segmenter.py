@@ -36,7 +36,7 @@ Map = np.ndarray  # float64 (H, W), finite, >= 0, larger = more target-like, bac
 Mask = np.ndarray  # bool (H, W), True on targets
 
 _T = TypeVar("_T")
-STATUSES = ("reference-checked", "paper", "reconstruction")
+STATUSES = ("reference-checked", "paper", "reconstruction", "unpublished")
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,15 @@ class Card:
     `group` its block (`spatial`, `hvs`, `lowrank`, `cnn`, `game`, or a name of your own),
     `venue` the journal or conference in short, `doi` the DOI, arXiv id or URL.
     `status` is "reference-checked" (equals a public reference code), "paper" (built from
-    the paper's text) or "reconstruction" (source not reachable: tables mark the row).
+    the paper's text), "reconstruction" (source not reachable: tables mark the row) or
+    "unpublished" (a method that no paper describes yet).
 
     >>> Card("Mine", "spatial", "IPT", 2026, "10.1000/1", "paper").label
     'Mine'
     >>> Card("Mine", "spatial", "IPT", 2026, "10.1000/1", "good")
     Traceback (most recent call last):
         ...
-    ValueError: status is 'good', expected one of reference-checked, paper, reconstruction
+    ValueError: status is 'good', expected one of reference-checked, paper, ...
     """
 
     label: str

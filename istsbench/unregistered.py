@@ -116,8 +116,12 @@ def as_class(found: object, what: str) -> type[Segmenter]:
     return found
 
 
-def as_method(found: object, label: str, what: str) -> type[Segmenter] | Segmenter:
+def as_method(
+    found: object, label: str, what: str, rule: Threshold | None = None
+) -> type[Segmenter] | Segmenter:
     """What was handed in as a method: a class, an instance, or a function from image to map.
+
+    A function gets the label and, if one is given, the rule.
 
     Raises `BrokenMethod` for anything else, also for a module of torch: it takes tensors.
     """
@@ -140,30 +144,34 @@ def as_method(found: object, label: str, what: str) -> type[Segmenter] | Segment
             "function from image to map"
         )
     try:
-        return of_function(found, label)
+        return of_function(found, label, rule)
     except TypeError as error:
         raise BrokenMethod(f"{what}: {error}") from error
 
 
-def of_function(function: Callable[..., Any], label: str) -> type[Segmenter]:
+def of_function(
+    function: Callable[..., Any], label: str, rule: Threshold | None = None
+) -> type[Segmenter]:
     """A class of methods whose `score` is the function; its first parameter is the image.
 
     Parameters of the function with a plain default (number, word, tuple) are those of the
     method. `function.threshold` and `function.card` are taken where they are there; else the
-    rule is that of `Segmenter`. Raises `TypeError` if it takes no image alone.
+    rule is the given one or that of `Segmenter`. Raises `TypeError` if it takes no image alone.
     """
     try:
-        return _cached(function, label)
+        return _cached(function, label, rule)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-        return _of_function(function, label)
+        return _of_function(function, label, rule)
 
 
-def _of_function(function: Callable[..., Any], label: str) -> type[Segmenter]:
+def _of_function(
+    function: Callable[..., Any], label: str, given: Threshold | None
+) -> type[Segmenter]:
     fields = _parameters(function)
-    rule = getattr(function, "threshold", Segmenter.threshold)
-    card = getattr(function, "card", Card(label, GROUP, "", UNPUBLISHED, "", "paper"))
+    rule = given or getattr(function, "threshold", Segmenter.threshold)
+    card = getattr(function, "card", Card(label, GROUP, "", UNPUBLISHED, "", "unpublished"))
     for key, value, kind in (("threshold", rule, Threshold), ("card", card, Card)):
         if not isinstance(value, kind):
             raise TypeError(f"its {key} is {value!r}, expected a {kind.__name__}")
@@ -172,7 +180,7 @@ def _of_function(function: Callable[..., Any], label: str) -> type[Segmenter]:
         return function(image, **{key: getattr(self, key) for key in fields})
 
     def reduced(self: Segmenter) -> tuple:
-        return _again, (function, label, {key: getattr(self, key) for key in fields})
+        return _again, (function, label, given, {key: getattr(self, key) for key in fields})
 
     module = getattr(function, "__module__", None) or type(function).__module__
     inside: dict[str, Any] = {
@@ -196,8 +204,10 @@ def _of_function(function: Callable[..., Any], label: str) -> type[Segmenter]:
 _cached = cache(_of_function)
 
 
-def _again(function: Callable[..., Any], label: str, values: Mapping[str, Any]) -> Segmenter:
-    return of_function(function, label)(**values)
+def _again(
+    function: Callable[..., Any], label: str, rule: Threshold | None, values: Mapping[str, Any]
+) -> Segmenter:
+    return of_function(function, label, rule)(**values)
 
 
 def _is_in_file(function: object, module: str) -> bool:

@@ -53,6 +53,7 @@ STATUS_TEXTS = {
     "reference-checked": "equal to public reference code",
     "paper": "written from the paper",
     "reconstruction": "reconstructed because the source was not reachable",
+    "unpublished": "not published",
 }
 
 

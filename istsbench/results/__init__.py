@@ -3,6 +3,7 @@
 archive      The zip archive of a results pack, read without trust in what it says of itself.
 countcheck   What the counts and the curve of a pack must look like.
 edit         Rows of a results folder taken out, or given another label. Maps stay.
+evaluation   Scores as a table of pandas: of a method that is at hand, and of results on disk.
 folders      Which results folder a data set's name stands for.
 intervals    How far scores can be trusted: intervals over images, and paired comparisons.
 manifest     `protocol.toml`: what the results of a folder are, as a file to run them again from.

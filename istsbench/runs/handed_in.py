@@ -1,0 +1,69 @@
+"""A method as Python code hands it in: a name, a class, an instance, or a function."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from istsbench.errors import BrokenMethod, WrongUse
+from istsbench.registry import ENTRY_POINTS, Choice, choose
+from istsbench.segmenter import Segmenter
+from istsbench.threshold import Threshold
+from istsbench.unregistered import as_method
+
+Method = str | Segmenter | type[Segmenter] | Callable[..., Any]
+"""What may be handed in: names as `--methods` takes them, or the method itself."""
+
+
+def chosen(
+    method: Method, label: str | None = None, threshold: Threshold | None = None
+) -> list[Choice]:
+    """The methods that were handed in; several only where a text names several.
+
+    `label` and `threshold` are for a function, which has neither. Raises `WrongUse` for what is
+    no method, with what was expected.
+    """
+    if isinstance(method, str):
+        if label is not None or threshold is not None:
+            raise WrongUse("label and threshold are for a function; a named method has its own")
+        return choose(method)
+    name = " ".join((label or _name(method)).split())
+    what = f"the method {name!r}"
+    try:
+        found = as_method(method, name, what, threshold)
+        made = found if isinstance(found, Segmenter) else found()
+    except BrokenMethod as error:
+        raise WrongUse(str(error)) from error
+    except TypeError as error:  # an abstract class, a class with parameters without defaults
+        raise WrongUse(f"{what} cannot be made: {error}") from error
+    if isinstance(method, Segmenter) or isinstance(method, type):
+        if label is not None or threshold is not None:
+            raise WrongUse(f"{what} has a card and a threshold of its own; expected neither")
+        return [Choice(_spelled(type(made)), _changes(made), origin=lambda: made)]
+    # In brackets, so that no function takes the row of a registered method.
+    return [Choice(f"function({name})", origin=lambda: made)]
+
+
+def _name(method: object) -> str:
+    name = getattr(method, "__name__", type(method).__name__)
+    return "lambda" if name == "<lambda>" else str(name)
+
+
+def _spelled(kind: type[Segmenter]) -> str:
+    """The registered name of a class, else package.module:Class."""
+    place = f"{kind.__module__}:{kind.__qualname__}"
+    names = (one.name for one in entry_points(group=ENTRY_POINTS) if one.value == place)
+    return next(names, place)
+
+
+def _changes(method: Segmenter) -> tuple[tuple[str, Any], ...]:
+    """The parameters that are not as the class has them."""
+    found = {}
+    for one in dataclasses.fields(method):
+        value = getattr(method, one.name)
+        if one.compare and value != one.default:
+            found[one.name] = str(value) if isinstance(value, Path) else value
+    return tuple(sorted(found.items()))
