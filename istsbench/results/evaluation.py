@@ -113,6 +113,11 @@ def load_results(
 
     Raises `DataError` if there are no results or some are damaged, `WrongUse` for a name that
     is not known, `ProtocolMix` if rows were not made on the same images.
+
+    >>> import istsbench
+    >>> _ = istsbench.evaluate("tophat", "synthetic", limit=3, out="mine", show=False)
+    >>> istsbench.load_results("synthetic-first3", "mine").label.tolist()
+    ['Top-Hat']
     """
     folder = results_folder(Path(out), one_name(dataset))
     specs = None if methods == "all" else rows_named(folder, methods)
