@@ -71,7 +71,8 @@ def _divide(over: np.ndarray, under: np.ndarray) -> np.ndarray:
 
 
 def ratios(counts: pd.DataFrame) -> pd.DataFrame:
-    """Precision, recall, F1 and IoU (0..1) of each row of tp, fp, fn; 0/0 = 0."""
+    """Precision, recall, F1 and IoU (0..1) of each row of tp, fp, fn, and hIoU of rows that tell
+    of it; 0/0 = 0."""
     tp, fp, fn = (counts[column].to_numpy(np.float64) for column in ("tp", "fp", "fn"))
     values = {
         "precision": _divide(tp, tp + fp),
@@ -79,7 +80,15 @@ def ratios(counts: pd.DataFrame) -> pd.DataFrame:
         "f1": _divide(2 * tp, 2 * tp + fp + fn),
         "iou": _divide(tp, tp + fp + fn),
     }
+    if "iou_opdc" in counts:
+        values["hiou"] = _divide(counts["iou_opdc"].to_numpy(), every_region(counts))
     return pd.DataFrame(values, index=counts.index)
+
+
+def every_region(counts: pd.DataFrame) -> np.ndarray:
+    """How many regions each row has on either side, those of a pair of "opdc" as one."""
+    regions = counts["targets"] + counts["regions"] - counts["detected_opdc"]
+    return regions.to_numpy(np.float64)
 
 
 def without_target(counts: pd.DataFrame) -> pd.Series:
@@ -108,7 +117,8 @@ def summarise(
     and nan without targets; `fa` is false pixels per pixel (multiply by 1e6 for the usual
     unit); both, like `pd_shooting`, `fa_shooting` and all of `hierarchy`, are always pooled, as
     everywhere in the field. `auc_image` is the mean of the images' own areas, and the gains of
-    `suppression` are means over targets. What the rows do not tell is nan: those of earlier
+    `suppression` are means over the targets that have one, a share of all in `scrg_share` and so
+    on. What the rows do not tell is nan: those of earlier
     versions lack columns.
 
     >>> counts = pd.DataFrame({"tp": [3], "fp": [1], "fn": [1], "tn": [95], "targets": [1]})
@@ -126,6 +136,10 @@ def summarise(
         scores = ratios(counts[["tp", "fp", "fn"]].sum().to_frame().T).iloc[0]
     pixels = counts[["tp", "fp", "fn", "tn"]].to_numpy().sum()
     own, shot = (_target_scores(counts, pixels, name) for name in (match, "shooting"))
+    shares = {
+        f"{gain}_share": _mean(_sum(counts, f"{gain}_targets"), _sum(counts, "targets"))
+        for gain in GAINS
+    }
     return {
         **{name: float(scores[name]) for name in RATIOS},
         "niou": float(images["iou"].mean()),
@@ -136,6 +150,7 @@ def summarise(
         "fa_shooting": shot[1],
         "auc_image": float(counts["auc"].mean()) if "auc" in counts else float("nan"),
         **{gain: _mean(_sum(counts, gain), _sum(counts, f"{gain}_targets")) for gain in GAINS},
+        **shares,
     }
 
 

@@ -36,6 +36,9 @@ def made(tmp_path, counts):
                 "image": [f"i{n}" for n in range(len(tp))], "rule": "own", "tp": tp, "fp": fp,
                 "fn": fn, "tn": PIXELS - tp - fp - fn, "detected": tp > 5,
                 "targets": 1 + np.arange(len(tp)) % 3, "false_pixels": fp, "seconds": 0.1,
+                "detected_opdc": tp > 3, "regions": 1 + fp % 4, "iou_opdc": (tp > 3) * tp / 20,
+                "detected_shooting": tp > 4, "false_pixels_shooting": fp // 2, "regions_apart": 0,
+                "targets_apart": 0, "merged_opdc": 0, "spilled_opdc": 0, "missed_opdc": 0,
             }
         )  # fmt: skip
     return Results(tmp_path, records, frames)
@@ -53,6 +56,27 @@ def test_values_are_those_of_tables_and_lie_in_their_interval(tmp_path, score, r
     for spec, rows in results.counts.items():
         assert found.loc[spec, "value"] == pytest.approx(summarise(rows, reduction)[score])
     assert (found["low"] < found["value"]).all() and (found["value"] < found["high"]).all()
+
+
+def test_hiou_is_blank_where_counts_are_of_an_earlier_version(tmp_path):
+    results = made(tmp_path, {"a": drawn(30, 0), "b": drawn(30, 1), "c": drawn(30, 2)})
+    compared = against_best(results, "own", "hiou")
+    full = intervals(results, "own", "hiou")
+    results.counts["b"]["iou_opdc"] = np.nan
+    found = intervals(results, "own", "hiou")
+    assert found.loc["b"].isna().all() and found.loc[["a", "c"]].equals(full.loc[["a", "c"]])
+    assert set(against_best(results, "own", "hiou").index) == {"a", "c"} < set(compared.index)
+    for rows in results.counts.values():
+        rows["iou_opdc"] = np.nan
+    with pytest.raises(DataError, match="earlier versions, which do not tell hiou"):
+        against_best(results, "own", "hiou")
+
+
+def test_the_hiou_of_an_image_is_that_of_a_set_of_one(tmp_path):
+    results = made(tmp_path, {"a": drawn(10, 0)})
+    scores = per_image(results, "own", "hiou")["a"]
+    for name, rows in results.counts["a"].groupby("image"):
+        assert scores[name] == pytest.approx(summarise(rows, "image")["hiou"])
 
 
 def test_intervals_equal_a_general_bootstrap(tmp_path):

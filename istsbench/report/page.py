@@ -66,6 +66,7 @@ _COLUMNS = (
     PageColumn("niou", "nIoU", "mean of the images' IoU, whatever the reduction", 3),
     PageColumn("pd", "Pd", "share of targets detected", 3),
     PageColumn("fa", "Fa 1e-6", "pixels of false regions per million pixels", 1, -1, factor=1e6),
+    PageColumn("hiou", "hIoU", "mean IoU of matched regions times their share of all regions", 3),
     PageColumn("auc", "AUC", "area under the ROC over all pixels", 4),
     PageColumn("seconds", "s/image", "seconds of a median image, score alone, one thread", 4, -1),
     PageColumn("precision_paper", "P", "precision that the paper prints", 2, 0, "paper"),
@@ -227,7 +228,7 @@ def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str
         "columns": used,
         "paper": sum(column.kind == "paper" for column in used),
         "rows": rows,
-        "notes": [*made.protocol, *made.notes, *made.of_csv],
+        "notes": [*made.protocol, *dict.fromkeys([*made.notes, *made.of_scores])],
     }
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from istsbench.errors import DataError
-from istsbench.metrics import REDUCTIONS, image_ratios
+from istsbench.metrics import RATIOS, REDUCTIONS, image_ratios
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
 from istsbench.results.rows import row_order
@@ -40,8 +40,13 @@ _PARTS = {
     "iou": (("tp",), ("tp", "fp", "fn")),
     "pd": (("detected",), ("targets",)),
     "fa": (("false_pixels",), ("tp", "fp", "fn", "tn")),
+    "hiou": (("iou_opdc",), ("targets", "regions", "-detected_opdc")),
+    "loc": (("detected_opdc",), ("targets", "regions", "-detected_opdc")),
+    "seg": (("iou_opdc",), ("detected_opdc",)),
+    "pd_shooting": (("detected_shooting",), ("targets",)),
+    "fa_shooting": (("false_pixels_shooting",), ("tp", "fp", "fn", "tn")),
 }
-"""Score -> columns whose sums are its numerator and denominator."""
+"""Score -> columns whose sums, or less these, are its numerator and denominator."""
 BOOTSTRAPPED = (*_PARTS, "niou")
 
 
@@ -73,11 +78,23 @@ def complete_rows(results: Results, rule: str) -> dict[str, pd.DataFrame]:
 
 
 def per_image(results: Results, rule: str, score: str = "f1") -> pd.DataFrame:
-    """Scores of `RATIOS` as images x methods; raises `DataError` if no method is complete."""
+    """A score of `RATIOS`, or `hiou`, as images x methods; for `hiou`, each image's own.
+
+    Methods whose counts are of an earlier version have no `hiou` and are left out. Raises
+    `DataError` if no method is left.
+    """
     rows = complete_rows(results, rule)
+    told = {spec: frame for spec, frame in rows.items() if score != "hiou" or _tells(frame)}
+    if not told:
+        raise DataError(f"{results.folder}: counts of earlier versions, which do not tell {score}")
     return pd.DataFrame(
-        {spec: image_ratios(frame, results.empty)[score] for spec, frame in rows.items()}
+        {spec: image_ratios(frame, results.empty)[score] for spec, frame in told.items()}
     )
+
+
+def _tells(frame: pd.DataFrame) -> bool:
+    """Whether rows tell of hIoU."""
+    return "iou_opdc" in frame and not frame["iou_opdc"].isna().any()
 
 
 def intervals(
@@ -91,8 +108,9 @@ def intervals(
 ) -> pd.DataFrame:
     """A row a complete method, indexed by spec: `value` and its 95 % interval `low`, `high`.
 
-    `score` is one of `BOOTSTRAPPED`. As in tables, `niou` is always an image mean, `pd` and `fa`
-    are always pooled. With one image the interval has no width.
+    `score` is one of `BOOTSTRAPPED`. As in tables, `niou` is always an image mean; `RATIOS` are
+    what the reduction says, and all others are always pooled. With one image the interval has no
+    width. Scores that the counts of an earlier version do not tell are nan.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
@@ -114,15 +132,21 @@ def _terms(
     """Numerators and denominators, (images, methods), whose sums' ratio is the score."""
     name = "iou" if score == "niou" else score
     rows = list(rows)
-    if score == "niou" or (reduction == "image" and score not in ("pd", "fa")):
+    if score == "niou" or (reduction == "image" and score in RATIOS):
         means = np.stack([image_ratios(frame, empty)[name] for frame in rows], axis=1)
         return means, np.ones_like(means)
     pairs = []
     for frame in rows:
-        over, under = (sum(frame[c].to_numpy(float) for c in columns) for columns in _PARTS[name])
-        pairs.append((over, under))
+        pairs.append(tuple(_summed(frame, columns) for columns in _PARTS[name]))
     over, under = (np.stack(terms, axis=1) for terms in zip(*pairs, strict=True))
     return over, under
+
+
+def _summed(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """The columns added up image by image, less those with a minus before their name."""
+    added = [frame[c].to_numpy(float) for c in columns if c[0] != "-"]
+    taken = [frame[c[1:]].to_numpy(float) for c in columns if c[0] == "-"]
+    return np.asarray(np.sum(added, axis=0) - np.sum([*taken, np.zeros(len(frame))], axis=0))
 
 
 def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:

@@ -234,5 +234,6 @@ def _counts(record: Record, path: Path) -> pd.DataFrame:
 SUMMARY = (
     "method", "label", "group", "year", "status", "precision", "recall", "f1", "iou", "niou",
     "pd", "fa", "hiou", "loc", "seg", *HIOU_LOSSES, "pd_shooting", "fa_shooting", "auc",
-    "auc_image", "target_auc", "average_precision", *GAINS, "seconds", "rule",
+    "auc_image", "target_auc", "average_precision", *GAINS,
+    *(f"{gain}_share" for gain in GAINS), "seconds", "rule",
 )  # fmt: skip

@@ -10,10 +10,14 @@ from __future__ import annotations
 import pandas as pd
 
 from istsbench.metrics import RATIOS
-from istsbench.results.results import Results
+from istsbench.results.results import SUMMARY, Results
 
-SPREAD = (*RATIOS, "niou", "pd", "fa", "auc")  # given a standard deviation
-NUMBERS = (*SPREAD, "average_precision", "seconds")
+SPREAD = (  # given a standard deviation
+    *RATIOS, "niou", "pd", "fa", "hiou", "loc", "seg", "pd_shooting", "fa_shooting", "auc",
+    "auc_image", "target_auc",
+)  # fmt: skip
+_TEXTS = ("method", "label", "group", "year", "status", "rule")
+NUMBERS = tuple(column for column in SUMMARY if column not in _TEXTS)
 
 
 def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[str]]:

@@ -42,15 +42,16 @@ def with_columns(table: Table, names: Sequence[str]) -> Table:
             kept.add(name)
     scores = {column.score for column in wanted}
     frame = table.frame[[name for name in table.frame if name in kept]]
+    notes = dict.fromkeys([*table.notes, *table.of_scores])
     forms = {column.name: score_named(column.score).form for column in wanted if not column.kind}
     return replace(
         table,
         title=_named(table, datasets),
         frame=frame,
         blocks=tuple(blocks),
-        notes=(*table.notes, *(note for note, of in table.of_csv.items() if scores & {*of})),
+        notes=tuple(note for note in notes if scores & {*table.of_scores.get(note, scores)}),
         forms={**table.forms, **forms},
-        of_csv={},
+        of_scores={},
     )
 
 
@@ -113,7 +114,7 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
         rising, said = True, f"Rows by {by}."
     else:
         column = _columns(table, by)[0]
-        key = ours[column.name].astype(float)
+        key = ours[column.name].astype(float).map(score_named(column.score).printed)
         rising = score_named(column.score).fewer and not column.kind
         title = table.titles.get(column.dataset, column.dataset)
         said = f"{_head(column)} on {title}".replace(" 1e-6", "")

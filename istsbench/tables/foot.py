@@ -18,6 +18,20 @@ LATER = (
     *GAINS,
 )  # fmt: skip
 """Scores that counts of earlier versions do not tell."""
+_EXPLAINED = {
+    "hIoU: mean IoU of the pairs of OPDC matching, times pairs over all regions, both pooled.": (
+        "hiou", "loc", "seg", *HIOU_LOSSES,
+    ),
+    "Shooting rule: a target is hit within 1 pixel, pixels up to 4 from a target are not false.": (
+        "pd_shooting", "fa_shooting",
+    ),
+    "AUC (images): the mean of the images' own areas.": ("auc_image",),
+    "AUC (targets): a target is found by any of its pixels, so it saturates; printed is what it "
+    "lacks of 1, in 1e-6.": ("target_auc",),
+    "SCRG, BSF and gain: means over the targets for which they are finite, with 20 pixels of "
+    "background around each; the share of these targets is in columns of their own.": GAINS,
+}  # fmt: skip
+"""What scores are, each note with those that it is of."""
 _IN_PAPERS = {
     "own": "thresholds by each method's own rule",
     "half": "maps scaled to [0, 1] image by image and cut at 0.5",
@@ -127,12 +141,18 @@ def notes_told(results: Results, rule: str) -> list[str]:
     return notes
 
 
-def of_columns(results: Results, rule: str) -> list[tuple[str, tuple[str, ...]]]:
+def notes_of_columns(results: Results, rule: str) -> list[tuple[str, tuple[str, ...]]]:
     """Notes that matter only where a table shows certain scores, each with these."""
     record = results.any_record
     found: list[tuple[str, tuple[str, ...]]] = [
         ("Seconds: of the median image, the method alone.", ("seconds",))
     ]
+    told = [
+        results.complete(spec, rule) and not results.of_earlier(spec, rule)
+        for spec in results.records
+    ]
+    if any(told) and results.profile is None:
+        found += _EXPLAINED.items()
     waited = [one.label for spec, one in results.records.items() if results.waited(spec)]
     if waited:
         note = f"{record.title}: timed while the machine did other work: {', '.join(waited)}."

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Score:
-    """`unit` is how many of the printed unit make 1; `form` is a format of Python."""
+    """`unit` is how many of the printed unit make 1; `form` is a format of Python.
+
+    A score that saturates is printed as what it lacks of 1.
+    """
 
     head: str
     form: str = ".3f"
     unit: float = 1.0
-    fewer: bool = False  # whether less is better
+    fewer: bool = False  # whether less is better, as printed
+    lacking: bool = False  # whether it is printed as what it lacks of 1
+
+    def printed(self, value: float, kind: str = "") -> float:
+        """The number that is written; `kind` as of a column (a deviation is of both alike)."""
+        apart = self.lacking and kind in ("", "paper", "low", "high")
+        return (1 - value if apart else value) * self.unit
 
 
 SCORES = {
@@ -29,10 +38,15 @@ SCORES = {
     "pd_shooting": Score("Pd (shooting)"),
     "fa_shooting": Score("Fa (shooting) 1e-6", ".0f", 1e6, fewer=True),
     "auc_image": Score("AUC (images)"),
-    "target_auc": Score("AUC (targets)"),
+    "target_auc": Score("1 - AUC (targets) 1e-6", ".0f", 1e6, fewer=True, lacking=True),
+    "loc": Score("loc"),
+    "seg": Score("seg"),
     "scrg": Score("SCRG", ".2f"),
     "bsf": Score("BSF", ".2f"),
     "gain": Score("gain", ".2f"),
+    "scrg_share": Score("SCRG of %", ".0f", 100),
+    "bsf_share": Score("BSF of %", ".0f", 100),
+    "gain_share": Score("gain of %", ".0f", 100),
     "seconds": Score("s/image", ".3g", fewer=True),
 }
 SPELLINGS = {"p": "precision", "r": "recall", "ap": "average_precision", "time": "seconds"}

@@ -59,8 +59,8 @@ class Table:
     name: str = "table_vi"
     forms: Mapping[str, str] = field(default_factory=dict)  # column -> format, if not the usual
     columns: Mapping[str, Column] = field(default_factory=dict)  # by name
-    of_csv: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Notes that only the CSV has, since it has all scores, each with the scores that it is of."""
+    of_scores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Notes on some scores, each with these; the CSV has them all, since it has all scores."""
     stamps: tuple[str, ...] = ()  # hashes and versions, for the CSV
     titles: Mapping[str, str] = field(default_factory=dict)  # data set -> how it is called
     places: Mapping[str, str] = field(default_factory=dict)  # data set -> title and images
@@ -116,7 +116,8 @@ class Table:
             return ""
         found = self.column(column)
         form = {"paper": ".2f", "diff": "+z.2f"}.get(found.kind, ".3f")
-        return format(value * score_named(found.score).unit, self.forms.get(column, form))
+        value = score_named(found.score).printed(value, found.kind)
+        return format(value, self.forms.get(column, form))
 
     def cells(self, markup: Markup, number: Callable[[str], str] = str) -> list[list[str]]:
         """The body as text: label and printed numbers, marked."""
@@ -173,9 +174,8 @@ class Table:
         texts = self.frame.select_dtypes(exclude="number").to_numpy(str)
         doubtful = any("#" in cell for cell in texts.flat)
         quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if doubtful else csv.QUOTE_MINIMAL
-        head = "".join(
-            f"# {line}\n" for line in (self.title, *self.foot(), *self.stamps, *self.of_csv)
-        )
+        others = (note for note in self.of_scores if note not in self.notes)
+        head = "".join(f"# {line}\n" for line in (self.title, *self.foot(), *self.stamps, *others))
         return head + self.frame.to_csv(index=False, float_format="%.6g", quoting=quoting)
 
     def markdown(self) -> str:

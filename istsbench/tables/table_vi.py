@@ -26,12 +26,21 @@ from istsbench.results.trained import FOREIGN, is_foreign
 from istsbench.runs.record import Record
 from istsbench.tables.audit import audited_rows
 from istsbench.tables.columns import KEYS, Column, named
-from istsbench.tables.foot import in_words, notes_told, of_columns, placed, protocol_line, stamped
+from istsbench.tables.foot import (
+    in_words,
+    notes_of_columns,
+    notes_told,
+    placed,
+    protocol_line,
+    stamped,
+)
 from istsbench.tables.published import paper_scores, published, with_published
+from istsbench.tables.scores import score_named
 from istsbench.tables.table import NOT_APART, RECONSTRUCTION, Table
 
 BESIDE = ("nothing", "paper", "difference")
-WITH_INTERVALS = ("f1", "iou")  # scores
+WITH_INTERVALS = ("f1", "iou", "hiou")  # scores
+_STANDARD = (*HEADS, "hiou")
 ELSEWHERE = ("none", "same", "all", "fitting", "recent")  # others' rows
 
 
@@ -77,6 +86,7 @@ def table_vi(
     frame, blocks, protocol, notes = None, [], [], []
     datasets = [results.any_record.dataset for results in sets]
     columns: dict[str, Column] = {}
+    of_scores: dict[str, tuple[str, ...]] = {}
     for results, dataset in zip(sets, datasets, strict=True):
         protocol.append(protocol_line(results, rule, reduction, match))
         if datasets.count(dataset) > 1:
@@ -87,6 +97,7 @@ def table_vi(
             part, found = seeds.averaged(part, results)
             notes += found
         part = part[[*KEYS, *(c for c in part if c not in KEYS)]]
+        shown = [score for score in _STANDARD if score != "hiou" or part["hiou"].notna().any()]
         paper = paper_scores(dataset)
         for score in RATIOS:
             printed = part["label"].map(paper[score]).astype(float)
@@ -104,15 +115,18 @@ def table_vi(
         if beside == "difference":
             wanted.append((f"{title}, difference", "diff"))
         for head, kind in wanted:
-            mine = [c for c in held.values() if c.kind == kind and c.score in HEADS]
+            mine = [c for c in held.values() if c.kind == kind and c.score in shown]
             if part[[c.name for c in mine]].notna().any(axis=None):
-                blocks.append((head, tuple((c.name, HEADS[c.score]) for c in mine)))
+                blocks.append((head, tuple((c.name, score_named(c.score).head) for c in mine)))
         if frame is None:
             frame = part
         else:
             frame, differing = _beside(frame, part)
             notes += differing
         notes += notes_told(results, rule)
+        of_columns = notes_of_columns(results, rule)
+        notes += [note for note, scores in of_columns if {*scores} & {*shown}]
+        of_scores |= dict(of_columns)
     assert frame is not None, "at least one results folder"
     if over_seeds and not frame.filter(regex="^seeds_").notna().any(axis=None):
         raise DataError(
@@ -152,7 +166,7 @@ def table_vi(
         tuple(protocol),
         tuple(notes),
         columns=columns,
-        of_csv=dict(pair for results in sets for pair in of_columns(results, rule)),
+        of_scores=of_scores,
         stamps=tuple(map(stamped, sets)),
         titles={name: one.any_record.title for name, one in under.items()},
         places={name: placed(one) for name, one in under.items()},
@@ -204,7 +218,8 @@ def _with_intervals(
 ) -> pd.DataFrame:
     if not any(results.complete(spec, rule) for spec in results.records):
         return part
-    for score in WITH_INTERVALS:
+    scores = [score for score in WITH_INTERVALS if part[score].notna().any()]
+    for score in scores:
         found = uncertainty.intervals(results, rule, score, reduction)
         compared = uncertainty.against_best(results, rule, score)
         alike = set(compared.index[1:][compared["alike"].iloc[1:]])  # the first is the best itself
@@ -248,7 +263,8 @@ def _beside(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, list
 CONSOLE = (
     ("precision", "P", "{:.3f}"), ("recall", "R", "{:.3f}"), ("f1", "F1", "{:.3f}"),
     ("iou", "IoU", "{:.3f}"), ("niou", "nIoU", "{:.3f}"), ("pd", "Pd", "{:.3f}"),
-    ("fa", "Fa 1e-6", "{:.1f}"), ("auc", "AUC", "{:.4f}"), ("seconds", "s/image", "{:.4f}"),
+    ("fa", "Fa 1e-6", "{:.1f}"), ("hiou", "hIoU", "{:.3f}"), ("auc", "AUC", "{:.4f}"),
+    ("seconds", "s/image", "{:.4f}"),
 )  # fmt: skip
 _PRINTED = {score for score, _, _ in CONSOLE}
 
@@ -273,6 +289,6 @@ def console(results: Results, rule: str, reduction: str) -> None:
         grid.add_row(escape(str(line["label"])) + mark, *cells)
     terminal = Console(width=None if Console().is_terminal else 160)
     terminal.print(grid)
-    told = [note for note, scores in of_columns(results, rule) if _PRINTED & {*scores}]
+    told = [note for note, scores in notes_of_columns(results, rule) if _PRINTED & {*scores}]
     for note in (protocol_line(results, rule, reduction), *told, *notes_told(results, rule)):
         terminal.print(note, soft_wrap=True, highlight=False, markup=False)
