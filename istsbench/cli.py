@@ -16,6 +16,7 @@ from istsbench.commands.apply import apply
 from istsbench.commands.completion import complete_methods
 from istsbench.commands.data import data
 from istsbench.commands.errors import handle_errors, show_traceback
+from istsbench.commands.glossary import words
 from istsbench.commands.merge import merging
 from istsbench.commands.options import (
     DataRoot,
@@ -73,6 +74,7 @@ app.add_typer(plugin)
 app.add_typer(scale)
 app.add_typer(merging)
 app.add_typer(reproducing)
+app.add_typer(words)
 app.add_typer(results, name="results", no_args_is_help=True)
 
 

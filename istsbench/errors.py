@@ -55,6 +55,10 @@ class RunError(RuntimeError):
 class ProtocolMix(WrongUse):
     """Results of different protocols were asked for in one table."""
 
+    word = "protocol"  # of the glossary, which explains it
+
 
 class PackError(DataError):
     """A results pack is damaged, does not fit, or is not to be trusted."""
+
+    word = "pack"

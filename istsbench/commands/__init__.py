@@ -4,6 +4,7 @@ apply       `istsbench apply`: targets in pictures without labels.
 completion  What a shell offers for a half-typed name of a method or data set, also after a comma.
 data        `istsbench data`: list, fetch, verify, stats.
 errors      Errors of a command as one line and an exit code.
+glossary    `istsbench glossary`.
 listings    What `istsbench list` and `istsbench info` print.
 merge       `istsbench merge`.
 options     Options that several commands share.

@@ -55,6 +55,8 @@ def _explain(error: Exception) -> None:
     if _shown["traceback"]:
         traceback.print_exception(error)
     say(f"error: {error}")
+    if word := getattr(error, "word", ""):
+        say(f"what is meant: istsbench glossary {word}")
 
 
 def given(context: typer.Context) -> list[str]:

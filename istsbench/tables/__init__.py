@@ -10,6 +10,7 @@ combined      Table VI of several data sets as files, which never replace a tabl
 counterparts  The paper's tables IV.
 flags         What is doubtful in printed rows: Pd, Fa, and rows that are alike.
 foot          What stands under a table: images, protocol and notes.
+glossary      The words of tables, footers and messages, each explained in a line or two.
 grid          Printed rates and the counts that they can come from.
 latex         Tables and numbers as LaTeX: booktabs rules, and a macro for every number.
 lint          Rows of a results table that no segmentation can have produced.

@@ -21,6 +21,7 @@ from istsbench.results.shipped import SHIPPED
 from istsbench.results.trained import FOREIGN
 from istsbench.tables import latex
 from istsbench.tables.columns import Column
+from istsbench.tables.glossary import POINTER
 from istsbench.tables.markup import (
     HTML,
     LEGEND,
@@ -188,7 +189,7 @@ class Table:
             if heading:
                 lines.append(f"| *{heading}* |" + " |" * (len(heads) - 1))
             lines += ["| " + " | ".join(row) + " |" for row in rows]
-        notes = [f"- {markdown(note)}" for note in self.foot(legend=True)]
+        notes = [f"- {markdown(note)}" for note in (*self.foot(legend=True), POINTER)]
         return "\n".join([*lines, "", *notes, ""])
 
     def plain(self) -> str:
@@ -220,7 +221,8 @@ class Table:
         for heading, rows in parts:
             body += [heading] if heading else []
             body += [line(row) for row in rows]
-        notes = [textwrap.fill(note, 80, subsequent_indent="  ") for note in self.foot()]
+        foot = (*self.foot(), POINTER)
+        notes = [textwrap.fill(note, 80, subsequent_indent="  ") for note in foot]
         return "\n".join([self.title, "", *head, *body, "", *notes, ""])
 
     def latex(self, cite: bool = False) -> str:
@@ -242,7 +244,7 @@ class Table:
             for label, *numbers in rows:
                 cells = "".join(f'<td align="right">{number}</td>' for number in numbers)
                 body.append(f'<tr><th scope="row" align="left">{label}</th>{cells}</tr>')
-        notes = "".join(f"<li>{html(note)}</li>" for note in self.foot(legend=True))
+        notes = "".join(f"<li>{html(note)}</li>" for note in (*self.foot(legend=True), POINTER))
         return "\n".join(
             [
                 "<table>",
