@@ -97,8 +97,7 @@ def without_target(counts: pd.DataFrame) -> pd.Series:
 
 
 def image_ratios(counts: pd.DataFrame, empty: str = "zero") -> pd.DataFrame:
-    """The `ratios` whose means are the image reduction; raises `ValueError` if `empty` is none of
-    `EMPTY`."""
+    """The `ratios` whose means are the image reduction; `ValueError` if `empty` is not known."""
     if empty not in EMPTY:
         raise ValueError(f"empty is {empty!r}, expected one of {', '.join(EMPTY)}")
     found, bare = ratios(counts), without_target(counts)

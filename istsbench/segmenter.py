@@ -48,7 +48,7 @@ class Card:
     `venue` the journal or conference in short, `doi` the DOI, arXiv id or URL.
     `status` is "reference-checked" (equals a public reference code), "paper" (built from
     the paper's text), "reconstruction" (source not reachable: tables mark the row) or
-    "unpublished" (a method that no paper describes yet).
+    "unpublished" (a method that no paper describes yet); `ValueError` for another one.
 
     >>> Card("Mine", "spatial", "IPT", 2026, "10.1000/1", "paper").label
     'Mine'

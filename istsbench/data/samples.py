@@ -28,7 +28,10 @@ VALIDATION = 200  # images set aside for tuning where a data set has no validati
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its truth; `notes` say what had to be mended to load it.
+    """One image with its truth, (H, W) both; `notes` say what had to be mended to load it.
+
+    Any real image of grey levels 0..255 becomes float64, any mask of two levels bool; `DataError`
+    for what is no image and its mask.
 
     >>> sample = Sample("one", [[0, 255]], [[0, 1]])
     >>> sample.image.dtype, sample.mask.tolist()
