@@ -259,3 +259,17 @@ def test_rows_that_are_there_stay(measured):
     assert table.loc[("bad", 64), "note"] == "ValueError: no"
     _, called, table = measured(["m"], [256], 0.001)  # a time is not lost to a mark
     assert called == [] and table.loc[("m", 256), "cpu"] == 16.0
+
+
+# ---- what a run says of it
+
+
+def test_a_run_says_at_once_how_long_it_will_take(toys, toy_folder, tmp_path, monkeypatch, capsys):
+    """Six images of 10 s each by a method that no job shares, and of 20 s by one in two jobs."""
+    cost = partial(Cost, exponent=0.0, sizes=3, smallest=16, largest=256, spread=1.0, machine="A")
+    known = {"batch": cost("batch", 10.0), "toy": cost("toy", 20.0)}
+    monkeypatch.setattr("istsbench.runs.run.costs", lambda: known)
+    data = open_dataset(f"folder:{toy_folder}")
+    runner.run(choose("toy,batch"), data, tmp_path / "out", jobs=2)
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "scoring folder-toyset: 0/14, 0:00 gone, about 2:00 left"
