@@ -50,9 +50,6 @@ def pixel_counts(mask: np.ndarray, truth: np.ndarray) -> tuple[int, int, int, in
     """True positives, false positives, false negatives, true negatives of masks (H, W).
 
     Raises `ValueError` for two shapes, and for what is no mask.
-
-    >>> pixel_counts(np.array([[1, 1, 0, 0]]), np.array([[0, 1, 1, 0]]))
-    (1, 1, 1, 1)
     """
     mask, truth = target_mask(mask), target_mask(truth, "the truth")
     if mask.shape != truth.shape:
@@ -119,12 +116,6 @@ def summarise(
     `suppression` are means over the targets that have one, a share of all in `scrg_share` and so
     on. What the rows do not tell is nan: those of earlier
     versions lack columns.
-
-    >>> counts = pd.DataFrame({"tp": [3], "fp": [1], "fn": [1], "tn": [95], "targets": [1]})
-    >>> counts = counts.assign(detected=1, false_pixels=0)
-    >>> scores = summarise(counts, "pooled")
-    >>> scores["f1"], scores["iou"], scores["pd"]
-    (0.75, 0.6, 1.0)
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
@@ -215,10 +206,7 @@ def hierarchy(counts: pd.DataFrame, phantoms: bool = False) -> dict[str, float]:
 
 
 def sweep(score: np.ndarray, truth: np.ndarray, rules: Sequence[Threshold]) -> np.ndarray:
-    """Counts tp, fp, fn of one map (H, W) under many rules, (len(rules), 3), from one sort.
-
-    Raises `ValueError` if map and truth differ in shape, or are no map and no mask.
-    """
+    """Counts tp, fp, fn (len(rules), 3) of a map under many rules; `ValueError` for two shapes."""
     score, truth = score_map(score), target_mask(truth, "the truth")
     if score.shape != truth.shape:
         raise ValueError(f"map of shape {score.shape} for a truth of shape {truth.shape}")
@@ -250,10 +238,6 @@ class Curve:
 
     `tp`, `fp` (n,) count the pixels at or above each distinct value, from the highest.
     Areas are nan where there is no target pixel or nothing else.
-
-    >>> curve = Curve.of(np.array([0.9, 0.8, 0.3, 0.1]), np.array([1, 0, 1, 0]))
-    >>> curve.auc, round(curve.average_precision, 3)
-    (0.75, 0.833)
     """
 
     tp: np.ndarray
