@@ -38,6 +38,12 @@ def background_suppression(
 
     `image` and `score` are (H, W), both with levels from 0 to 255; keys are `scrg`,
     `scrg_targets` and so on.
+
+    >>> image = np.array([[40.0, 60.0, 110.0], [60.0, 40.0, 50.0]])
+    >>> score = np.array([[4.0, 6.0, 205.0], [6.0, 4.0, 5.0]])
+    >>> found = background_suppression(image, score, Regions.of(image == 110))
+    >>> round(found["bsf"], 3), round(found["gain"], 3), found["bsf_targets"]
+    (10.0, 3.333, 1)
     """
     found: dict[str, list[float]] = {name: [] for name in GAINS}
     image, score = np.asarray(image, np.float64), np.asarray(score, np.float64)

@@ -55,7 +55,7 @@ def test_the_page_of_plugins_counts_the_checks():
 FLOORS = (
     {"arrays", "compiled", "errors", "files", "progress", "side_effects"},
     {"matching", "threshold"},
-    {"suppression"},
+    {"curves", "suppression"},
     {"metrics", "segmenter"},
     {"provenance", "data"},
     {"unregistered"},

@@ -8,15 +8,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from istsbench.curves import Curve, ranked
 from istsbench.matching import MATCHES, Regions, TargetCounts, target_counts
 from istsbench.metrics import (
     HIOU_LOSSES,
     RATIOS,
     REDUCTIONS,
-    Curve,
     best_rule,
     pixel_counts,
-    ranked,
     ratios,
     summarise,
     sweep,

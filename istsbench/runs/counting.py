@@ -30,10 +30,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from istsbench.curves import Curve, TargetCurve, ranked
 from istsbench.data.samples import Dataset, Sample
 from istsbench.files import write_atomic
 from istsbench.matching import Matching, Regions
-from istsbench.metrics import Curve, TargetCurve, best_rule, pixel_counts, ranked, sweep
+from istsbench.metrics import best_rule, pixel_counts, sweep
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.outputs import counts_file, curve_file
 from istsbench.runs.record import Record, read_counts, sound, write_record

@@ -86,7 +86,7 @@ class Record:
     rules: Mapping[str, str] = field(default_factory=dict)  # name -> the rule as a value
     auc: float | None = None  # None where it is not defined
     average_precision: float | None = None
-    target_auc: float | None = None  # see `metrics.TargetCurve`; None in earlier versions as well
+    target_auc: float | None = None  # see `curves.TargetCurve`; None in earlier versions as well
     busy: float | None = None  # seconds of the processor in a second of a median image
     failed: Mapping[str, str] = field(default_factory=dict)  # image -> reason
     csv: str = ""  # sha256 of the counts; empty before there are any
