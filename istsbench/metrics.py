@@ -76,11 +76,11 @@ def ratios(counts: pd.DataFrame) -> pd.DataFrame:
         "iou": _divide(tp, tp + fp + fn),
     }
     if "iou_opdc" in counts:
-        values["hiou"] = _divide(counts["iou_opdc"].to_numpy(), _every_region(counts))
+        values["hiou"] = _divide(counts["iou_opdc"].to_numpy(), every_region(counts))
     return pd.DataFrame(values, index=counts.index)
 
 
-def _every_region(counts: pd.DataFrame) -> np.ndarray:
+def every_region(counts: pd.DataFrame) -> np.ndarray:
     """How many regions each row has on either side, those of a pair of "opdc" as one."""
     regions = counts["targets"] + counts["regions"] - counts["detected_opdc"]
     return regions.to_numpy(np.float64)
