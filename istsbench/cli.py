@@ -14,6 +14,7 @@ import typer
 from istsbench import __version__
 from istsbench.commands.apply import apply
 from istsbench.commands.completion import complete_methods
+from istsbench.commands.convert import converting
 from istsbench.commands.data import data
 from istsbench.commands.errors import handle_errors, show_traceback
 from istsbench.commands.glossary import words
@@ -75,6 +76,7 @@ app.add_typer(scale)
 app.add_typer(merging)
 app.add_typer(reproducing)
 app.add_typer(words)
+app.add_typer(converting)
 app.add_typer(results, name="results", no_args_is_help=True)
 
 

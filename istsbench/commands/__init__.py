@@ -2,6 +2,7 @@
 
 apply       `istsbench apply`: targets in pictures without labels.
 completion  What a shell offers for a half-typed name of a method or data set, also after a comma.
+convert     `istsbench convert`.
 data        `istsbench data`: list, fetch, verify, stats.
 errors      Errors of a command as one line and an exit code.
 glossary    `istsbench glossary`.

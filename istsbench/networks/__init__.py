@@ -1,7 +1,9 @@
 """Networks: how they are built, fed, trained, stored, and what they cost.
 
 checkpoint  Tensors on disk: weight files to share, and checkpoints that a training goes on from.
+convert     Weights of another implementation of a network of ours, as a weight file of ours.
 cost        What a network costs: weights, operations, time and memory (Table VIII).
+foreign     Checkpoints of PyTorch code of others, read without running any code.
 fused       Batch norms in fewer passes over memory: for training on a CPU, and for scoring.
 history     How far a training is: a row an epoch, and what is shown of it.
 kernels     Loops over feature maps for a CPU, compiled by numba.

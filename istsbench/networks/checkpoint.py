@@ -54,14 +54,16 @@ def _told(path: Path) -> dict[str, Any]:
     return header if isinstance(header, dict) else {}
 
 
-def save_weights(path: Path, tensors: Tensors, header: Mapping[str, Any]) -> None:
-    """Write a weight file; float32 tensors of two or more dimensions become float16."""
-    halved = {
-        name: tensor.astype(np.float16) if tensor.ndim > 1 else tensor
+def save_weights(
+    path: Path, tensors: Tensors, header: Mapping[str, Any], *, halved: bool = True
+) -> None:
+    """Write a weight file; if `halved`, tensors of two or more dimensions become float16."""
+    kept = {
+        name: tensor.astype(np.float16) if halved and tensor.ndim > 1 else tensor
         for name, tensor in tensors.items()
     }
-    text = json.dumps({**header, SUM: _sum(halved, header)})
-    write_atomic(path, save(halved, {_KEY: text}))
+    text = json.dumps({**header, SUM: _sum(kept, header)})
+    write_atomic(path, save(kept, {_KEY: text}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
