@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.errors import UnknownName
+from istsbench.errors import DataError, UnknownName
 from istsbench.tables.audit import VERDICTS, audit, audited_rows, frame
 from istsbench.tables.auditpage import audit_page, tally
 from istsbench.tables.collected import collected, datasets, sources
@@ -128,5 +128,17 @@ def test_the_command_writes_page_and_table(tmp_path):
     assert run("--dataset", "coco").exit_code == 2
 
 
-def test_our_scores_stand_beside_classical_rows(tmp_path):
-    assert own_scores(tmp_path).scores == {}
+def test_our_scores_stand_beside_classical_rows(tmp_path, everything):
+    assert own_scores(tmp_path).by_method == {}
+    head = "source,method,list,profile,known,images,iou_ours,pd_ours,fa_ours\n"
+    line = "DRPCA-Net leaderboard,Top-Hat,nuaa-86,drpcanet,read,nuaa-86,28.21,89.9,188\n"
+    (tmp_path / "reproduced.csv").write_text(head + line)
+    ours = own_scores(tmp_path)
+    mine = ours.of(one(everything, "DRPCA-Net leaderboard", "Top-Hat").row)
+    assert mine.scores["iou"] == 28.21 and mine.under == "drpcanet, nuaa-86"
+    assert ours.of(one(everything, "DRPCA-Net leaderboard", "Top-Hat", "NUDT-SIRST").row) is None
+    text = audit_page(audit("nuaa"), ours)
+    assert "| 26.93 / 28.21 | 42.44 / - | 88.99 / 89.90 | 182.7 / 188.0 |" in text
+    (tmp_path / "reproduced.csv").write_text("source,iou\na,1\n")
+    with pytest.raises(DataError, match="no column 'method'; make it by `istsbench reproduce`"):
+        own_scores(tmp_path)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-
-import pandas as pd
 
 from istsbench.files import write_atomic
 from istsbench.tables.audit import VERDICTS, Audited, frame
@@ -38,14 +37,13 @@ IoU, F1 beside IoU) are reasons to ask and decide nothing by themselves.
 _WRONG = """\
 A verdict is about digits, not about anybody's work, and it can be wrong both ways.
 
-- **Fits by chance.** The share of random numbers that fit a list (rounded or cut off):
-{chances}
-  So `fits` says much for 109 targets and two decimals, and little for 945. With rounding up
-  allowed as well, as some quote it, 945 is hit by 19 % and 109 by 2 %.
-- **Impossible, yet honest.** A mean over several runs, a best value of each column, a list
-  that is not known here (a re-split, images left out), masks shrunk or repaired so that
-  targets merge, targets counted by 4-connectivity, digits lost twice on the way from table to
-  table, or a misprint. What is known of lists: {lists}.
+- **Fits by chance.** The table below has the share of random numbers that fit a list, rounded
+  or cut off. So `fits` says much for 109 targets and two decimals, and little for 945. (With
+  rounding up allowed as well, 945 is hit by 19 % and 109 by 2 % of numbers with two decimals.)
+- **Impossible, yet honest.** A mean over several runs, or over images instead of targets, a
+  best value of each column, a list that is not known here (a re-split, images left out), masks
+  shrunk or repaired so that targets merge, targets counted by 4-connectivity, digits lost twice
+  on the way from table to table, or a misprint.
 - **A row taken over.** Many rows are prints of other tables' prints. {reprints} rows are judged
   by the longer digits of the table they agree with; if it was the other way round, so is the
   verdict.
@@ -79,7 +77,7 @@ def audit_page(audited: Sequence[Audited], ours: Ours, *, rows: bool = True) -> 
         "## Classical methods beside our maps",
         *_beside(audited, ours),
         "## How a verdict can be wrong",
-        _how_wrong(audited),
+        *_how_wrong(audited),
     ]
     if rows:
         parts += ["## Every row", *_all(audited)]
@@ -132,40 +130,42 @@ def _by_list(audited: Sequence[Audited]) -> str:
     )
 
 
+_DOUBTS = {  # checks of flags -> title, and whether each row is told by itself
+    ("mixed splits",): ("Mixed splits in one table", False),
+    ("mixed sizes",): ("Masks read at several sizes in one table", False),
+    ("another IoU",): ("Equal Pd and Fa, another IoU", True),
+    ("two data sets",): ("One triple under two data sets", True),
+    ("below one target",): ("Pd below one target", True),
+    ("pooled iou", "iou < f1/(2-f1)", "iou > f1"): ("F1 and IoU that one mask cannot have", True),
+    ("no whole pixels",): ("Fa that is no whole number of pixels", False),
+}
+
+
 def _doubts(audited: Sequence[Audited]) -> Iterable[str]:
-    wanted = {
-        "mixed splits": "Mixed splits in one table",
-        "mixed sizes": "Masks read at several sizes in one table",
-        "another IoU": "Equal Pd and Fa, another IoU",
-        "two data sets": "One triple under two data sets",
-        "below one target": "Pd below one target",
-        "f1": "F1 and IoU that one mask cannot have",
-        "no whole pixels": "Fa that is no whole number of pixels",
-    }
-    for check, title in wanted.items():
-        found = [
-            (one, flag)
-            for one in audited
-            for flag in one.flags
-            if (flag.check in ("pooled iou", "pooled f1") or "f1" in flag.check) == (check == "f1")
-            and (check == "f1" or flag.check == check)
-        ]
+    for checks, (title, each) in _DOUBTS.items():
+        found = []
+        for one in audited:
+            flags = [flag for check in checks for flag in one.flags if flag.check == check]
+            if flags:
+                found.append((one, flags[0]))
         if not found:
             continue
-        if check in ("mixed splits", "mixed sizes", "no whole pixels"):
-            tables: dict[tuple[str, str, str], int] = Counter(
-                (one.row.source.name, one.row.dataset, flag.text if check[0] == "m" else "")
-                for one, flag in found
-            )
-            lines = [f"- {s}, {d}: {n} rows{f'; {text}' if text else ''}"
-                     for (s, d, text), n in tables.items()]  # fmt: skip
-        else:
+        if each:
             lines = [
-                f"- {one.row.source.name}, {one.row.method}, {one.row.dataset}: {flag}"
+                f"{one.row.source.name}, {one.row.method}, {one.row.dataset}: {flag}"
                 for one, flag in found
             ]
-        yield f"### {title} ({len(found)} rows)"
-        yield "\n".join(markdown(line[2:]).join(("- ", "")) for line in lines)
+        else:
+            tables = Counter(
+                (one.row.source.name, one.row.dataset, flag.text if "mixed" in flag.check else "")
+                for one, flag in found
+            )
+            lines = [
+                f"{source}, {dataset}, {n} row{'s' if n > 1 else ''}{f': {text}' if text else ''}"
+                for (source, dataset, text), n in tables.items()
+            ]
+        yield f"### {title} ({len(found)} row{'s' if len(found) > 1 else ''})"
+        yield "\n".join(f"- {markdown(line)}" for line in lines)
 
 
 def _spread(audited: Sequence[Audited]) -> str:
@@ -195,37 +195,34 @@ def _beside(audited: Sequence[Audited], ours: Ours) -> Iterable[str]:
     for one in audited:
         if one.row.kind == "classical" and (mine := ours.of(one.row)):
             scores = [
-                f"{one.row.scores[score] or '-'} / {mine[score]:.{digits}f}"
+                f"{one.row.scores[score] or '-'} / {_number(mine.scores[score], digits)}"
                 for score, digits in (("iou", 2), ("f1", 2), ("pd", 2), ("fa", 1))
             ]
-            lines.append(
-                (one.row.method, one.row.source.name, one.row.stated or "-", *scores, one.verdict)
-            )
+            about = (one.row.method, one.row.dataset, one.row.source.name, one.row.stated or "-")
+            lines.append((*about, *scores, mine.under, one.verdict))
     if lines:
-        lines.sort(key=lambda line: line[0].lower())
-        heads = ("method", "source", "list", "IoU", "F1", "Pd", "Fa", "verdict")
+        lines.sort(key=lambda line: (line[1], line[0].lower()))
+        heads = ("method", "data set", "source", "list", "IoU", "F1", "Pd", "Fa", "ours", "verdict")
         yield _grid(heads, lines)
 
 
-def _how_wrong(audited: Sequence[Audited]) -> str:
-    chances = [
-        f"  - {one.dataset}, {n} targets: "
-        + ", ".join(f"{100 * chance(n, d):.2g} % of numbers with {d} decimals" for d in (1, 2, 3))
+def _number(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _how_wrong(audited: Sequence[Audited]) -> Iterable[str]:
+    yield _WRONG.format(
+        reprints=sum(one.reprint_of is not None for one in audited),
+        rows=len(audited),
+        read=sum(one.row.read for one in audited),
+    ).rstrip()
+    lines = [
+        (one.dataset, one.name, n, *(f"{100 * chance(n, digits):.1f} %" for digits in (1, 2, 3)))
         for one in known_lists().values()
         if one.role == "test"
         for n in one.targets
     ]
-    told = pd.Series([one.row.read for one in audited])
-    return _WRONG.format(
-        chances="\n".join(chances),
-        lists=", ".join(
-            f"{one.dataset} {one.name} {'/'.join(map(str, one.targets))} targets"
-            for one in known_lists().values()
-        ),
-        reprints=sum(one.reprint_of is not None for one in audited),
-        rows=len(audited),
-        read=int(told.sum()),
-    ).rstrip()
+    yield _grid(("data set", "list", "targets", "1 decimal", "2 decimals", "3 decimals"), lines)
 
 
 def _all(audited: Sequence[Audited]) -> Iterable[str]:
