@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from istsbench.cli import app
 from istsbench.errors import UnknownName, WrongUse
+from istsbench.results.shipped import ShippedRows
 from istsbench.runs.record import write_record
 from istsbench.tables.choice import arranged, in_order, with_columns
 from istsbench.tables.table_vi import table_vi
@@ -118,6 +119,14 @@ def test_best_without_a_column_is_by_the_first_shown():
     assert "by F1 on" in few.notes[0] and len(few.frame) == 1
     assert "reconstructed" in few.markdown()  # it is the one
     assert "reconstructed" not in arranged(table(), by="fa", top=1).markdown()
+
+
+def test_signs_that_no_row_has_any_more_are_not_explained():
+    results = made()
+    shipped = replace(results.records["tophat"], imported=ShippedRows.of("nuaa").origin)
+    table = table_vi([replace(results, records={**results.records, "tophat": shipped})])
+    assert "Top-Hat°" in table.plain() and "° nuaa set: shipped with" in table.plain()
+    assert "°" not in in_order(table, "f1", 2).plain()
 
 
 @pytest.mark.parametrize("datasets", [("nuaa",), ("nuaa", "nust")])

@@ -47,9 +47,7 @@ def test_the_page_is_what_the_command_prints():
 
 
 def test_every_choice_of_a_protocol_and_every_head_is_explained():
-    heads = [
-        name for score in SCORES.values() for name in [re.sub(r" (1e-6|\(.*)", "", score.head)]
-    ]
+    heads = [re.sub(r"^1 - | of %| 1e-6| \(.*", "", score.head) for score in SCORES.values()]
     for word in (*RULES, *REDUCTIONS, *MATCHES, *SIZES, *heads, *"†‡°≈±"):
         assert explained(word).text
 

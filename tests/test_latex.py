@@ -1,6 +1,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from istsbench.tables.counterparts import measured, paper_beside
 from istsbench.tables.markup import PLAIN
 from istsbench.tables.markup import latex as escape
 from istsbench.tables.published import published
+from istsbench.tables.scores import SCORES
 from istsbench.tables.table import Table
 from istsbench.tables.table_vi import table_vi
 
@@ -152,6 +154,14 @@ def test_a_journal_takes_the_table_as_it_is():
         "own rule, means over images, native size, targets matched in raster order, 0/0 = 0."
         in plain.latex()
     )
+
+
+def test_a_table_of_one_data_set_that_is_too_wide_says_so():
+    scores = [name for name in SCORES if f"{name}_nuaa" in tables()["plain"].frame]
+    names = [f"{score}_nuaa" for score in scores] * 2
+    wide = replace(tables()["plain"], blocks=(("nuaa set", tuple((n, n) for n in names)),))
+    assert wide.latex().count("table*") == 2 and latex.TOO_WIDE in wide.latex()
+    assert not any(latex.TOO_WIDE in table.latex(cite=True) for table in tables().values())
 
 
 def test_citations_stand_beside_the_names():

@@ -209,9 +209,12 @@ def table(
     else:
         raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII or VIII")
     if format == "macros":
-        print(latex.macro_file(latex.macros(made)))
+        text = latex.macro_file(latex.macros(made))
     else:
-        print(made.latex(cite) if format == "tex" else made.text(format.value))
+        text = made.latex(cite) if format == "tex" else made.text(format.value)
+    print(text)
+    if latex.TOO_WIDE in text:
+        say("note: the table is wider than a page of a journal; choose columns by --columns")
 
 
 def _results(folder: Path, methods: str, empty: str, with_published: bool) -> Results:

@@ -15,6 +15,7 @@ from istsbench.registry import info
 from istsbench.report.failures import FailurePicture, extremes
 from istsbench.results.masks import Masks
 from istsbench.results.results import Results
+from istsbench.results.shipped import SHIPPED, is_shipped
 from istsbench.runs.record import Record
 from istsbench.segmenter import Card, parameter_help
 from istsbench.tables.table_vi import row_signs
@@ -22,7 +23,8 @@ from istsbench.threshold import RULES
 
 
 def heading(record: Record) -> dict[str, str]:
-    return {"anchor": f"m-{record.file}", "label": record.label + row_signs(record)}
+    shipped = SHIPPED if is_shipped(record) else ""
+    return {"anchor": f"m-{record.file}", "label": record.label + row_signs(record) + shipped}
 
 
 def year(record: Record) -> str:

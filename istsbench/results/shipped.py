@@ -112,16 +112,13 @@ def is_shipped(record: Record) -> bool:
 
 
 def shipped_told(results: Results) -> list[str]:
-    """What the foot of a table says of shipped rows: how many, and of which version."""
-    named: dict[str, list[str]] = {}
-    for record in results.records.values():
-        if record.imported is not None and record.imported.name:
-            named.setdefault(record.imported.name, []).append(record.label)
+    """What the foot of a table says of shipped rows: of which version they are."""
+    names = [one.imported.name for one in results.records.values() if one.imported]
     title = results.any_record.title
     return [
-        f"{SHIPPED} {title}: {len(labels)} {'row' if len(labels) == 1 else 'rows'} shipped with "
-        f"{name}, not run here."
-        for name, labels in named.items()
+        f"{SHIPPED} {title}: shipped with {name}, not run here."
+        for name in dict.fromkeys(names)
+        if name
     ]
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import pandas as pd
 
 from istsbench.errors import UnknownName, WrongUse
+from istsbench.results.shipped import SHIPPED
+from istsbench.results.trained import FOREIGN
 from istsbench.tables.columns import KEYS, Column
 from istsbench.tables.scores import SCORES, SPELLINGS, score_named
 from istsbench.tables.table import RECONSTRUCTION, Block, Table
@@ -127,13 +129,10 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
     if top is not None:
         key = key.dropna().iloc[:top]
     frame = pd.concat([ours.loc[key.index], others], ignore_index=True)
-    told = [note for note in table.notes if not _of_none(note, frame)]
+    signs = "".join(map(table.signs, frame.to_dict("records")))
+    gone = tuple(sign for sign in (RECONSTRUCTION, FOREIGN, SHIPPED) if sign not in signs)
+    told = [note for note in table.notes if not note.startswith(gone)]
     return replace(table, frame=frame, notes=(said, *told))
-
-
-def _of_none(note: str, frame: pd.DataFrame) -> bool:
-    """Whether a note explains a sign that no row has any more."""
-    return note.startswith(RECONSTRUCTION) and not (frame["status"] == "reconstruction").any()
 
 
 def arranged(

@@ -159,8 +159,10 @@ def notes_of_columns(results: Results, rule: str) -> list[tuple[str, tuple[str, 
         found.append((note, ("seconds",)))
     earlier = [one.label for spec, one in results.records.items() if results.of_earlier(spec, rule)]
     if earlier:
+        some = len(earlier) < len(results.records)
+        of = f" of {', '.join(earlier)}" if some else ""
         note = (
-            f"{record.title}: no {LACKED} of {', '.join(earlier)}: counted by an earlier version; "
+            f"{record.title}: no {LACKED}{of}: counted by an earlier version; "
             "`istsbench run` counts again where the maps are stored."
         )
         found.append((note, LATER))

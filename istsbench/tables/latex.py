@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SMALL, _WIDEST = 100, 140  # characters: more do not fit a page's width in \\small, \\scriptsize
 LATIN = "\u017f"  # the last letter that pdflatex can be counted on to set
 _NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+TOO_WIDE = "% wider than a page: choose columns by --columns"
+_CITED = 6  # characters of a printed citation, as [12], and the space before it
 _LOOSE = r"\renewcommand{\arraystretch}{1.2}"  # or underlines touch the row below
 
 
@@ -35,7 +37,7 @@ def table_tex(table: Table, cite: bool = False) -> str:
 
     `cite` puts a \\cite beside each name that has a publication.
     """
-    parts = [table] if _characters(table) <= _WIDEST else _of_each(table)
+    parts = [table] if _characters(table, cite) <= _WIDEST else _of_each(table)
     return "\n".join(_float(part, cite) for part in parts)
 
 
@@ -72,7 +74,7 @@ def _float(table: Table, cite: bool) -> str:
             named = rf"{label}~\cite{{{key}}}" if key else label
             body.append(" & ".join([named, *numbers]) + r" \\")
     notes = r" \par ".join(escape(note) for note in _notes(table))
-    characters = _characters(table)
+    characters = _characters(table, cite)
     small = [r"\small"]
     if characters > _SMALL:
         small = [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"]
@@ -80,7 +82,7 @@ def _float(table: Table, cite: bool) -> str:
         [
             r"% needs \usepackage{booktabs}",
             *_letters_needed(table),
-            *(["% wider than a page: choose columns by --columns"] * (characters > _WIDEST)),
+            *([TOO_WIDE] * (characters > _WIDEST)),
             *(["% the keys are those of references.bib, which `istsbench bundle` writes"] * cite),
             r"\begin{table*}",
             r"\centering",
@@ -144,11 +146,12 @@ def _letters_needed(table: Table) -> list[str]:
     return [f"% needs XeLaTeX or LuaLaTeX and a font that has {rare}"] if rare else []
 
 
-def _characters(table: Table) -> int:
+def _characters(table: Table, cite: bool) -> int:
     """Characters of the widest line, with two for each gap between columns."""
     shorts = [short for _, columns in table.blocks for _, short in columns]
     lines = [["Method", *shorts], *table.cells(PLAIN)]
-    return sum(2 + max(map(len, column)) for column in zip(*lines, strict=True))
+    cited = _CITED if cite else 0
+    return cited + sum(2 + max(map(len, column)) for column in zip(*lines, strict=True))
 
 
 def _head(table: Table) -> list[str]:
