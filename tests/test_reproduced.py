@@ -18,7 +18,8 @@ from istsbench.runs.run import run
 from istsbench.tables.claims import Claim, claims
 from istsbench.tables.collected import sources
 from istsbench.tables.published import read_paper
-from istsbench.tables.reproduced import reproduced, reproduced_frame, reproduced_page
+from istsbench.tables.reproduced import reproduced
+from istsbench.tables.reproducedpage import reproduced_frame, reproduced_page
 
 TITLE = "NUAA-SIRST"
 
@@ -104,6 +105,40 @@ def test_what_is_not_there_is_named(tmp_path, dataset):
         reproduced(tmp_path, "NUST-SIRST", lambda: dataset, show=False)
     done = CliRunner().invoke(app, ["reproduce", "--dataset", "nuua"])
     assert done.exit_code == 2 and "did you mean nuaa" in done.output
+
+
+def drpcanet(scores):
+    return replace(printed(scores), profile=PROFILES["drpcanet"])
+
+
+def test_a_method_is_run_on_resized_images_where_asked(out, dataset):
+    claim = drpcanet({"iou": 50.0, "pd": 50.0})
+    (plain,) = reproduced(out, TITLE, lambda: dataset, [claim], show=False)
+    (again,) = reproduced(out, TITLE, lambda: dataset, [claim], ["tophat"], show=False)
+    assert plain.resized is None and again.resized is not None
+    assert again.ours == plain.ours
+    scores = {key: again.resized[key] for key in ("iou", "pd", "fa")}
+    (equal,) = reproduced(out, TITLE, lambda: dataset, [drpcanet(scores)], ["tophat"], show=False)
+    assert equal.agrees and "IoU +0.0" in equal.why
+    assumed = replace(claim, known="assumed")
+    (other,) = reproduced(out, TITLE, lambda: dataset, [assumed], ["tophat"], show=False)
+    assert other.resized is None
+
+
+def test_a_decimal_point_out_of_its_place_is_suggested(out, dataset):
+    claim = drpcanet({"iou": 1.0, "fa": 1.0})
+    (one,) = reproduced(out, TITLE, lambda: dataset, [claim], ["tophat"], show=False)
+    resized = one.resized
+    assert resized["fa"] > 1
+    claim = drpcanet({"iou": resized["iou"], "pd": resized["pd"], "fa": 10.1 * resized["fa"]})
+    (one,) = reproduced(out, TITLE, lambda: dataset, [claim], ["tophat"], show=False)
+    assert not one.agrees and "a decimal point out of its place" in one.why
+
+
+def test_every_note_is_of_a_row():
+    notes = read_paper("reproduced_notes", dtype=str, keep_default_na=False)
+    rows = {(claim.source, claim.method) for claim in claims(TITLE)}
+    assert set(zip(notes["source"], notes["method"], strict=True)) <= rows
 
 
 # ---------------------------------------------------------------- the rows

@@ -18,6 +18,7 @@ profiled     The stored maps of a results folder scored under a profile.
 profiles     How the public codes of the field turn maps into scores, each as a value.
 protocol     The protocol of a number, as a value with a short id.
 rerun        A run made again from its `protocol.toml`, and what it gives beside what it gave.
+resized      Methods run on images that are resized as the code of a profile resizes them.
 results      What runs have left on disk, read back and reduced to one line a method.
 rows         The rows of a results folder by what a user calls them: name, label or group, by comma.
 seeds        Trainings that differ by their seed alone, and their mean and spread as one row.

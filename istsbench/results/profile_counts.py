@@ -19,6 +19,7 @@ from istsbench.results.profiles import (
     BY_MAXIMUM,
     CV2_LINEAR,
     CV2_NEAREST,
+    NATIVE,
     PIL_BILINEAR,
     PIL_NEAREST,
     Profile,
@@ -66,15 +67,20 @@ def count_under(
     truth: np.ndarray,
     probability: bool,
     dataset: str = "",
+    of_resized: bool = False,
 ) -> UnderProfile:
     """The counts of a native map (H, W) and its mask; `probability`: the map is one, 0..1.
 
+    With `of_resized` the map was made of the image at the size that the profile scores.
     Raises `ValueError` for a map with NaN or of another shape than the mask.
     """
     score, truth = score_map(score), target_mask(truth, "the truth")
+    if of_resized:
+        _, truth = at_size(profile, np.zeros(truth.shape), truth, dataset)
     if score.shape != truth.shape:
         raise ValueError(f"map of shape {score.shape} for a truth of shape {truth.shape}")
-    score, truth = at_size(profile, score, truth, dataset)
+    if not of_resized:
+        score, truth = at_size(profile, score, truth, dataset)
     values = taken(score, profile.scale, probability)
     mask = beyond_level(profile, values)
     for_iou = mask
@@ -104,6 +110,22 @@ def at_size(
         return score, truth
     score = _RESIZED[profile.map](score, side)
     return score.astype(np.float64), _RESIZED[profile.mask](truth, side).astype(bool)
+
+
+def resized_image(profile: Profile, image: np.ndarray, dataset: str = "") -> np.ndarray:
+    """A native image (H, W), 0..255, as the code of the profile hands it to its network.
+
+    These codes resize pictures of 8 bit, so that the levels stay whole.
+    """
+    side = profile.size_on(dataset)
+    if side is None or profile.image == NATIVE:
+        return image
+    grey = np.rint(image).astype(np.uint8)
+    if profile.image == CV2_LINEAR:
+        made = cv2.resize(grey, (side, side), interpolation=cv2.INTER_LINEAR)
+    else:
+        made = np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BILINEAR))
+    return np.asarray(made, dtype=np.float64)
 
 
 def taken(score: np.ndarray, how: str, probability: bool) -> np.ndarray:

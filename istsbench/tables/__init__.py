@@ -20,6 +20,7 @@ printed       A table of results as somebody printed it.
 published     What papers print: the tables of pixelGame's paper, and scores published elsewhere.
 references    Whom to cite: BibTeX entries of just the methods and data sets in use.
 reproduced    Published rows beside what our maps give under the profile of their source.
+reproducedpage  The same as a page in Markdown and as a CSV file.
 scores        How a table writes a score: its head, its digits, its unit, and which end is better.
 table         A table as a frame, and as CSV, Markdown, LaTeX and HTML text.
 table_vi      The paper's Table VI from results folders, data sets side by side.

@@ -1,5 +1,6 @@
 """Published rows beside what our maps give under the profile of their source, and our protocol.
 
+A method may also be run on images that are resized as the source does it (`results.resized`).
 Where the two differ, the level is looked for at which our maps have the published IoU: if Pd and
 Fa are the published ones there too, another level explains the row; if not, or if no level has
 that IoU, the maps themselves differ, by parameters, by code or by how they were saved.
@@ -7,34 +8,33 @@ that IoU, the maps themselves differ, by parameters, by code or by how they were
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError
-from istsbench.files import write_atomic
 from istsbench.progress import progress
 from istsbench.results.profile_counts import at_size, profile_scores, taken
 from istsbench.results.profiled import count_maps, is_probability, profiled
 from istsbench.results.profiles import Profile
+from istsbench.results.resized import counts_of_resized, resizes_images
 from istsbench.results.results import Results
 from istsbench.runs.record import map_store
-from istsbench.tables.claims import COMPARED, Claim, claims
-from istsbench.tables.markup import markdown
+from istsbench.tables.claims import Claim, claims
+from istsbench.tables.published import read_paper
 
 LISTS = {"nuaa-86": "nuaa", "nuaa-214": "nuaa-50_50-test"}
 """The folder below OUT of the results on a published test list."""
 _USUAL = "nuaa-86"  # what stands in where the results on a list are not there
 _HEADS_OF = {"iou": "IoU", "niou": "nIoU", "pd": "Pd", "fa": "Fa"}
 _UNITS = {"iou": 100.0, "niou": 100.0, "pd": 100.0, "fa": 1e6}
-_NEAR = {"iou": 2.0, "niou": 2.0, "pd": 2.0}  # points that are no disagreement
-_FACTOR = 1.3  # of Fa that is none
+NEAR = {"iou": 2.0, "niou": 2.0, "pd": 2.0}  # points that are no disagreement
+FACTOR = 1.3  # of Fa that is none
+_TENFOLD = 9.5, 10.5  # ratios of Fa that look like a decimal point out of its place
 _ROUND = 0.5  # points of IoU that a level must come near to have it
 _OTHER_MAPS = "parameters or code are others"
 _SHARES = np.arange(1, 100) / 100
@@ -55,6 +55,7 @@ class Reproduced:
     protocol: Mapping[str, float]
     agrees: bool
     why: str
+    resized: Mapping[str, float] | None = None  # of maps of resized images, where made
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,13 @@ def reproduced(
     title: str,
     opened: Callable[[], Dataset],
     rows: Sequence[Claim] | None = None,
+    resized: Iterable[str] = (),
     show: bool = True,
 ) -> list[Reproduced]:
     """Every published row of a data set, by its title, whose method has results below `out`.
 
-    `opened` gives the data set; `rows` are those of `claims` unless others are given. Raises
+    `opened` gives the data set; `rows` are those of `claims` unless others are given. The methods
+    `resized`, by name, are run on images resized as the source does, where that is known. Raises
     `DataError` if there are no such rows or no results, or if maps are missing whose counts are.
     """
     rows = claims(title) if rows is None else rows
@@ -104,7 +107,10 @@ def reproduced(
         for claim in rows:
             own = sets.get(claim.stated)
             images = own if own is not None and own.has(claim.name) else usual
-            found.append(_compare(claim, images, protocol[claim.name]))
+            again = None
+            if claim.name in set(resized) and claim.known == "read" and images.key == claim.stated:
+                again = _on_resized(claim, images, show)
+            found.append(_compare(claim, images, protocol[claim.name], again))
             report(claim.method)
     return found
 
@@ -117,25 +123,46 @@ def _sets(out: Path, opened: Callable[[], Dataset], names: Sequence[str]) -> dic
     return found
 
 
-def _compare(claim: Claim, images: _Set, protocol: Mapping[str, float]) -> Reproduced:
+def _on_resized(claim: Claim, images: _Set, show: bool) -> dict[str, float] | None:
+    if not resizes_images(claim.profile):
+        return None
+    results = images.only(claim.name)
+    rows = counts_of_resized(results, claim.name, claim.profile, images.opened(), show)
+    return _in_units(profile_scores(claim.profile, rows))
+
+
+def _compare(
+    claim: Claim,
+    images: _Set,
+    protocol: Mapping[str, float],
+    resized: Mapping[str, float] | None = None,
+) -> Reproduced:
     profile, results = claim.profile, images.only(claim.name)
     under = profiled(results, profile, images.opened, show=False)
     ours = _in_units(profile_scores(profile, under.counts[claim.name]))
-    agrees = all(_near(score, ours[score], value) for score, value in claim.scores.items())
-    parts = [_differences(claim, ours)]
+    nearest = ours if resized is None else resized  # the source resizes images, not maps
+    agrees = all(_near(score, nearest[score], value) for score, value in claim.scores.items())
+    parts = [_differences(claim, nearest)]
     if claim.reprints:
         parts.append(f"the row of {claim.reprints}, printed again")
     if claim.stated != images.key:
         stated = f"the list is {claim.stated}" if claim.stated else "the list is not stated"
         parts.append(f"other images: {stated}, ours are {images.key}")
     if not agrees:
-        parts.append(_cause(claim, images, ours))
+        parts.append(_cause(claim, images, nearest))
     if claim.known == "assumed":
         parts.append("the profile is assumed")
     return Reproduced(
         claim, ours, images.key, images.results.any_record.images, protocol, agrees,
-        "; ".join(parts),
+        "; ".join([*parts, *_noted(claim)]), resized,
     )  # fmt: skip
+
+
+def _noted(claim: Claim) -> list[str]:
+    """What else is known of a row: other parameters that give it."""
+    notes = read_paper("reproduced_notes", dtype=str, keep_default_na=False)
+    mine = (notes["source"] == claim.source) & (notes["method"] == claim.method)
+    return list(notes.loc[mine, "note"])
 
 
 def _in_units(scores: Mapping[Any, Any]) -> dict[str, float]:
@@ -144,8 +171,8 @@ def _in_units(scores: Mapping[Any, Any]) -> dict[str, float]:
 
 def _near(score: str, ours: float, printed: float) -> bool:
     if score == "fa":
-        return max(ours, printed) <= _FACTOR * min(ours, printed) or abs(ours - printed) < 1
-    return abs(ours - printed) <= _NEAR[score]
+        return max(ours, printed) <= FACTOR * min(ours, printed) or abs(ours - printed) < 1
+    return abs(ours - printed) <= NEAR[score]
 
 
 def _differences(claim: Claim, ours: Mapping[str, float]) -> str:
@@ -169,6 +196,12 @@ def _cause(claim: Claim, images: _Set, ours: Mapping[str, float]) -> str:
         return "no IoU is printed to look for a level by"
     if _near("iou", ours["iou"], claim.scores["iou"]):
         apart = [s for s, value in others.items() if not _near(s, ours[s], value)]
+        low, high = (ratio * ours["fa"] for ratio in _TENFOLD)
+        if apart == ["fa"] and low < claim.scores["fa"] < high:
+            return (
+                "all but Fa, which is ten times ours: a decimal point out of its place would "
+                "explain it"
+            )
         named = " and ".join(_HEADS_OF[score] for score in apart)
         return f"the same IoU with another {named}: {_OTHER_MAPS}"
     share, best = _level(claim, images)
@@ -229,111 +262,3 @@ def _iou_by_level(results: Results, spec: str, profile: Profile, dataset: Datase
         targets += int(np.count_nonzero(truth))
     hits, above = total
     return np.asarray(100 * hits / np.maximum(targets + above - hits, 1))
-
-
-# ------------------------------------------------------------------ on paper
-
-_COLUMNS = ("source", "method", "list", "profile", "known", "images")
-
-
-def reproduced_frame(found: Sequence[Reproduced]) -> pd.DataFrame:
-    """A row a published row: what is printed, ours under its profile, our protocol."""
-    lines = []
-    for one in found:
-        claim = one.claim
-        line: dict[str, object] = dict(
-            zip(
-                _COLUMNS,
-                (
-                    claim.source, claim.method, claim.stated, claim.profile.name, claim.known,
-                    one.images,
-                ),
-                strict=True,
-            )
-        )  # fmt: skip
-        for head, scores in (
-            ("published", claim.scores), ("ours", one.ours), ("protocol", one.protocol)
-        ):  # fmt: skip
-            line |= {f"{score}_{head}": scores.get(score, math.nan) for score in COMPARED}
-        lines.append(line | {"agrees": one.agrees, "why": one.why})
-    return pd.DataFrame(lines)
-
-
-_HOW = """\
-What papers and repositories print of traditional methods, beside what the maps of this suite give
-under the profile of that source ([docs/profiles.md](../docs/profiles.md)), and beside the suite's
-own protocol (rule `own`, means over images, native size). A cell is IoU / nIoU / Pd in percent / Fa
-in units of 1e-6; a dash is a score that the source does not print. The numbers compare
-implementations under one way of counting; none of it says which of two implementations is better.
-
-A row **agrees** if IoU, nIoU and Pd are within {points:g} points and Fa within a factor of
-{factor:g}. Where it does not, the level is looked for at which our maps have the published IoU. If
-Pd and Fa are the published ones there too, the source took another level; if they are not, or no
-level has that IoU, the maps are others: by parameters, by code, or by the way they were saved.
-Differences are ours less theirs, for Fa the ratio.
-"""
-_HEADS = ("Method", "published", "ours, its profile", "images", "our protocol", "what differs, why")
-
-
-def reproduced_page(found: Sequence[Reproduced]) -> str:
-    """The comparison in Markdown."""
-    title = found[0].claim.dataset
-    sources = dict.fromkeys(one.claim.source for one in found)
-    lines = [
-        f"# Published rows of {title}, counted again",
-        "",
-        _HOW.format(points=_NEAR["iou"], factor=_FACTOR),
-        _counted(found),
-        "",
-    ]
-    for source in sources:
-        mine = [one for one in found if one.claim.source == source]
-        lines += [f"## {markdown(source)}", "", _profiles_told(mine), ""]
-        lines += ["| " + " | ".join(_HEADS) + " |", "|---|---|---|---:|---|---|"]
-        for one in mine:
-            agrees = "agrees: " if one.agrees else ""
-            lines.append(
-                f"| {markdown(one.claim.method)} | {_cells(one.claim.scores)} | "
-                f"{_cells(one.ours, one.claim.scores)} | {one.number} | {_cells(one.protocol)} | "
-                f"{markdown(agrees + one.why)} |"
-            )
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _counted(found: Sequence[Reproduced]) -> str:
-    sources = {one.claim.source for one in found}
-    named = [f"{one.claim.method} ({one.claim.source})" for one in found if one.agrees]
-    told = f": {', '.join(named)}" if named else ""
-    return f"{len(found)} rows of {len(sources)} sources; {len(named)} agree{told}."
-
-
-def _profiles_told(mine: Sequence[Reproduced]) -> str:
-    told = dict.fromkeys(
-        f"`{one.claim.profile.name}` ({one.claim.known}: {one.claim.why})" for one in mine
-    )
-    return "Profile: " + "; ".join(told) + "."
-
-
-def _cells(scores: Mapping[str, float], shown: Mapping[str, float] | None = None) -> str:
-    parts = []
-    for score in COMPARED:
-        value = scores.get(score, math.nan)
-        if math.isnan(value) or (shown is not None and score not in shown):
-            parts.append("-")
-        else:
-            parts.append(f"{value:.0f}" if score == "fa" and value >= 100 else f"{value:.1f}")
-    return " / ".join(parts)
-
-
-def write_reproduced(
-    found: Sequence[Reproduced], out: Path, notes: Sequence[str] = ()
-) -> list[Path]:
-    """Write OUT/reproduced.md and OUT/reproduced.csv; returns their paths."""
-    texts = {
-        "reproduced.md": reproduced_page(found),
-        "reproduced.csv": reproduced_frame(found).to_csv(index=False, float_format="%.6g"),
-    }
-    for name, text in texts.items():
-        write_atomic(out / name, text.encode())
-    return [out / name for name in texts]
