@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from istsbench.curves import Curve
 from istsbench.data.samples import Sample
 from istsbench.matching import MATCHES, Matching, Regions
-from istsbench.curves import Curve
 from istsbench.metrics import HIOU_LOSSES, summarise
 from istsbench.results.profile_counts import count_under, profile_scores
 from istsbench.results.profiles import profile_named
@@ -207,5 +207,6 @@ def test_the_example_tells_the_rules_apart():
 if __name__ == "__main__":
     page = PAGE.read_text()
     for name, make in BLOCKS.items():
-        page = block(name).sub(lambda found, text=make(): found[1] + text + found[3], page)
+        before, _, after = block(name).findall(page)[0]
+        page = block(name).sub((before + make() + after).replace("\\", r"\\"), page)
     PAGE.write_text(page)
