@@ -15,6 +15,7 @@ from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.figures import boxes, charts, mosaics, pictures, roc, surfaces, tradeoff
 from istsbench.figures import catalogue as plots
 from istsbench.figures.fonts import SMALLEST, shortened, text_width, wrapped
+from istsbench.figures.hiou import PARTS, hiou_errors, hiou_parts
 from istsbench.figures.labels import distances, place_labels, write_labels
 from istsbench.figures.style import WIDTHS, Layout, looks, registered_looks
 from istsbench.figures.writing import write_figure
@@ -24,6 +25,7 @@ from istsbench.registry import choose
 from istsbench.results.intervals import ranking
 from istsbench.results.packs import export_pack, import_pack
 from istsbench.results.results import Results
+from istsbench.runs.counting import FIRST_COLUMNS
 from istsbench.runs.record import Origin, map_store
 from istsbench.runs.run import run
 
@@ -141,6 +143,29 @@ def test_bars_show_what_tables_print(results, reduction):
     summary = results.summary("own", reduction).set_index("method")
     for spec, score in data.index:
         assert data[spec, score] == pytest.approx(summary.loc[spec, score])
+
+
+def test_the_parts_of_hiou_are_those_of_tables_and_add_up_to_one(results):
+    data = hiou_parts(results, "half")
+    summary = results.summary("half", "pooled").set_index("method").loc[data.index]
+    assert list(data["hiou"]) == sorted(summary["hiou"], reverse=True)
+    assert data[[*PARTS]].sum(axis=1).to_list() == pytest.approx([1, 1])
+    pixels = data[[name for name in PARTS if name.startswith("seg")]].sum(axis=1)
+    assert (data["hiou"] + pixels).to_list() == pytest.approx(summary["loc"].to_list())
+    for name in ("loc_pcp_err", "loc_s2m_err", "loc_m2s_err", "loc_itf_err"):
+        assert data[name].to_list() == pytest.approx(summary[name].to_list())
+
+
+def test_the_figure_of_errors_names_what_it_leaves_out(results):
+    figure = hiou_errors(results, "own")
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == [f"{value:.3f}" for value in hiou_parts(results, "own")["hiou"]]
+    results.counts["tophat"] = results.counts["tophat"][[*FIRST_COLUMNS]]
+    assert "earlier version: Top-Hat" in foot_of(hiou_errors(results, "own"))
+    assert list(hiou_parts(results, "own").index) == ["maxmean"]
+    results.counts["maxmean"] = results.counts["maxmean"][[*FIRST_COLUMNS]]
+    with pytest.raises(DataError, match="no counts of hIoU under 'own'; they are of an earlier"):
+        hiou_errors(results, "own")
 
 
 def test_bars_carry_the_papers_values(results):

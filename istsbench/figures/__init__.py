@@ -6,6 +6,7 @@ charts       Bars, difficulty and critical differences of scores.
 curves       Curves of many methods: some on one pair of axes, or a panel a group.
 fonts        Which fonts letters are taken from, and how wide a text is.
 freshness    Which figures of a results folder belong to what is being written.
+hiou         What each method loses where: hIoU and its errors as one bar a method.
 labels       Labels beside the points of a figure, clear of each other and of lines.
 mosaics      Pages of pictures: maps and masks of all methods for some images.
 panels       A page of grey panels with boxes and labels, composed into one array.

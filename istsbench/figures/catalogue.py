@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, UnknownName, WrongUse
-from istsbench.figures import charts, mosaics, pdfa, pictures, roc, surfaces, tradeoff
+from istsbench.figures import charts, hiou, mosaics, pdfa, pictures, roc, surfaces, tradeoff
 from istsbench.figures.style import PAGE, Layout
 from istsbench.figures.writing import (
     FORMATS,
@@ -110,6 +110,11 @@ FIGURES = {
         "F1 and IoU with 95 % intervals, and the paper's values",
         lambda r: charts.bars(r.results, r.rule, r.reduction, layout=r.layout),
         ("rule", "reduction"),
+    ),
+    "errors": Kind(
+        "hIoU and what each method loses of it, by pixels and by regions",
+        lambda r: hiou.hiou_errors(r.results, r.rule, r.layout),
+        ("rule",),
     ),
     "roc": Kind(
         "ROC curves and AUC", lambda r: roc.roc(r.results, r.layout, every=r.every), ("every",)
