@@ -15,7 +15,7 @@ from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.figures import boxes, charts, mosaics, pictures, roc, surfaces, tradeoff
 from istsbench.figures import catalogue as plots
 from istsbench.figures.fonts import SMALLEST, shortened, text_width, wrapped
-from istsbench.figures.hiou import PARTS, hiou_errors, hiou_parts
+from istsbench.figures.hiou import HIOU_PARTS, hiou_errors, hiou_parts
 from istsbench.figures.labels import distances, place_labels, write_labels
 from istsbench.figures.style import WIDTHS, Layout, looks, registered_looks
 from istsbench.figures.writing import write_figure
@@ -149,8 +149,8 @@ def test_the_parts_of_hiou_are_those_of_tables_and_add_up_to_one(results):
     data = hiou_parts(results, "half")
     summary = results.summary("half", "pooled").set_index("method").loc[data.index]
     assert list(data["hiou"]) == sorted(summary["hiou"], reverse=True)
-    assert data[[*PARTS]].sum(axis=1).to_list() == pytest.approx([1, 1])
-    pixels = data[[name for name in PARTS if name.startswith("seg")]].sum(axis=1)
+    assert data[[*HIOU_PARTS]].sum(axis=1).to_list() == pytest.approx([1, 1])
+    pixels = data[[name for name in HIOU_PARTS if name.startswith("seg")]].sum(axis=1)
     assert (data["hiou"] + pixels).to_list() == pytest.approx(summary["loc"].to_list())
     for name in ("loc_pcp_err", "loc_s2m_err", "loc_m2s_err", "loc_itf_err"):
         assert data[name].to_list() == pytest.approx(summary[name].to_list())

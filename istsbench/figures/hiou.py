@@ -12,8 +12,8 @@ from istsbench.metrics import HIOU_LOSSES, hierarchy
 from istsbench.results.intervals import complete_rows
 from istsbench.results.results import Results
 
-HEIGHT = 0.165  # inches a method
-PARTS = {  # name -> text, colour; blue are pixels of pairs, orange are regions
+_LINE = 0.165  # inches a method
+HIOU_PARTS = {  # name -> text, colour; blue are pixels of pairs, orange are regions
     "hiou": ("hIoU", "#333333"),
     "seg_pcp_err": ("pixels missed", "#08519c"),
     "seg_itf_err": ("pixels of background", "#6baed6"),
@@ -26,7 +26,7 @@ PARTS = {  # name -> text, colour; blue are pixels of pairs, orange are regions
 
 
 def hiou_parts(results: Results, rule: str) -> pd.DataFrame:
-    """A row a complete method, the highest hIoU first: `label` and `PARTS`, which add up to 1.
+    """A row a complete method, the highest hIoU first: `label` and `HIOU_PARTS`, which add up to 1.
 
     The errors of pixels are times `loc`, so that all parts share one scale. Methods whose counts
     are of an earlier version, or that have no region at all, are left out. Raises `DataError` if
@@ -45,7 +45,7 @@ def hiou_parts(results: Results, rule: str) -> pd.DataFrame:
             "and `istsbench run` counts again where the maps are stored"
         )
     frame = pd.DataFrame.from_dict(lines, orient="index")
-    return frame.sort_values("hiou", ascending=False, kind="stable")[["label", *PARTS]]
+    return frame.sort_values("hiou", ascending=False, kind="stable")[["label", *HIOU_PARTS]]
 
 
 @house_style()
@@ -53,11 +53,11 @@ def hiou_errors(results: Results, rule: str, layout: Layout = PAGE) -> Figure:
     """hIoU of all methods and what they lose, as stacked bars, the best on top."""
     data = hiou_parts(results, rule)
     legend = 4 if layout.narrow else 2  # lines
-    height = HEIGHT * (len(data) + 1) + 0.14 * legend + 0.75
+    height = _LINE * (len(data) + 1) + 0.14 * legend + 0.75
     figure = Figure(figsize=(layout.width, height), layout="constrained")
     axes = figure.subplots()
     rows, start = np.arange(len(data)), np.zeros(len(data))
-    for name, (text, colour) in PARTS.items():
+    for name, (text, colour) in HIOU_PARTS.items():
         axes.barh(
             rows, data[name], left=start, height=0.78, color=colour, label=text,
             edgecolor="white", linewidth=0.3,
