@@ -135,8 +135,44 @@ def test_tables_hold_the_scores_of_every_rule_and_reduction(page, out):
         assert len(rows) == len(summary) == 3
         for row, (_, line) in zip(rows, summary.iterrows(), strict=True):
             values = re.findall(r'<td class="own" data-value="([^"]*)"', row)
-            assert float(values[2]) == pytest.approx(line["f1"], rel=1e-8, abs=0)
-            assert float(values[6]) == pytest.approx(1e6 * line["fa"], rel=1e-8, abs=0)
+            assert float(values[0]) == pytest.approx(line["f1"], rel=1e-8, abs=0)
+            assert float(values[4]) == pytest.approx(1e6 * line["fa"], rel=1e-8, abs=0)
+
+
+def test_a_phone_shows_f1_and_iou_first_and_a_wide_table_says_that_it_scrolls(page):
+    heads = re.findall(r"<button type=\"button\">([^<]*)</button></th>", page)
+    assert heads[:5] == ["Method", "F1", "IoU", "nIoU", "Pd"]
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert re.search(r"\.sortable \.name \{[^}]*position: sticky", style)
+    assert page.count('class="hint"') == page.count('class="scroll" tabindex="0"') == 4
+
+
+def test_rows_that_were_not_run_here_are_marked(out, page, tmp_path):
+    shutil.copytree(out, tmp_path / "out")
+    folder = tmp_path / "out" / TAG
+    record = read_record(folder / "admd.json")
+    write_record(folder, replace(record, group="submitted"))
+    text = page_of(folder).read_text("utf-8")
+    tag = '<em class="tag">submitted</em>'
+    assert text.count(f"ADMD</a> {tag}</th>") == 4 and text.count(f"<li>{tag} rows") == 4
+    assert "Max-Mean</a></th>" in text and tag not in page
+    assert re.search(r"ADMD</h3> <span>[^<]* · submitted", text)
+
+
+def test_sections_show_detection_and_false_alarms_of_every_rule(page, out):
+    results = Results.load(out / TAG)
+    part = page[page.index('id="m-tophat"') :]
+    for rule in ("own", "half"):
+        (line,) = re.findall(rf'<tr><th scope="row">{rule}</th>.*?</tr>', part, re.S)[:1]
+        scores = results.summary(rule, "pooled").set_index("method").loc["tophat"]
+        assert line.endswith(f"<td>{scores['pd']:.3f}</td><td>{1e6 * scores['fa']:.1f}</td></tr>")
+
+
+def test_a_large_page_says_what_makes_it_so(page):
+    assert report._why_large(page.encode()) == []
+    figure = b'<img src="data:image/png;base64,' + b"A" * 6_000_000 + b'">'
+    (note,) = report._why_large(page.encode() + figure)
+    assert "more than 5" in note and note.index("of figures") < note.index("of pictures")
 
 
 def test_the_page_loads_nothing_and_is_the_same_each_time(page, out):
@@ -321,6 +357,10 @@ def test_a_phone_never_scrolls_sideways(shown):
     shown.call("Emulation.setDeviceMetricsOverride", **size)
     shown.run("for (const one of document.querySelectorAll('details')) one.open = true")
     assert shown.run("document.documentElement.scrollWidth") <= 360
+    heads = "[...document.querySelectorAll('.table[data-shown=yes] thead th')]"
+    right = shown.run(f"{heads}.map(e => e.getBoundingClientRect().right)")
+    assert right[1] < right[2] <= 360  # F1 and IoU
+    assert shown.run("document.querySelector('.table[data-shown=yes]').matches('.wide')")
     shown.call("Emulation.clearDeviceMetricsOverride")
 
 

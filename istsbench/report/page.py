@@ -12,6 +12,7 @@ import base64
 import dataclasses
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -45,6 +46,7 @@ from istsbench.threshold import RULES
 
 PICTURES = 150  # embedded images at most, those of most disagreement and each method's own
 FIGURE_WIDTH = 1500  # pixels of an embedded figure at most
+LARGE = 5_000_000  # bytes; of a larger page it is said what makes it so
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,21 +60,22 @@ class PageColumn:
     factor: float = 1
 
 
+# What a phone shows beside the names comes first.
 _COLUMNS = (
-    PageColumn("precision", "P", "precision", 3),
-    PageColumn("recall", "R", "recall", 3),
     PageColumn("f1", "F1", "harmonic mean of precision and recall", 3),
     PageColumn("iou", "IoU", "intersection over union", 3),
     PageColumn("niou", "nIoU", "mean of the images' IoU, whatever the reduction", 3),
     PageColumn("pd", "Pd", "share of targets detected", 3),
     PageColumn("fa", "Fa 1e-6", "pixels of false regions per million pixels", 1, -1, factor=1e6),
     PageColumn("hiou", "hIoU", "mean IoU of matched regions times their share of all regions", 3),
+    PageColumn("precision", "P", "precision", 3),
+    PageColumn("recall", "R", "recall", 3),
     PageColumn("auc", "AUC", "area under the ROC over all pixels", 4),
     PageColumn("seconds", "s/image", "seconds of a median image, score alone, one thread", 4, -1),
-    PageColumn("precision_paper", "P", "precision that the paper prints", 2, 0, "paper"),
-    PageColumn("recall_paper", "R", "recall that the paper prints", 2, 0, "paper"),
     PageColumn("f1_paper", "F1", "F1 that the paper prints", 2, 0, "paper"),
     PageColumn("iou_paper", "IoU", "IoU that the paper prints", 2, 0, "paper"),
+    PageColumn("precision_paper", "P", "precision that the paper prints", 2, 0, "paper"),
+    PageColumn("recall_paper", "R", "recall that the paper prints", 2, 0, "paper"),
     PageColumn("f1_diff", "ΔF1", "our F1 less the paper's", 3, 0, "paper"),
     PageColumn("iou_diff", "ΔIoU", "our IoU less the paper's", 3, 0, "paper"),
 )
@@ -106,8 +109,24 @@ def write_report(
         done = refresh(Request(results, dataset, rule, reduction), FIGURES, show)
     path = folder / "report.html"
     with busy(f"writing {path}", show):
-        write_atomic(path, render(results, dataset, problem, rule, reduction).encode())
-    return replace(done, paths=[path, *done.paths])
+        page = render(results, dataset, problem, rule, reduction).encode()
+        write_atomic(path, page)
+    notes = [*done.notes, *_why_large(page)]
+    return replace(done, paths=[path, *done.paths], notes=notes)
+
+
+def _why_large(page: bytes) -> list[str]:
+    """What a page of more than `LARGE` bytes holds, the largest part first."""
+    if len(page) <= LARGE:
+        return []
+    sizes = {
+        "figures": sum(map(len, re.findall(rb'<img src="data:[^"]*"', page))),
+        "pictures of images": sum(map(len, re.findall(rb'href="data:[^"]*"', page))),
+        "marks of the explorer": len(page[page.rfind(b'id="data"') :]),
+    }
+    told = sorted(sizes.items(), key=lambda item: -item[1])
+    parts = ", ".join(f"{size / 1e6:.1f} MB of {name}" for name, size in told)
+    return [f"report.html has {len(page) / 1e6:.1f} MB, more than {LARGE / 1e6:.0f}: {parts}"]
 
 
 def _open(

@@ -23,8 +23,15 @@ from istsbench.threshold import RULES
 
 
 def heading(record: Record) -> dict[str, str]:
+    """How a row is named on the page; its `origin` says that it is somebody else's.
+
+    Rows that come with istsbench have a sign of their own.
+    """
     shipped = SHIPPED if is_shipped(record) else ""
-    return {"anchor": f"m-{record.file}", "label": record.label + row_signs(record) + shipped}
+    imported = "imported" if record.imported and not shipped else ""
+    origin = "submitted" if record.group == "submitted" else imported
+    label = record.label + row_signs(record) + shipped
+    return {"anchor": f"m-{record.file}", "label": label, "origin": origin}
 
 
 def year(record: Record) -> str:
@@ -115,6 +122,9 @@ def _by_rule(results: Results, spec: str) -> list[dict[str, str]]:
             )
             for score in ("f1", "iou"):
                 line[f"{score}_{reduction}"] = f"{found[score]:.3f}" if found else ""
+        # Targets are pooled whatever the reduction.
+        line["pd"] = f"{found['pd']:.3f}" if found else ""
+        line["fa"] = f"{1e6 * found['fa']:.1f}" if found else ""
         lines.append(line)
     return lines
 

@@ -9,14 +9,26 @@
     for (const table of document.querySelectorAll(".table")) {
       table.dataset.shown = table.id === wanted ? "yes" : "no";
     }
+    measure();
   };
+  // A table that is wider than its window says so.
+  const measure = () => {
+    for (const table of document.querySelectorAll('.table[data-shown="yes"]')) {
+      const box = table.querySelector(".scroll");
+      table.classList.toggle("wide", box.scrollWidth > box.clientWidth);
+    }
+  };
+  addEventListener("resize", measure);
   find("rule").addEventListener("change", choose);
   find("reduction").addEventListener("change", choose);
   choose(); // a browser may restore a choice on reload
   for (const what of ["paper", "intervals"]) {
     const box = find(`with-${what}`);
     if (!box) continue;
-    const apply = () => document.body.classList.toggle(`without-${what}`, !box.checked);
+    const apply = () => {
+      document.body.classList.toggle(`without-${what}`, !box.checked);
+      measure();
+    };
     box.addEventListener("change", apply);
     apply();
   }
