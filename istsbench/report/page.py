@@ -46,7 +46,7 @@ from istsbench.threshold import RULES
 
 PICTURES = 150  # embedded images at most, those of most disagreement and each method's own
 FIGURE_WIDTH = 1500  # pixels of an embedded figure at most
-LARGE = 5_000_000  # bytes; of a larger page it is said what makes it so
+LARGE_PAGE = 5_000_000  # bytes; of a larger page it is said what makes it so
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,8 +116,8 @@ def write_report(
 
 
 def _why_large(page: bytes) -> list[str]:
-    """What a page of more than `LARGE` bytes holds, the largest part first."""
-    if len(page) <= LARGE:
+    """What a page of more than `LARGE_PAGE` bytes holds, the largest part first."""
+    if len(page) <= LARGE_PAGE:
         return []
     sizes = {
         "figures": sum(map(len, re.findall(rb'<img src="data:[^"]*"', page))),
@@ -126,7 +126,7 @@ def _why_large(page: bytes) -> list[str]:
     }
     told = sorted(sizes.items(), key=lambda item: -item[1])
     parts = ", ".join(f"{size / 1e6:.1f} MB of {name}" for name, size in told)
-    return [f"report.html has {len(page) / 1e6:.1f} MB, more than {LARGE / 1e6:.0f}: {parts}"]
+    return [f"report.html has {len(page) / 1e6:.1f} MB, more than {LARGE_PAGE / 1e6:.0f}: {parts}"]
 
 
 def _open(
