@@ -219,13 +219,11 @@ def table(
 
 def _results(folder: Path, methods: str, empty: str, with_published: bool) -> Results:
     from istsbench.results.results import Results
-    from istsbench.results.rows import rows_called, rows_named
+    from istsbench.results.rows import EVERY, rows_named
     from istsbench.results.shipped import with_shipped
 
     if with_published:
-        results = with_shipped(folder, empty)
-        rows = {spec: (one.label, one.group) for spec, one in results.records.items()}
-        return results.only(rows_called(rows, methods, folder)) if methods else results
+        return with_shipped(folder, empty, methods or EVERY)
     return Results.load(folder, rows_named(folder, methods) if methods else None, empty)
 
 

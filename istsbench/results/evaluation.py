@@ -16,6 +16,7 @@ from istsbench.metrics import EMPTY, REDUCTIONS
 from istsbench.results.folders import results_folder
 from istsbench.results.results import Results
 from istsbench.results.rows import rows_named
+from istsbench.results.shipped import origins, with_shipped
 from istsbench.runs.handed_in import Method, chosen
 from istsbench.runs.run import DEFAULT_RULES, run
 from istsbench.threshold import RULES, Threshold
@@ -103,6 +104,7 @@ def load_results(
     rule: str = "own",
     reduction: str = "image",
     empty: str = "zero",
+    with_published: bool = False,
 ) -> pd.DataFrame:
     """The results that runs left in the folder `out`: a row a method, as Table VI has them.
 
@@ -111,6 +113,9 @@ def load_results(
     f1, iou, niou, pd, auc, average_precision (0..1), fa (false pixels a pixel), seconds (of the
     median image), rule. Scores are nan unless every image was counted.
 
+    `with_published` adds the rows that ship with this package; of these, a column `origin` says
+    with which version they came.
+
     Raises `DataError` if there are no results or some are damaged, `WrongUse` for a name that
     is not known, `ProtocolMix` if rows were not made on the same images.
 
@@ -118,7 +123,14 @@ def load_results(
     >>> _ = istsbench.evaluate("tophat", "synthetic", limit=3, out="mine", show=False)
     >>> istsbench.load_results("synthetic-first3", "mine").label.tolist()
     ['Top-Hat']
+    >>> rows = istsbench.load_results("nuaa", "nothing here", methods="ipi", with_published=True)
+    >>> rows[["label", "origin"]].to_dict("records")
+    [{'label': 'IPI', 'origin': 'istsbench ...'}]
     """
     folder = results_folder(Path(out), one_name(dataset))
+    if with_published:
+        results = with_shipped(folder, empty, methods)
+        frame = results.summary(rule, reduction)
+        return frame.assign(origin=frame["method"].map(origins(results)))
     specs = None if methods == "all" else rows_named(folder, methods)
     return Results.load(folder, specs, empty).summary(rule, reduction)

@@ -28,6 +28,7 @@ from istsbench import __version__
 from istsbench.errors import DataError, PackError, ProtocolMix, UnknownName
 from istsbench.files import write_atomic, write_together
 from istsbench.results.results import PROTOCOL, Results
+from istsbench.results.rows import rows_called
 from istsbench.runs.outputs import counts_file, curve_file, record_file
 from istsbench.runs.record import Origin, Record, as_bytes
 
@@ -113,13 +114,9 @@ def is_shipped(record: Record) -> bool:
 
 def shipped_told(results: Results) -> list[str]:
     """What the foot of a table says of shipped rows: of which version they are."""
-    names = [one.imported.name for one in results.records.values() if one.imported]
     title = results.any_record.title
-    return [
-        f"{SHIPPED} {title}: shipped with {name}, not run here."
-        for name in dict.fromkeys(names)
-        if name
-    ]
+    names = dict.fromkeys(origins(results).values())
+    return [f"{SHIPPED} {title}: shipped with {name}, not run here." for name in names]
 
 
 def _images(record: Record) -> str:
@@ -137,23 +134,33 @@ def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
             yield member.name, content.read()
 
 
-def with_shipped(folder: Path, empty: str = "zero") -> Results:
+def with_shipped(folder: Path, empty: str = "zero", methods: str = "all") -> Results:
     """The results of a folder OUT/DATASET with the shipped rows beside them.
 
-    The folder may be missing; `empty` is one of `metrics.EMPTY`. A row of one's own hides the
-    shipped row of its name. Raises `ProtocolMix` if the protocols differ, `UnknownName` if no rows
-    of the data set are shipped, and as `Results.load`.
+    The folder may be missing; `empty` is one of `metrics.EMPTY`, `methods` names rows as
+    `rows_named` takes them. A row of one's own hides the shipped row of its name. Raises
+    `ProtocolMix` if the protocols differ, `UnknownName` if no rows of the data set are shipped or
+    none is called so, and as `Results.load`.
     """
     mine = Results.load(folder, empty=empty) if any(folder.glob("*.json")) else None
     shipped = ShippedRows.of(folder.name if mine is None else mine.any_record.dataset)
     theirs = shipped.results
     if mine is None:
-        return replace(theirs, empty=empty, offered=len(theirs.records))
-    shipped.check(mine.any_record, mine.folder)
-    records = {**theirs.records, **mine.records}
-    counts = {spec: rows for spec, rows in theirs.counts.items() if spec not in mine.records}
-    both = {**counts, **mine.counts}
-    return replace(mine, records=records, counts=both, offered=len(records))
+        both = replace(theirs, empty=empty)
+    else:
+        shipped.check(mine.any_record, mine.folder)
+        counts = {spec: rows for spec, rows in theirs.counts.items() if spec not in mine.records}
+        both = replace(
+            mine, records={**theirs.records, **mine.records}, counts={**counts, **mine.counts}
+        )
+    rows = {spec: (one.label, one.group) for spec, one in both.records.items()}
+    return replace(both, offered=len(rows)).only(rows_called(rows, methods, both.folder))
+
+
+def origins(results: Results) -> dict[str, str]:
+    """Spec -> what a shipped row came with; only of those."""
+    named = {spec: one.imported.name for spec, one in results.records.items() if one.imported}
+    return {spec: name for spec, name in named.items() if name}
 
 
 def import_shipped(dataset: str, out: Path) -> tuple[Path, list[str], list[str]]:

@@ -21,7 +21,7 @@ from istsbench.results.profiled import common_profile
 from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
 from istsbench.results.rows import in_row_order
-from istsbench.results.shipped import SHIPPED, is_shipped
+from istsbench.results.shipped import SHIPPED, is_shipped, origins
 from istsbench.results.trained import FOREIGN, is_foreign
 from istsbench.runs.record import Record
 from istsbench.tables.audit import audited_rows
@@ -203,8 +203,8 @@ def _with_training(part: pd.DataFrame, results: Results) -> pd.DataFrame:
 
 def _with_origin(part: pd.DataFrame, results: Results) -> pd.DataFrame:
     """The rows with what they came with, if some came with the package."""
-    names = {spec: one.imported.name for spec, one in results.records.items() if one.imported}
-    return part.assign(origin=part["method"].map(names)) if any(names.values()) else part
+    names = origins(results)
+    return part.assign(origin=part["method"].map(names)) if names else part
 
 
 def row_signs(record: Record) -> str:
