@@ -150,6 +150,11 @@ def test_wrong_use_is_told(call, words, told):
     assert done.exit_code == 2 and told in re.sub(r"[│╭╮╰╯─\s]+", " ", done.output)
 
 
+def test_an_unknown_profile_is_refused_before_results_are_looked_for(tmp_path):
+    done = CliRunner().invoke(app, ["table", "VI", "--profile", "dnanett", "--out", str(tmp_path)])
+    assert done.exit_code == 2 and "did you mean dnanet" in done.output
+
+
 def test_other_tables_have_no_profile():
     done = CliRunner().invoke(app, ["table", "IV", "--profile", "dnanet"])
     assert done.exit_code == 2 and "--profile changes nothing in Table IV" in done.output

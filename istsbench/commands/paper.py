@@ -21,6 +21,7 @@ from istsbench.commands.options import (
 
 if TYPE_CHECKING:
     from istsbench.data.samples import Dataset
+    from istsbench.results.profiles import Profile
     from istsbench.results.results import Results
 
 paper = typer.Typer()
@@ -155,6 +156,7 @@ def table(
     from istsbench.errors import WrongUse
     from istsbench.registry import by_comma
     from istsbench.results.folders import results_folder
+    from istsbench.results.profiles import profile_named
     from istsbench.tables import latex
     from istsbench.tables.choice import arranged
     from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
@@ -175,11 +177,12 @@ def table(
         fixed = ("rule", "reduction", "match", "empty", "intervals")
         if profile and (idle := [option for option in given(context) if option in fixed]):
             raise WrongUse(f"--profile fixes it: --{idle[0]} cannot be chosen beside it")
+        chosen = profile_named(profile) if profile else None  # refused before anything is read
         sets = []
         for one in split_names(dataset):
             folder = results_folder(out, one)
             results = _results(folder, methods, empty.value, with_published)
-            sets.append(_profiled(results, profile, one, data_root) if profile else results)
+            sets.append(_profiled(results, chosen, one, data_root) if chosen else results)
         under = sets[0].profile
         alone = bool(intervals or under)
         made = table_vi(
@@ -227,13 +230,12 @@ def _results(folder: Path, methods: str, empty: str, with_published: bool) -> Re
     return Results.load(folder, rows_named(folder, methods) if methods else None, empty)
 
 
-def _profiled(results: Results, profile: str, dataset: str, data_root: Path | None) -> Results:
+def _profiled(results: Results, profile: Profile, dataset: str, data_root: Path | None) -> Results:
     """The results under a profile; `dataset` is as the user wrote it."""
     from istsbench.data.datasets import open_dataset
     from istsbench.data.names import FOLDER
     from istsbench.errors import DataError
     from istsbench.results.profiled import profiled
-    from istsbench.results.profiles import profile_named
 
     name = dataset if dataset.startswith(FOLDER) else results.any_record.dataset
 
@@ -242,7 +244,7 @@ def _profiled(results: Results, profile: str, dataset: str, data_root: Path | No
             raise DataError(f"{results.folder}: name its images by --dataset {FOLDER}PATH")
         return open_dataset(name, data_root)
 
-    return profiled(results, profile_named(profile), opened)
+    return profiled(results, profile, opened)
 
 
 @paper.command(epilog="Example: `istsbench sensitivity --dataset nuaa`")
