@@ -13,6 +13,7 @@ from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.figures.sensitivity import ranks
 from istsbench.registry import choose
+from istsbench.results.areas import AREAS, areas, side_by_side
 from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
 from istsbench.results.sensitivity import (
@@ -23,7 +24,7 @@ from istsbench.results.sensitivity import (
     resized_counts,
     sensitivity,
 )
-from istsbench.runs.counting import count
+from istsbench.runs.counting import FIRST_COLUMNS, count
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.record import Origin
 from istsbench.runs.run import run
@@ -253,6 +254,26 @@ def test_a_reason_that_speaks_of_maps_is_a_reason_at_every_size(folder):
     assert "is left out: returns no map" in notes
 
 
+def test_areas_stand_side_by_side(folder):
+    path, _ = folder
+    results = Results.load(path, ["toy", "toy(gain=2)", "batch", "bad"])
+    frame = areas(results, "own")
+    assert set(frame.index) == {"toy", "toy(gain=2)", "batch"}  # one failed on an image
+    summary = results.summary("own", "image").set_index("method")
+    for spec, line in frame.iterrows():
+        for area in AREAS:
+            assert line[area] == summary.loc[spec, area]
+            assert line[f"{area}_rank"] == 1 + (frame[area] > line[area]).sum()
+    texts = side_by_side(results, "own")
+    assert set(texts) == {"areas.csv", "areas.md"}
+    (toy,) = [line for line in texts["areas.md"].splitlines() if line.startswith("| Toy |")]
+    assert f"| {1e6 * (1 - frame.loc['toy', 'target_auc']):.0f} |" in toy
+    assert "Kendall's tau of the rankings: pixels and targets" in texts["areas.md"]
+    for spec, rows in results.counts.items():  # as of an earlier version
+        results.counts[spec] = rows[[*FIRST_COLUMNS]]
+    assert side_by_side(results, "own") == {}
+
+
 def test_nothing_to_rank(folder):
     path, data = folder
     with pytest.raises(DataError, match="nothing to rank"):
@@ -267,7 +288,7 @@ def test_the_command_writes_tables_and_a_figure(folder, toy_folder):
     done = CliRunner().invoke(app, [*words, "--sizes", "native", "--score", "f1"])
     assert done.exit_code == 0, done.output
     assert {file.name for file in (path / "sensitivity-f1-native").iterdir()} == {
-        "scores.csv", "ranks.csv", "ranks.md", "tau.csv"
+        "scores.csv", "ranks.csv", "ranks.md", "tau.csv", "areas.csv", "areas.md"
     }  # fmt: skip
     assert (path / "figures" / "sensitivity-f1-native.pdf").is_file()
     assert not (path / "sensitivity").exists()  # which the usual score and sizes have

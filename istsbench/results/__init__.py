@@ -1,6 +1,7 @@
 """What runs have left: read back, checked, judged, exchanged and run again.
 
 archive      The zip archive of a results pack, read without trust in what it says of itself.
+areas        The areas under the ROC that the field prints, side by side.
 countcheck   What the counts and the curve of a pack must look like.
 edit         Rows of a results folder taken out, or given another label. Maps stay.
 evaluation   Scores as a table of pandas: of a method that is at hand, and of results on disk.

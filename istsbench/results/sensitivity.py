@@ -28,6 +28,7 @@ from istsbench.errors import DataError, WrongUse
 from istsbench.files import write_atomic
 from istsbench.metrics import HEADS, RATIOS, REDUCTIONS, best_rule, pixel_counts, summarise, sweep
 from istsbench.progress import progress
+from istsbench.results.areas import side_by_side
 from istsbench.results.missing import can_be_made, how_to_make, missing_maps
 from istsbench.results.protocol import SIZES, Protocol
 from istsbench.results.results import Results
@@ -213,12 +214,14 @@ class Sensitivity:
         )
 
     def write(self, folder: Path) -> list[Path]:
-        """Write scores.csv, ranks.csv, ranks.md, tau.csv; returns their paths."""
+        """Write scores.csv, ranks.csv, ranks.md, tau.csv, and areas.csv and areas.md where the
+        counts tell of areas; returns their paths."""
         texts = {
             "scores.csv": self.scores.to_csv(index=False, float_format="%.6g"),
             "ranks.csv": self.stability().to_csv(),
             "ranks.md": self.markdown(),
             "tau.csv": self.tau().to_csv(float_format="%.6g"),
+            **side_by_side(self.results, self.results.rules[0]),
         }
         for name, text in texts.items():
             write_atomic(folder / name, text.encode())
