@@ -3,7 +3,7 @@
 Classical papers report them of maps, before any threshold (C. Gao et al., "Infrared patch-image
 model for small target detection in a single image", IEEE TIP 22, 2013, and its followers). For each
 target, with the mean mu_t of its pixels, and the mean mu_b and standard deviation sigma_b of the
-background around it, in the image (in) and in the map (out):
+background around it, in the image (in) and in the map (out)::
 
     SCR  = |mu_t - mu_b| / sigma_b     SCRG = SCR_out / SCR_in
     BSF  = sigma_in / sigma_out        gain = |mu_t - mu_b|_out / |mu_t - mu_b|_in

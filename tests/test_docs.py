@@ -167,3 +167,7 @@ def test_nothing_but_the_registry_loads_a_method():
         assert not re.search(r"^\s*(from|import) (baselines|pixelgame)", path.read_text(), re.M), (
             path
         )
+
+
+def test_readme_fits_three_screens():
+    assert len((DOCS.parent / "README.md").read_text().splitlines()) <= 130
