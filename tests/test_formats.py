@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 from scipy.io import savemat
 from typer.testing import CliRunner
 
@@ -321,6 +323,28 @@ def test_axes_of_batch_and_channel_are_dropped(dataset, masks, tmp_path, shape):
         np.save(tmp_path / "p" / f"{name}.npy", mask.astype(np.float32).reshape(shape))
     folder, _ = submit(tmp_path / "p", dataset, tmp_path / "out")
     assert Results.load(folder).summary("own", "image").loc[0, "f1"] == 1
+
+
+def test_bool_of_tifffile_is_refused_for_readers_see_it_inverted(dataset, masks, tmp_path):
+    (tmp_path / "p").mkdir()
+    for name, mask in masks.items():
+        tifffile.imwrite(tmp_path / "p" / f"{name}.tif", mask)
+    with pytest.raises(DataError, match="test_0.tif: written by tifffile from an array of bool"):
+        submit(tmp_path / "p", dataset, tmp_path / "out")
+    for name, mask in masks.items():
+        Image.fromarray(mask).save(tmp_path / "p" / f"{name}.tif")  # 1 bit as well
+    folder, _ = submit(tmp_path / "p", dataset, tmp_path / "out")
+    assert Results.load(folder).summary("own", "image").loc[0, "f1"] == 1
+
+
+def test_links_to_folders_of_methods_are_followed(dataset, masks, tmp_path):
+    for name, mask in masks.items():
+        picture(tmp_path / "far" / "run7" / f"{name}.png", byte(mask))
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "ACM").symlink_to(tmp_path / "far" / "run7")
+    (tmp_path / "p" / "round").symlink_to(tmp_path / "p")
+    _, records = submit_all(tmp_path / "p", dataset, tmp_path / "out")
+    assert [record.label for record in records] == ["ACM"]
 
 
 def test_hidden_files_and_previews_of_file_managers_are_no_predictions(dataset, masks, tmp_path):

@@ -154,6 +154,7 @@ def _deep(data: bytes, what: str | Path, page: tiff.Page | None) -> Picture | No
         _checked(what, page.width, page.height, page.frames, page.orientation)
         if page.bits <= 8 and page.kind == "u":
             if page.plane is None:
+                page.check_bits(what)
                 return None
             if page.colour or page.bits < 8:
                 raise DataError(

@@ -23,7 +23,7 @@ def pictures(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     found: dict[str, Path] = {}
-    for path in _files(folder, ()):
+    for path in files_below(folder):
         if path.suffix.lower() in UNREAD:
             raise DataError(
                 f"{path}: files of this kind are not read, and would be left out; save it as PNG "
@@ -38,8 +38,8 @@ def pictures(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    """The files below a folder, those of links too, but for links to a folder above them."""
+def files_below(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files below a folder in order, through links but for those to a folder `above`."""
     here = folder.resolve()
     if here in above:
         return
@@ -48,7 +48,7 @@ def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            yield from _files(path, (*above, here))
+            yield from files_below(path, (*above, here))
         else:
             yield path
 

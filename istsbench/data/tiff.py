@@ -41,6 +41,7 @@ class Page:
     planar: bool
     photometric: str
     extra: tuple[str, ...]  # what the samples beyond grey or colour are
+    software: str = ""  # that wrote it
     number: int = 0  # among all structures of the file
     plane: int | None = None  # which of the frames behind this one structure; None: it has one
 
@@ -64,7 +65,7 @@ class Page:
                 _orientation(page), bits if isinstance(bits, int) else max(bits),
                 _KINDS.get(int(page.sampleformat or 1), "c"), page.samplesperpixel,
                 page.samplesperpixel > 1 and page.planarconfig == 2, _name(page.photometric),
-                tuple(map(_name, page.extrasamples)), number,
+                tuple(map(_name, page.extrasamples)), str(page.software), number,
                 frame if behind > 1 else None,
             )  # fmt: skip
 
@@ -84,6 +85,16 @@ class Page:
         if self.kind == "u":
             return 0, 2**self.bits - 1
         return (-(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1) if self.kind == "i" else None
+
+    def check_bits(self, what: str | Path) -> None:
+        """Raise `DataError` for a mask of bool as tifffile writes it, where readers disagree."""
+        inverted = self.bits == 1 and self.photometric == "MINISWHITE"
+        if inverted and self.software.startswith("tifffile"):
+            raise DataError(
+                f"{what}: written by tifffile from an array of bool: its structure says that 0 is "
+                "white (MINISWHITE), but True was written as 1, so most readers see it inverted; "
+                "save it as uint8, mask.astype('uint8') * 255"
+            )
 
     def planes(self, data: bytes, what: str | Path) -> np.ndarray:
         """The pixels (height, width, samples), black as the lowest level, native bytes."""

@@ -7,7 +7,6 @@ two ways is refused with the option that says which.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from istsbench.data.datasets import SOURCES
 from istsbench.data.images import read_file
-from istsbench.data.pairs import SUFFIXES
+from istsbench.data.pairs import SUFFIXES, files_below
 from istsbench.data.samples import Dataset, FolderDataset
 from istsbench.errors import DataError
 
@@ -120,12 +119,9 @@ def _stems(dataset: Dataset, names: Sequence[str]) -> dict[str, str]:
 
 def _walk(folder: Path) -> Iterator[tuple[tuple[str, ...], str]]:
     """Folders from `folder` and name of each file that may hold a prediction, in order."""
-    for where, below, files in os.walk(folder):
-        below[:] = sorted(one for one in below if not one.startswith("."))
-        parts = Path(where).relative_to(folder).parts
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in (*SUFFIXES, *ARRAYS):
-                yield parts, name
+    for path in files_below(folder):
+        if path.suffix.lower() in (*SUFFIXES, *ARRAYS):
+            yield path.parent.relative_to(folder).parts, path.name
 
 
 def _places(
@@ -223,7 +219,11 @@ def _missing(
 def _nothing(
     folder: Path, dataset: Dataset, names: Sequence[str], ends: Sequence[str], others: list[str]
 ) -> str:
-    found = f"{len(others)} other files, {', '.join(others[:3])} ..." if others else "no such file"
+    found = (
+        f"{len(others)} other files, {', '.join(others[:3])} ..."
+        if others
+        else "no picture and no array"
+    )
     return f"{folder}: {_missing(names, names, dataset, ends)}; found {found}"
 
 
