@@ -162,9 +162,17 @@ def test_complex_levels_are_refused():
 
 @pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
 def test_one_bit(photometric):
-    found = decode(tif(GREY8 > 127, photometric=photometric), "x.tif")
+    found = decode(tif(GREY8 > 127, photometric=photometric, software="a scanner"), "x.tif")
     seen = (GREY8 > 127) == (photometric == "minisblack")
     np.testing.assert_array_equal(found, np.where(seen, 255, 0))
+
+
+def test_bool_as_tifffile_writes_it_by_itself_is_refused():
+    with pytest.raises(DataError, match="x.tif: written by tifffile .* 0 is white"):
+        decode(tif(GREY8 > 127), "x.tif")
+    np.testing.assert_array_equal(
+        decode(tif(GREY8 > 127, photometric="minisblack"), "x.tif"), np.where(GREY8 > 127, 255, 0)
+    )
 
 
 @pytest.mark.parametrize("bits", [2, 4])
