@@ -59,6 +59,10 @@ def test_false_alarms_are_held_to_the_size_that_was_scored():
     assert names(line("", "2.46", stated="", side=256)) == []
 
 
+def test_a_training_list_is_named():
+    assert names(line("96.96", stated="nuaa-224")) == ["training list"]
+
+
 def test_a_data_set_that_nobody_knows_gets_no_flag():
     assert names(line("71.13", "2.46", stated="", dataset="")) == []
 
@@ -82,7 +86,7 @@ def test_equal_pd_and_fa_with_another_iou():
     ]  # fmt: skip
     (flag,) = table_flags(rows)[0]
     assert flag.chance == pytest.approx(1 / 109 * 1e-3)
-    again = [line("91.246", "13.475", "65.690"), line("91.25", "13.48", "65.69")]
+    again = [line("91.246", "13.475", "65.690"), line("91.25", "13.48", "65.71")]  # rounded twice
     assert table_flags(again) == {}
     few = [line("91.25", "13", "65.690"), line("91.25", "13", "68.69")]
     assert table_flags(few) == {}  # two digits are met by chance

@@ -283,5 +283,23 @@ def test_the_unit_of_false_alarms(tmp_path, head, value, digits):
 
 
 def test_false_alarms_do_not_decide_whether_others_are_percent(tmp_path):
-    report = lint(write(tmp_path, "m,F1,IoU,Fa\na,0.40,0.30,182.7\n"))
+    report = lint(write(tmp_path, "m,F1,IoU,Fa\na,0.40,0.30,18.27\nb,0.40,0.30,0.53\n"))
     assert report.findings == () and report.rows[0].scores["f1"].high < 0.5
+
+
+@pytest.mark.parametrize(
+    "row, found",
+    [
+        ("0.50,0.80,0.62", []), ("0.50,0.80,0.60", ["hiou != loc x seg"]),
+        ("0.50,0.48,", ["hiou != loc x seg"]), ("0.50,,0.51", []), ("0.45,0.80,0.62", [
+            "hiou != loc x seg"]),
+    ],
+)  # fmt: skip
+def test_hiou_is_the_product_of_its_factors(tmp_path, row, found):
+    assert checks(tmp_path, f"m,hIoU,loc,seg\na,{row}\n") == found
+
+
+def test_errors_of_hiou_are_no_scores(tmp_path):
+    text = "m,hiou_nuaa,loc_nuaa,seg_nuaa,loc_itf_err_nuaa,seg_itf_err_nuaa\na,.4,.8,.5,.1,.2\n"
+    (row,) = lint(write(tmp_path, text)).rows
+    assert set(row.scores) == {"hiou", "loc", "seg"}

@@ -92,6 +92,8 @@ def luck(pd: str, lists: Sequence[TestList]) -> float:
 def row_flags(line: PrintedLine) -> Iterator[Flag]:
     """What is doubtful in a row by itself."""
     lists = line.candidates
+    if line.stated and lists[0].role != "test":
+        yield Flag("training list", f"{lists[0].name} of {lists[0].dataset} is for training")
     if line.pd and lists:
         yield from _pd_flags(line, lists)
     if line.fa and line.stated and line.whole and (flag := _fa_flag(line)):

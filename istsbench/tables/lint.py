@@ -11,11 +11,12 @@ either reduction; what breaks the first alone is impossible only if the table sa
 is pooled. Printed digits stand for an interval of half a unit of the last one on either
 side, and a row is reported only if no values in its intervals obey.
 
-Pd and Fa are flagged, which is weaker: see `tables.flags`.
+hIoU is loc x seg under any reduction. Pd and Fa are flagged, which is weaker: see `tables.flags`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,9 @@ def _lines(rows: list[PrintedRow], path: Path, dataset: str, stated: str) -> lis
 def _told(lines: list[PrintedLine]) -> Iterable[str]:
     for dataset in dict.fromkeys(line.dataset for line in lines):
         texts = [line.pd for line in lines if line.pd and line.dataset == dataset]
-        asked = lists_of(dataset) if dataset else list(known_lists().values())
+        asked = [one for one in known_lists().values() if one.role == "test"]
+        if dataset:
+            asked = lists_of(dataset)
         for (key, targets), (fits, telling) in told_by(texts, asked).items():
             one = list_named(key)
             yield (
@@ -151,8 +154,23 @@ def check_row(row: PrintedRow, claim: str = "unknown") -> Iterable[Impossible]:
     if claim == "image" and {"iou", "niou"} <= set(s) and _apart(s["iou"], s["niou"]):
         text = f"{_show(row, 'iou', 'niou')}: both are means over images of IoU"
         yield Impossible(row, "iou != niou", text)
+    yield from _factors(row)
     if claim == "pooled":
         yield from _as_pooled(row)
+
+
+def _factors(row: PrintedRow) -> Iterable[Impossible]:
+    """What contradicts hIoU = loc x seg, of which none is above 1."""
+    s = row.scores
+    factors = [score for score in ("loc", "seg") if score in s]
+    if "hiou" not in s or not factors:
+        return
+    most = math.prod(min(max(s[score].high, 0.0), 1.0) for score in factors)
+    least = math.prod(max(s[score].low, 0.0) for score in factors) if len(factors) == 2 else 0.0
+    if s["hiou"].low > most + _SLACK or s["hiou"].high < least - _SLACK:
+        text = f"{_show(row, 'hiou', *factors)}: hIoU = loc x seg is "
+        text += f"{least:.4g} to {most:.4g}" if least else f"at most {most:.4g}"
+        yield Impossible(row, "hiou != loc x seg", text)
 
 
 def _as_pooled(row: PrintedRow) -> Iterable[Impossible]:

@@ -19,10 +19,10 @@ from pathlib import Path
 from istsbench.errors import DataError, WrongUse
 
 PIXEL_SCORES = ("precision", "recall", "f1", "iou", "niou")
-TABLE_SCORES = (*PIXEL_SCORES, "pd", "fa")
+TABLE_SCORES = (*PIXEL_SCORES, "pd", "fa", "hiou", "loc", "seg")
 TITLES = {
     "precision": "P", "recall": "R", "f1": "F1", "iou": "IoU", "niou": "nIoU", "pd": "Pd",
-    "fa": "Fa",
+    "fa": "Fa", "hiou": "hIoU", "loc": "loc", "seg": "seg",
 }  # fmt: skip
 SCALES = ("auto", "fraction", "percent")
 _SPELLINGS = {
@@ -33,13 +33,16 @@ _SPELLINGS = {
     "niou": {"niou"},
     "pd": {"pd", "detectionrate", "detectionprobability", "probabilityofdetection"},
     "fa": {"fa", "falsealarm", "falsealarmrate"},
+    "hiou": {"hiou"},
+    "loc": {"loc"},
+    "seg": {"seg"},
 }
 _UNIT = re.compile(  # of a false-alarm rate: 1e-6, 10^{-6}, x10-6
     r"[x×*]?\s*(?:1e|10\s*\^?\s*\{?)\s*[-−⁻]\s*(?P<power>[56⁵⁶])\}?", re.IGNORECASE
 )
 _FRACTION = 0.05  # no column of rates in 1e-6 stays below it, none of fractions is above
 _KNOWN = {name: score for score, names in _SPELLINGS.items() for name in names}
-_ASIDE = {"diff", "difference", "delta", "std", "sd", "low", "high", "ci", "alike", "rank"}
+_ASIDE = {"err", "diff", "difference", "delta", "std", "sd", "low", "high", "ci", "alike", "rank"}
 _NAMES, _VALUES = {"metric", "score", "measure"}, {"value", "result", "number"}
 _LABELS = ("label", "method", "methods", "model", "network", "name", "algorithm")
 _LONGEST = 100  # characters of a number; nobody prints as many
