@@ -1,7 +1,10 @@
 """`istsbench apply`: pictures without labels to masks, maps and targets."""
 
 import json
+import re
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from toys import Toy
 from typer.testing import CliRunner
 
+import istsbench
 from istsbench import MeanStd
 from istsbench.cli import app
 from istsbench.data.depth import Depth
@@ -76,7 +80,7 @@ def test_masks_maps_overlays_and_the_table(apply, pictures, tmp_path):
 def test_a_picture_without_a_target_is_no_error(apply, pictures):
     done = apply("toy", pictures / "below/c.png", "--out", "found", "--threshold", "1e6")
     assert done.exit_code == 0
-    assert "toy: 1 images, 0 targets, 1 images with nothing above the threshold" in done.output
+    assert "toy: 1 image, 0 targets, 1 image with nothing above the threshold" in done.output
     assert table(pictures.parent / "found" / "toy").empty
 
 
@@ -256,3 +260,28 @@ def test_the_overlay_leaves_the_target_to_be_seen():
     assert (drawn[9:12, 9:12] == 250).all() and (drawn[0, 0] == 100).all()
     red = (drawn[..., 0] == 255) & (drawn[..., 1] == 64)
     assert red[7, 7:14].all() and red[7:14, 13].all() and red.sum() == 4 * 6
+
+
+# ---- the page
+
+
+def test_the_commands_of_the_page_work(toys, pictures, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("istsbench.figures.catalogue.STANDARD", ())
+    page = Path(istsbench.__file__).parents[1] / "docs" / "apply.md"
+    if not page.is_file():
+        pytest.skip("docs/ is not installed")
+    pictures.rename("my_pictures")
+    frames = [cv2.cvtColor((pixels([]) // 100).astype(np.uint8), cv2.COLOR_GRAY2BGR)] * 3
+    video = cv2.VideoWriter("flight.avi", cv2.VideoWriter_fourcc(*"MJPG"), 10, (80, 60))
+    for frame in frames:
+        video.write(frame)
+    video.release()
+    Path("mine.py").write_text("def detect(image, size=3):\n    return image\n")
+    blocks = re.findall(r"^```\n(istsbench .*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    commands = [line for block in blocks for line in block.splitlines()]
+    assert len(commands) == 6
+    for line in commands:
+        done = CliRunner().invoke(app, shlex.split(line)[1:])
+        assert done.exit_code == 0, (line, done.output)
+    assert len([*Path("seen/tophat/overlays/flight").iterdir()]) == 3

@@ -92,13 +92,16 @@ def _tell(result: Any, depth: str) -> None:
     from istsbench.data.depth import sentence
 
     before = f" ({result.before} done before)" if result.before else ""
-    print(f"{result.spec}: {result.frames} images{before}, {result.targets} targets", end="")
+    told = f"{_many(result.frames, 'image')}{before}, {_many(result.targets, 'target')}"
+    print(f"{result.spec}: {told}", end="")
     if result.empty:
-        print(f", {result.empty} images with nothing above the threshold", end="")
+        print(f", {_many(result.empty, 'image')} with nothing above the threshold", end="")
     if result.deep:
-        print(f"; {result.deep} deep ones, {sentence(depth).partition(': ')[2]}", end="")
+        how = sentence(depth).partition(": ")[2]
+        print(f"; {result.deep} of more than 8 bit: {how}", end="")
     if result.cut:
-        print(f", {result.cut} images with levels beyond {depth}, which are cut off", end="")
+        beyond = f"{_many(result.cut, 'image')} with levels beyond {depth}"
+        print(f", {beyond}, which are cut off", end="")
     print(f"\nwritten: {result.folder}/ ({', '.join(result.names)})")
 
 
@@ -114,3 +117,7 @@ def _failures(failed: list[tuple[str, str]]) -> list[str]:
     if len(lines) > MANY:
         lines = [*lines[:MANY], f"and {len(lines) - MANY} more"]
     return lines
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

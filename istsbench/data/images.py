@@ -153,13 +153,15 @@ def _deep(data: bytes, what: str | Path, page: tiff.Page | None) -> Picture | No
     if page is not None:
         _checked(what, page.width, page.height, page.frames, page.orientation)
         if page.bits <= 8 and page.kind == "u":
-            if page.plane is None:
+            # Pillow goes through all pages to come to a late one.
+            simple = page.bits == 8 and page.samples == 1 and page.photometric == "MINISBLACK"
+            if page.plane is None and not (simple and page.number):
                 page.check_bits(what)
                 return None
-            if page.colour or page.bits < 8:
+            if not simple:
                 raise DataError(
-                    f"{what}: frames of colour or of {page.bits} bit behind one structure; "
-                    "expected grey of 8 bit or more, or each frame as a page"
+                    f"{what}: frames of {page.photometric} of {page.bits} bit behind one "
+                    "structure; expected grey of 8 bit or more, or each frame as a page"
                 )
         return _joined(page.planes(data, what), f"TIFF {page.type}", page.full, page.colour)
     # The header of a PNG: its bit depth is byte 24, its colour type byte 25.

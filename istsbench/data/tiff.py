@@ -52,22 +52,19 @@ class Page:
         Of a file of several frames that is the first, with their number in `frames`, or the
         one asked for, which is counted from 0 without thumbnails and has 1 there.
         """
-        import tifffile
-
-        shown, behind = _frames_in(data)
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            frames = len(shown) * behind
-            number = shown[0] if frame is None or behind > 1 else shown[frame]
-            page = file.pages[number].aspage()
-            bits = page.bitspersample
-            return cls(
-                page.imagewidth, page.imagelength, frames if frame is None else 1,
-                _orientation(page), bits if isinstance(bits, int) else max(bits),
-                _KINDS.get(int(page.sampleformat or 1), "c"), page.samplesperpixel,
-                page.samplesperpixel > 1 and page.planarconfig == 2, _name(page.photometric),
-                tuple(map(_name, page.extrasamples)), str(page.software), number,
-                frame if behind > 1 else None,
-            )  # fmt: skip
+        file, shown, behind = _opened(data)
+        frames = len(shown) * behind
+        number = shown[0] if frame is None or behind > 1 else shown[frame]
+        page = file.pages[number].aspage()
+        bits = page.bitspersample
+        return cls(
+            page.imagewidth, page.imagelength, frames if frame is None else 1,
+            _orientation(page), bits if isinstance(bits, int) else max(bits),
+            _KINDS.get(int(page.sampleformat or 1), "c"), page.samplesperpixel,
+            page.samplesperpixel > 1 and page.planarconfig == 2, _name(page.photometric),
+            tuple(map(_name, page.extrasamples)), str(page.software), number,
+            frame if behind > 1 else None,
+        )  # fmt: skip
 
     @property
     def colour(self) -> bool:
@@ -130,14 +127,12 @@ class Page:
             )
 
     def _decoded(self, data: bytes, what: str | Path) -> np.ndarray:
-        import tifffile
-
         try:
-            with tifffile.TiffFile(io.BytesIO(data)) as file:
-                if self.plane is None:
-                    pixels = file.pages[self.number].asarray()
-                else:
-                    pixels = self._behind(file, data)
+            file, *_ = _opened(data)
+            if self.plane is None:
+                pixels = file.pages[self.number].asarray()
+            else:
+                pixels = self._behind(file, data)
         except (ValueError, ImportError, NotImplementedError) as error:
             found = self._otherwise(data)
             if found is None:
@@ -197,12 +192,15 @@ def count_frames(path: Path) -> int:
 
 
 @lru_cache(maxsize=1)
-def _frames_in(data: bytes) -> tuple[list[int], int]:
-    """As `_frames`; kept, since the frames of a long file are read one by one."""
+def _opened(data: bytes) -> tuple[Any, list[int], int]:
+    """The file, and its frames as `_frames` gives them.
+
+    Kept, since the frames of a long file are read one by one.
+    """
     import tifffile
 
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        return _frames(file)
+    file = tifffile.TiffFile(io.BytesIO(data))
+    return file, *_frames(file)
 
 
 def _frames(file: Any) -> tuple[list[int], int]:
