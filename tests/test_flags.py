@@ -59,6 +59,10 @@ def test_false_alarms_are_held_to_the_size_that_was_scored():
     assert names(line("", "2.46", stated="", side=256)) == []
 
 
+def test_few_digits_are_not_said_to_be_cut_off():
+    assert names(line("99.1", stated="nudt-664", dataset="NUDT-SIRST")) == []
+
+
 def test_a_training_list_is_named():
     assert names(line("96.96", stated="nuaa-224")) == ["training list"]
 

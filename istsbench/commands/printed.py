@@ -73,10 +73,11 @@ def lint(
             print(f"{path}: {note}")
         rows = len({(f.row.line, f.row.title) for f in report.findings})
         wrong += rows
+        doubts = len(report.flags)
         print(
             f"{path}: {len(report.rows)} rows, {rows} impossible, "
             f"{len(report.pooled)} fit scores pooled over pixels"
-            + (f", {len(report.flags)} doubts" if report.flags else "")
+            + (f", {doubts} doubt{'s' if doubts > 1 else ''}" if doubts else "")
         )
     if wrong:
         raise typer.Exit(1)

@@ -111,9 +111,10 @@ def _pd_flags(line: PrintedLine, lists: Sequence[TestList]) -> Iterator[Flag]:
     fits = fitting(line.pd, lists)
     if fits:
         key, targets = next(iter(fits.items()))
-        if is_cut(line.pd, targets):
+        share = chance(targets, decimals(line.pd))
+        if share < WEAK and is_cut(line.pd, targets):
             text = f"Pd {line.pd} fits {targets} targets if its digits were cut off, not rounded"
-            yield Flag("cut off", text, chance(targets, decimals(line.pd)))
+            yield Flag("cut off", text, share)
         return
     tried = ", ".join(f"{targets}" for one in lists for targets in one.targets)
     others = [one for one in lists_of(line.dataset) if one not in lists]
