@@ -167,6 +167,13 @@ def test_the_command_takes_columns_rows_and_order(tmp_path):
     assert call(*words, "--columns", "f1", "--sort", "nonsense")[0] == 2
     code, _, error = call(*words, "--columns", "f1", "--beside", "paper")
     assert code == 2 and "f1_paper" in error
+    write_record(tmp_path / "nust", replace(made("nust").records["mpcm"], csv=""))
+    code, text, _ = call(*words, "--dataset", "nuaa,nust", "--methods", "MPCM,tophat")
+    assert code == 0 and "| Top-Hat |" in text
+    code, _, error = call(*words, "--dataset", "nuaa,nust", "--methods", "tophat")
+    assert code == 1 and "nust: has none of the rows 'tophat'" in error
+    code, _, error = call(*words, "--dataset", "nuaa,nust", "--methods", "mpcn")
+    assert code == 2 and "did you mean MPCM" in error
     code, _, error = call(*words, "--cite")
     assert code == 2 and "it is for tex" in error
     code, _, error = call("table", "IV", "--columns", "f1", "--out", tmp_path)

@@ -178,11 +178,12 @@ def table(
         if profile and (idle := [option for option in given(context) if option in fixed]):
             raise WrongUse(f"--profile fixes it: --{idle[0]} cannot be chosen beside it")
         chosen = profile_named(profile) if profile else None  # refused before anything is read
-        sets = []
-        for one in split_names(dataset):
-            folder = results_folder(out, one)
-            results = _results(folder, methods, empty.value, with_published)
-            sets.append(_profiled(results, chosen, one, data_root) if chosen else results)
+        named = split_names(dataset)
+        folders = [results_folder(out, one) for one in named]
+        sets = _results(folders, methods, empty.value, with_published)
+        if chosen:
+            pairs = zip(sets, named, strict=True)
+            sets = [_profiled(results, chosen, one, data_root) for results, one in pairs]
         under = sets[0].profile
         alone = bool(intervals or under)
         made = table_vi(
@@ -220,14 +221,17 @@ def table(
         say("note: the table is wider than a page of a journal; choose columns by --columns")
 
 
-def _results(folder: Path, methods: str, empty: str, with_published: bool) -> Results:
+def _results(folders: list[Path], methods: str, empty: str, with_published: bool) -> list[Results]:
     from istsbench.results.results import Results
-    from istsbench.results.rows import EVERY, rows_named
-    from istsbench.results.shipped import with_shipped
+    from istsbench.results.rows import EVERY, rows_across
+    from istsbench.results.shipped import all_with_shipped
 
     if with_published:
-        return with_shipped(folder, empty, methods or EVERY)
-    return Results.load(folder, rows_named(folder, methods) if methods else None, empty)
+        return all_with_shipped(folders, empty, methods or EVERY)
+    if not methods:
+        return [Results.load(folder, empty=empty) for folder in folders]
+    pairs = zip(folders, rows_across(folders, methods), strict=True)
+    return [Results.load(folder, specs, empty) for folder, specs in pairs]
 
 
 def _profiled(results: Results, profile: Profile, dataset: str, data_root: Path | None) -> Results:

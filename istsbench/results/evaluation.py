@@ -16,7 +16,7 @@ from istsbench.metrics import EMPTY, REDUCTIONS
 from istsbench.results.folders import results_folder
 from istsbench.results.results import Results
 from istsbench.results.rows import rows_named
-from istsbench.results.shipped import origins, with_shipped
+from istsbench.results.shipped import all_with_shipped, origins
 from istsbench.runs.handed_in import Method, chosen
 from istsbench.runs.run import DEFAULT_RULES, run
 from istsbench.threshold import RULES, Threshold
@@ -129,7 +129,7 @@ def load_results(
     """
     folder = results_folder(Path(out), one_name(dataset))
     if with_published:
-        results = with_shipped(folder, empty, methods)
+        (results,) = all_with_shipped([folder], empty, methods)
         frame = results.summary(rule, reduction)
         return frame.assign(origin=frame["method"].map(origins(results)))
     specs = None if methods == "all" else rows_named(folder, methods)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
 
@@ -48,6 +48,28 @@ def rows_named(folder: Path, text: str) -> list[str]:
     `DataError` if the folder has no rows.
     """
     return rows_called(_labels(folder), text, folder)
+
+
+def rows_across(folders: Sequence[Path], text: str) -> list[list[str]]:
+    """As `rows_named`, of folders whose rows share a table: a name need only be in one of them.
+
+    Raises `DataError` if a folder has none of the rows.
+    """
+    there = [_labels(folder) for folder in folders]
+    return divided(there, text, folders)
+
+
+def divided(
+    there: Sequence[Mapping[str, tuple[str, str]]], text: str, places: Sequence[object]
+) -> list[list[str]]:
+    """`rows_across` of rows at hand, spec -> label and group, with the names of their places."""
+    every = {spec: told for rows in reversed(there) for spec, told in rows.items()}
+    asked = rows_called(every, text, " and ".join(map(str, places)))
+    found = [[spec for spec in asked if spec in rows] for rows in there]
+    for specs, place in zip(found, places, strict=True):
+        if not specs:
+            raise DataError(f"{place}: has none of the rows {text!r}")
+    return found
 
 
 def rows_called(rows: Mapping[str, tuple[str, str]], text: str, where: object) -> list[str]:

@@ -17,7 +17,7 @@ import json
 import lzma
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,7 +28,7 @@ from istsbench import __version__
 from istsbench.errors import DataError, PackError, ProtocolMix, UnknownName
 from istsbench.files import write_atomic, write_together
 from istsbench.results.results import PROTOCOL, Results
-from istsbench.results.rows import rows_called
+from istsbench.results.rows import divided
 from istsbench.runs.outputs import counts_file, curve_file, record_file
 from istsbench.runs.record import Origin, Record, as_bytes
 
@@ -134,13 +134,22 @@ def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
             yield member.name, content.read()
 
 
-def with_shipped(folder: Path, empty: str = "zero", methods: str = "all") -> Results:
+def all_with_shipped(
+    folders: Sequence[Path], empty: str = "zero", methods: str = "all"
+) -> list[Results]:
+    """`with_shipped` of each folder; `methods` names rows as `rows_across` takes them."""
+    sets = [with_shipped(folder, empty) for folder in folders]
+    rows = [{spec: (one.label, one.group) for spec, one in made.records.items()} for made in sets]
+    found = divided(rows, methods, [made.folder for made in sets])
+    return [made.only(specs) for made, specs in zip(sets, found, strict=True)]
+
+
+def with_shipped(folder: Path, empty: str = "zero") -> Results:
     """The results of a folder OUT/DATASET with the shipped rows beside them.
 
-    The folder may be missing; `empty` is one of `metrics.EMPTY`, `methods` names rows as
-    `rows_named` takes them. A row of one's own hides the shipped row of its name. Raises
-    `ProtocolMix` if the protocols differ, `UnknownName` if no rows of the data set are shipped or
-    none is called so, and as `Results.load`.
+    The folder may be missing; `empty` is one of `metrics.EMPTY`. A row of one's own hides the
+    shipped row of its name. Raises `ProtocolMix` if the protocols differ, `UnknownName` if no rows
+    of the data set are shipped, and as `Results.load`.
     """
     mine = Results.load(folder, empty=empty) if any(folder.glob("*.json")) else None
     shipped = ShippedRows.of(folder.name if mine is None else mine.any_record.dataset)
@@ -153,8 +162,7 @@ def with_shipped(folder: Path, empty: str = "zero", methods: str = "all") -> Res
         both = replace(
             mine, records={**theirs.records, **mine.records}, counts={**counts, **mine.counts}
         )
-    rows = {spec: (one.label, one.group) for spec, one in both.records.items()}
-    return replace(both, offered=len(rows)).only(rows_called(rows, methods, both.folder))
+    return replace(both, offered=len(both.records))
 
 
 def origins(results: Results) -> dict[str, str]:
