@@ -135,10 +135,10 @@ def test_our_scores_stand_beside_classical_rows(tmp_path, everything):
     (tmp_path / "reproduced.csv").write_text(head + line)
     ours = own_scores(tmp_path)
     mine = ours.of(one(everything, "DRPCA-Net leaderboard", "Top-Hat").row)
-    assert mine.scores["iou"] == 28.21 and mine.under == "drpcanet, nuaa-86"
+    assert mine.scores["iou"] == 28.21 and mine.under == "drpcanet (read), nuaa-86"
     assert ours.of(one(everything, "DRPCA-Net leaderboard", "Top-Hat", "NUDT-SIRST").row) is None
     text = audit_page(audit("nuaa"), ours)
     assert "| 26.93 / 28.21 | 42.44 / - | 88.99 / 89.90 | 182.7 / 188.0 |" in text
-    (tmp_path / "reproduced.csv").write_text("source,iou\na,1\n")
-    with pytest.raises(DataError, match="no column 'method'; make it by `istsbench reproduce`"):
+    (tmp_path / "reproduced.csv").write_text((head + line).replace("pd_ours", "pd"))
+    with pytest.raises(DataError, match="no column 'pd_ours'; make it by `istsbench reproduce`"):
         own_scores(tmp_path)

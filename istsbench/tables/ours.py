@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,8 +73,9 @@ def own_scores(out: Path) -> Ours:
     )
     if by_source:
         text += (
-            "A name like `drpcanet`: under that profile (docs/profiles.md), from "
-            f"{_REPRODUCED} of `istsbench reproduce`, with the list of images behind it. "
+            "A name like `drpcanet`: under that profile (docs/profiles.md; read, derived or assumed "
+            f"for the source), from {_REPRODUCED} of `istsbench reproduce`, with the list of "
+            "images behind it. "
         )
     return Ours(
         text + "Rows on another list are of other images, and stand here for the order of "
@@ -89,9 +91,10 @@ def _reproduced(path: Path) -> dict[tuple[str, str], OwnScores]:
     found = {}
     for line in pd.read_csv(path).to_dict("records"):
         try:
-            scores = {score: float(line.get(f"{score}_ours", "nan")) for score in _UNITS}
+            scores = {score: float(line[f"{score}_ours"]) for score in ("iou", "pd", "fa")}
             key = str(line["source"]), _plain(str(line["method"]))
-            found[key] = OwnScores(scores, f"{line['profile']}, {line['images']}")
+            under = f"{line['profile']} ({line['known']}), {line['images']}"
+            found[key] = OwnScores(scores | {"f1": math.nan}, under)
         except KeyError as error:
             raise DataError(
                 f"{path}: no column {error}; make it by `istsbench reproduce`"
