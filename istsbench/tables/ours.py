@@ -73,9 +73,9 @@ def own_scores(out: Path) -> Ours:
     )
     if by_source:
         text += (
-            "A name like `drpcanet`: under that profile (docs/profiles.md; read, derived or assumed "
-            f"for the source), from {_REPRODUCED} of `istsbench reproduce`, with the list of "
-            "images behind it. "
+            "A name like `drpcanet`: under that profile (docs/profiles.md), which was read, derived "
+            f"or assumed for the source, from {_REPRODUCED} of `istsbench reproduce`, with the list "
+            "of images. "
         )
     return Ours(
         text + "Rows on another list are of other images, and stand here for the order of "
