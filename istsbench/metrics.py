@@ -75,7 +75,7 @@ def ratios(counts: pd.DataFrame) -> pd.DataFrame:
         "f1": _divide(2 * tp, 2 * tp + fp + fn),
         "iou": _divide(tp, tp + fp + fn),
     }
-    if "iou_opdc" in counts:
+    if {"iou_opdc", "detected_opdc", "regions"} <= {*counts}:
         values["hiou"] = _divide(counts["iou_opdc"].to_numpy(), every_region(counts))
     return pd.DataFrame(values, index=counts.index)
 
