@@ -73,9 +73,9 @@ def own_scores(out: Path) -> Ours:
     )
     if by_source:
         text += (
-            "A name like `drpcanet`: under that profile (docs/profiles.md), which was read, derived "
-            f"or assumed for the source, from {_REPRODUCED} of `istsbench reproduce`, with the list "
-            "of images. "
+            "A name like `drpcanet`: under that profile (docs/profiles.md), which is read, derived "
+            f"or assumed for the source, from {_REPRODUCED} of `istsbench reproduce`, on the list "
+            "of images named. "
         )
     return Ours(
         text + "Rows on another list are of other images, and stand here for the order of "
