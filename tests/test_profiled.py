@@ -216,6 +216,15 @@ def test_a_folder_that_cannot_be_written_is_scored_all_the_same(out, dataset):
     assert under.complete("tophat", "dnanet")
 
 
+def test_counts_go_with_their_row(out, call, toy_folder):
+    assert call("--profile", "dnanet").exit_code == 0
+    folder = out / "folder-toyset" / "profiles" / "dnanet"
+    words = ["results", "remove", "tophat", "--dataset", "folder-toyset", "--out", str(out)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert [path.suffix for path in sorted(folder.iterdir())] == [".csv", ".json"]
+    assert not list(folder.glob("tophat*"))
+
+
 # ---------------------------------------------------------------- what is missing
 
 

@@ -10,6 +10,7 @@ from istsbench.errors import DataError, WrongUse
 from istsbench.files import write_together
 from istsbench.registry import file_name
 from istsbench.results.masks import MASK_FOLDER
+from istsbench.results.profiled import kept_files
 from istsbench.runs.outputs import counts_file, curve_file, record_file
 from istsbench.runs.record import Record, as_bytes, map_store, sound, write_record
 
@@ -17,7 +18,8 @@ from istsbench.runs.record import Record, as_bytes, map_store, sound, write_reco
 def remove(folder: Path, specs: Sequence[str]) -> list[Path]:
     """Remove the files of rows, by spec, whatever state they are in; returns those removed."""
     files = {record.file for record in _records(folder) if record.method in specs}
-    gone = [path for file in files for path in _files(folder, file) if path.exists()]
+    every = [path for file in files for path in (*_files(folder, file), *kept_files(folder, file))]
+    gone = [path for path in every if path.exists()]
     for path in gone:  # the record first: without it there is no row
         path.unlink()
     return gone

@@ -25,7 +25,7 @@ from istsbench.files import write_together
 from istsbench.progress import progress
 from istsbench.results.missing import can_be_made, how_to_make, missing_maps
 from istsbench.results.profile_counts import PROFILE_COLUMNS, count_under, roc_area
-from istsbench.results.profiles import Profile
+from istsbench.results.profiles import PROFILES, Profile
 from istsbench.results.results import Results
 from istsbench.results.sensitivity import read_rule
 from istsbench.runs.maps import MapStore
@@ -52,8 +52,8 @@ def profiled(
         for spec, record in results.records.items()
         if record.wanted and spec in results.counts
     }
-    kept = {spec: _kept(results, record, profile) for spec, record in ran.items()}
-    todo = {spec: _names(results, spec) for spec in ran if kept[spec] is None}
+    there = {spec: _kept(results, record, profile) for spec, record in ran.items()}
+    todo = {spec: _names(results, spec) for spec in ran if there[spec] is None}
     gone: dict[str, tuple[str, ...]] = {}
     for spec, names in todo.items():
         if missing := missing_maps(results, spec, dict.fromkeys(names)):
@@ -61,7 +61,7 @@ def profiled(
     lost = [spec for spec in gone if not can_be_made(results, spec)]
     if making := {spec: names for spec, names in gone.items() if spec not in lost}:
         raise DataError(_missing(results, making, profile, opened))
-    counted = {spec: found for spec, found in kept.items() if found is not None}
+    counted = {spec: found for spec, found in there.items() if found is not None}
     if todo.keys() - gone.keys():
         dataset = results.scored(opened())
         tasks = [spec for spec in todo if spec not in gone]
@@ -225,6 +225,12 @@ def _hash(store: MapStore, names: Sequence[str]) -> str | None:
         except FileNotFoundError:
             return None
     return digest.hexdigest()[:16]
+
+
+def kept_files(folder: Path, file: str) -> list[Path]:
+    """What may be kept of a row, by its record's `file`, under all profiles."""
+    places = [folder / PROFILE_FOLDER / name for name in PROFILES]
+    return [place / f"{file}{ending}" for place in places for ending in (".json", ".csv")]
 
 
 def _files(folder: Path, profile: Profile, record: Record) -> tuple[Path, Path]:
