@@ -72,7 +72,7 @@ def test_a_row_of_our_maps_at_another_level_is_known_as_such(out, dataset):
 def test_a_row_of_other_maps_is_known_as_such(out, dataset):
     scores = at_level(out, dataset, 0.8)
     one = compared(out, dataset, printed({"iou": scores["iou"], "pd": 1.0, "fa": 9e5}))
-    assert "with Pd 100.0, Fa 0.0: parameters or code are others" in one.why
+    assert "with Pd 100.0, Fa 0.0: other parameters or another implementation" in one.why
     one = compared(out, dataset, printed({"iou": 55.0, "pd": 50.0}))
     assert "no level of our maps has that IoU (the best has 100.0)" in one.why
     one = compared(out, dataset, printed({"iou": 100.0, "fa": 100.0}))
@@ -84,6 +84,17 @@ def test_other_images_are_said(out, dataset):
     assert "other images: the list is nuaa-214, ours are nuaa-86" in one.why
     one = compared(out, dataset, printed(at_level(out, dataset), stated="", known="assumed"))
     assert "the list is not stated" in one.why and one.why.endswith("the profile is assumed")
+
+
+def test_rows_of_a_list_are_beside_results_on_that_list(tmp_path, dataset):
+    splits = {**dataset.splits, "50_50/test": dataset.names("test")[:2]}
+    both = replace(dataset, splits=splits)
+    for split in ("test", "50_50/test"):
+        run(choose("tophat"), both, tmp_path, split=split, show=False)
+    claim = printed({"iou": 100.0}, stated="nuaa-214")
+    (one,) = reproduced(tmp_path, TITLE, lambda: both, [claim], show=False)
+    assert (one.images, one.number) == ("nuaa-214", 2)
+    assert "on the images of nuaa-86 our IoU is 100.0" in one.why
 
 
 def test_page_and_frame_hold_every_row(out, dataset):

@@ -36,7 +36,7 @@ NEAR = {"iou": 2.0, "niou": 2.0, "pd": 2.0}  # points that are no disagreement
 FACTOR = 1.3  # of Fa that is none
 _TENFOLD = 9.5, 10.5  # ratios of Fa that look like a decimal point out of its place
 _ROUND = 0.5  # points of IoU that a level must come near to have it
-_OTHER_MAPS = "parameters or code are others"
+_OTHER_MAPS = "other parameters or another implementation"
 _SHARES = np.arange(1, 100) / 100
 
 
@@ -110,7 +110,7 @@ def reproduced(
             again = None
             if claim.name in set(resized) and claim.known == "read" and images.key == claim.stated:
                 again = _on_resized(claim, images, show)
-            found.append(_compare(claim, images, protocol[claim.name], again))
+            found.append(_compare(claim, images, usual, protocol[claim.name], again))
             report(claim.method)
     return found
 
@@ -121,6 +121,11 @@ def _sets(out: Path, opened: Callable[[], Dataset], names: Sequence[str]) -> dic
         if any((out / folder / f"{name}.json").is_file() for name in names):
             found[key] = _Set(key, Results.load(out / folder, names), opened)
     return found
+
+
+def _under_profile(claim: Claim, images: _Set) -> dict[str, float]:
+    under = profiled(images.only(claim.name), claim.profile, images.opened, show=False)
+    return _in_units(profile_scores(claim.profile, under.counts[claim.name]))
 
 
 def _on_resized(claim: Claim, images: _Set, show: bool) -> dict[str, float] | None:
@@ -134,12 +139,11 @@ def _on_resized(claim: Claim, images: _Set, show: bool) -> dict[str, float] | No
 def _compare(
     claim: Claim,
     images: _Set,
+    usual: _Set,
     protocol: Mapping[str, float],
     resized: Mapping[str, float] | None = None,
 ) -> Reproduced:
-    profile, results = claim.profile, images.only(claim.name)
-    under = profiled(results, profile, images.opened, show=False)
-    ours = _in_units(profile_scores(profile, under.counts[claim.name]))
+    ours = _under_profile(claim, images)
     nearest = ours if resized is None else resized  # the source resizes images, not maps
     agrees = all(_near(score, nearest[score], value) for score, value in claim.scores.items())
     parts = [_differences(claim, nearest)]
@@ -148,6 +152,9 @@ def _compare(
     if claim.stated != images.key:
         stated = f"the list is {claim.stated}" if claim.stated else "the list is not stated"
         parts.append(f"other images: {stated}, ours are {images.key}")
+    elif images is not usual:
+        there = _under_profile(claim, usual)["iou"]
+        parts.append(f"on the images of {usual.key} our IoU is {there:.1f}")
     if not agrees:
         parts.append(_cause(claim, images, nearest))
     if claim.known == "assumed":
