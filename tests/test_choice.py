@@ -10,7 +10,7 @@ from test_latex import check_balance, check_booktabs, made
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.errors import UnknownName, WrongUse
+from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.results.shipped import ShippedRows
 from istsbench.runs.record import write_record
 from istsbench.tables.choice import arranged, in_order, with_columns
@@ -104,6 +104,14 @@ def test_rows_without_a_number_are_never_among_the_best():
     assert few.notes[0].startswith("The 2 best by F1 on nuaa set of 3 rows")
     with pytest.raises(WrongUse, match="year is none"):
         in_order(made_table, "year", 2)
+
+
+def test_a_score_that_no_row_has_orders_nothing():
+    with pytest.raises(DataError, match=r"no row has hIoU on nuaa set.*an earlier version"):
+        in_order(table(), "hiou")
+    with pytest.raises(DataError, match="no row has F1"):
+        made_table = table()
+        in_order(replace(made_table, frame=made_table.frame.assign(f1_nuaa=float("nan"))), "f1", 3)
 
 
 def test_the_rows_of_other_papers_stay_below():

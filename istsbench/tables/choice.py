@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pandas as pd
 
-from istsbench.errors import UnknownName, WrongUse
+from istsbench.errors import DataError, UnknownName, WrongUse
 from istsbench.results.shipped import SHIPPED
 from istsbench.results.trained import FOREIGN
 from istsbench.tables.columns import KEYS, Column
+from istsbench.tables.foot import LATER
 from istsbench.tables.scores import SCORES, SPELLINGS, score_named
 from istsbench.tables.table import RECONSTRUCTION, Block, Table
 
@@ -105,7 +106,8 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
     """The rows with the best first by a column, those without a number last; perhaps some alone.
 
     `by` is named as in `with_columns`, of several data sets the first is meant; or it is `label` or
-    `year`. With `top`, that many rows that have a number. Rows of other papers stay below.
+    `year`. With `top`, that many rows that have a number. Rows of other papers stay below. Raises
+    `DataError` if no row has a number, and as `with_columns`.
     """
     ours = table.frame[table.frame["status"] != "published"]
     others = table.frame[table.frame["status"] == "published"]
@@ -120,6 +122,10 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
         rising = score_named(column.score).fewer and not column.kind
         title = table.titles.get(column.dataset, column.dataset)
         said = f"{_head(column)} on {title}".replace(" 1e-6", "")
+        if key.isna().all():
+            why = [note for note, of in table.of_scores.items() if {*of} == {*LATER}]
+            reason = f": {why[0]}" if why and column.score in LATER else ""
+            raise DataError(f"no row has {said}, to sort by it{reason}")
         if top is None:
             said = f"Rows by {said}, best first."
         else:
