@@ -287,6 +287,7 @@ def read_item(text: str) -> tuple[str, dict[str, Any]]:
             f"cannot read {text!r} in --methods; expected names or "
             "name(parameter=value), separated by commas"
         )
+    unregistered.check_typed(item.group(1))
     return item.group(1).strip(), _arguments(item.group(2) or "")
 
 

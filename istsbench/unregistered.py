@@ -27,6 +27,7 @@ from istsbench.provenance import LOOSE, STATE, imported_names, is_beside, state_
 from istsbench.segmenter import Card, Segmenter
 from istsbench.threshold import Threshold
 
+FUNCTION = "function"  # begins the row of a function that was handed in: function(LABEL)
 UNPUBLISHED = 9999  # the year of what was never published
 GROUP = "own"
 _FORM = re.compile(r"(?P<place>.+\.py|[\w.]*):(?P<name>.*)", re.DOTALL)
@@ -37,6 +38,15 @@ FORMS = "expected package.module:Class or FILE.py:NAME"
 def is_own(text: str) -> bool:
     """Whether a text is of one of the two forms, and not a name."""
     return _FORM.fullmatch(text) is not None
+
+
+def check_typed(name: str) -> None:
+    """Raise `WrongUse` for the row of a function that was handed in: only its session has it."""
+    if name == FUNCTION:
+        raise WrongUse(
+            f"rows called {FUNCTION}(...) are of functions that a Python session handed to "
+            "istsbench.evaluate; expected a name, FILE.py:NAME or package.module:NAME"
+        )
 
 
 def titled(text: str) -> str:

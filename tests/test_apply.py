@@ -202,6 +202,34 @@ def test_a_method_that_fails_on_a_picture_is_named_with_it(apply, pictures, tmp_
     assert f"{pictures / 'a.png'}: mine.py:detect: ValueError: score returned shape" in done.output
 
 
+def test_a_method_that_takes_many_at_once_names_the_one_that_fails(apply, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in (11, 12, 13):
+        image = scene(24, 32, seed=number).clip(0, 255).astype(np.uint8)
+        image[0, 0] = number
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+    done = apply("batch", folder, "--out", "found")
+    assert done.exit_code == 0 and "batch: 3 images" in done.output
+    done = apply("batch(how='raise')", folder, "--out", "found")
+    assert done.exit_code == 1 and "2 images" in done.output
+    assert "12.png: batch(how='raise'): ArithmeticError: no way" in done.output
+
+
+@pytest.mark.slow
+def test_a_method_that_kills_its_process_is_given_up_after_three(apply, pictures, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import os\n\ndef detect(image):\n    os._exit(1) if image.max() > 99 else None\n"
+        "    return image\n"
+    )
+    for number in range(5):
+        cv2.imwrite(str(pictures / f"more{number}.png"), pixels([(20, 20)]))
+    done = apply("mine.py:detect", pictures, "--out", "found", "--jobs", "2")
+    assert done.exit_code == 1 and "mine.py:detect: 0 images" in done.output
+    assert done.output.count("not tried, since the process died on 3 others") >= 3
+    assert "the process that scored this image died" in done.output
+
+
 def test_a_network_has_the_weights_of_nuaa_and_says_so(apply, pictures):
     done = apply("learner", pictures, "--out", "found")
     assert done.exit_code == 1 and "Learner has no weights for NUAA-SIRST" in done.output

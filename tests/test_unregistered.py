@@ -86,6 +86,7 @@ def test_two_files_of_one_name_are_refused_together(place, tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
+        ("function(my net)", "are of functions that a Python session handed to istsbench.evaluate"),
         ("absent.py:detect", "there is no file .*absent.py; expected"),
         ("mine.py:", "names no class or function; expected package.module:Class or FILE.py:NAME"),
         ("mine.py:detect(q=1)", "has no parameter 'q'; it has: k"),

@@ -23,6 +23,7 @@ from istsbench.runs.apply_outputs import BOXES, MARKER, Done, Outputs
 from istsbench.runs.forecast import BASE, costs
 from istsbench.runs.maps import check_folders
 from istsbench.runs.pool import Begin, Lost, in_processes
+from istsbench.runs.scoring import LOSSES
 from istsbench.runs.segmenting import rule_named, scored_or_why, with_weights
 from istsbench.runs.targets import Segmented
 from istsbench.segmenter import Segmenter, Trainable
@@ -266,10 +267,22 @@ def _here(task: Task, images: _Images) -> _Answers:
                     yield frame, task.outputs.save(empty, image, one)
 
 
+def _until_lost(images: _Images, lost: list[_Frame]) -> _Images:
+    """The images as long as fewer than `LOSSES` frames have cost a process its life."""
+    while len(lost) < LOSSES and (one := next(images, None)) is not None:
+        yield one
+
+
 def _in_processes(task: Task, images: _Images, jobs: int) -> _Answers:
-    with closing(in_processes(_in_worker, task, images, jobs)) as answers:
+    lost: list[_Frame] = []
+    left = _until_lost(images, lost)
+    with closing(in_processes(_in_worker, task, left, jobs)) as answers:
         for (frame, *_), answer in answers:
+            if isinstance(answer, Lost):
+                lost.append(frame)
             yield frame, answer.reason if isinstance(answer, Lost) else answer
+    for frame, *_ in images:
+        yield frame, f"not tried, since the process died on {LOSSES} others"
 
 
 def _in_worker(

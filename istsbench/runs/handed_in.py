@@ -12,7 +12,7 @@ from istsbench.errors import BrokenMethod, WrongUse
 from istsbench.registry import ENTRY_POINTS, Choice, choose
 from istsbench.segmenter import Segmenter
 from istsbench.threshold import Threshold
-from istsbench.unregistered import as_method
+from istsbench.unregistered import FUNCTION, as_method
 
 Method = str | Segmenter | type[Segmenter] | Callable[..., Any]
 """What may be handed in: names as `--methods` takes them, or the method itself."""
@@ -44,7 +44,7 @@ def chosen(
             raise WrongUse(f"{what} has a card and a threshold of its own; expected neither")
         return [Choice(_spelled(type(made)), _changes(made), origin=lambda: made)]
     # In brackets, so that no function takes the row of a registered method.
-    return [Choice(f"function({name})", origin=lambda: made)]
+    return [Choice(f"{FUNCTION}({name})", origin=lambda: made)]
 
 
 def _name(method: object) -> str:
