@@ -185,8 +185,10 @@ def test_of_two_state_dicts_one_is_named(tmp_path):
 def test_another_network_is_refused_with_what_does_not_fit(tmp_path):
     state = renamed(module_of(), first_norm(1))
     state["fuse2.topdown.1.weight"] = torch.zeros(9, 32, 1, 1)
-    text = r"another network than ACM; closest is host=unet, blocks=3.* lacks fuse2.topdown.1.weig"
-    with pytest.raises(WeightsError, match=rf"{text}ht \(9x32x1x1\) and has fuse2.top_down.1.wei"):
+    text = (
+        r"another network than ACM; closest is host=unet, blocks=3.*; only in the file: fuse2.top"
+    )
+    with pytest.raises(WeightsError, match=rf"{text}down.1.weight \(9x32x1x1\); only expected: fu"):
         made(tmp_path, state)
 
 
@@ -196,7 +198,10 @@ def test_an_extra_convolution_is_named(tmp_path):
         if name == "fuse2.topdown.1.weight":
             state["fuse2.feature_high.0.weight"] = torch.zeros(32, 32, 1, 1)
         state[name] = tensor
-    with pytest.raises(WeightsError, match="lacks fuse2.feature_high.0.weight .32x32x1x1. and has"):
+    with pytest.raises(
+        WeightsError,
+        match=r"in the file: fuse2.feature_high.0.weight \(32x32x1x1\); only expected: no",
+    ):
         made(tmp_path, state)
 
 
@@ -282,6 +287,10 @@ def test_a_method_without_weights_and_values_that_are_no_numbers(tmp_path):
     state = renamed(module_of(blocks=1), first_norm(1))
     with pytest.raises(WrongUse, match="tophat is no network"):
         made(tmp_path, state, "tophat")
+    with pytest.raises(WrongUse, match="host is 'fpm', expected 'unet' or 'fpn'"):
+        made(tmp_path, state, "acm(host=fpm)")
+    with pytest.raises(WrongUse, match="the checkpoint itself; expected another file"):
+        convert(tmp_path / "w", choose("acm")[0], "0,255", tmp_path / "w")
     state["head.1.bias"] = state["head.1.bias"] * float("nan")
     with pytest.raises(WeightsError, match="NaN or infinite values in what is head.1.bias here"):
         made(tmp_path, state)

@@ -5,6 +5,7 @@ convert     Weights of another implementation of a network of ours, as a weight 
 cost        What a network costs: weights, operations, time and memory (Table VIII).
 foreign     Checkpoints of PyTorch code of others, read without running any code.
 fused       Batch norms in fewer passes over memory: for training on a CPU, and for scoring.
+greylevels  How a network of others normalises grey levels, folded into the first batch norm.
 history     How far a training is: a row an epoch, and what is shown of it.
 kernels     Loops over feature maps for a CPU, compiled by numba.
 learner     What moves the weights of a network: one training step, and the state that it keeps.

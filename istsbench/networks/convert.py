@@ -18,25 +18,20 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from istsbench.errors import WeightsError, WrongUse
 from istsbench.networks.checkpoint import save_weights
 from istsbench.networks.foreign import read_foreign
+from istsbench.networks.greylevels import IMAGENET, Layer, folded_norm, read_normalisation
 from istsbench.networks.network import Network
 from istsbench.registry import Choice
 from istsbench.segmenter import parameter_help
 
-IMAGENET = "imagenet"
-_MEAN = 255 * np.array([0.485, 0.456, 0.406])  # of red, green, blue, as grey levels 0..255
-_STD = 255 * np.array([0.229, 0.224, 0.225])
 LARGEST = 5  # number that is tried for blocks or channels
 ROUNDS = 2  # over all parameters
 TOLD = 6  # tensors that a refusal names
 _UNUSED = "num_batches_tracked"  # counts steps of training; the maps do not depend on it
-
-Layer = tuple[str, str, torch.Tensor]  # name of the module, of the tensor in it, the tensor
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,9 @@ def convert(
     Raises `WeightsError` if the checkpoint is of another network, `WrongUse` for a method that is
     no network and for a normalisation that cannot be read.
     """
-    mean, std = _normalisation(normalised)
+    mean, std = read_normalisation(normalised)
+    if out.resolve() == path.resolve():
+        raise WrongUse(f"{out}: the checkpoint itself; expected another file for the weights")
     kind = type(choice.create())
     if not issubclass(kind, Network):
         raise WrongUse(f"{choice.name} is no network: it has no weights")
@@ -92,7 +89,7 @@ def convert(
     preparation = {"mean": float(mean.mean()), "std": float(std.mean()), "side": side}
     if fit.first is not None:
         ours, batch_norm = fit.first
-        folded, turned = _folded(path, batch_norm, _channels(fit), mean, std)
+        folded, turned = folded_norm(path, batch_norm, _channels(fit), mean, std)
         state[f"{ours}.running_mean"], state[f"{ours}.running_var"] = folded
         weight = fit.pairs[0][0]
         state[weight] = state[weight] * torch.from_numpy(turned)[None, :, None, None]
@@ -113,22 +110,6 @@ def convert(
     tensors = {name: tensor.numpy() for name, tensor in state.items()}
     save_weights(out, tensors, header, halved=False)
     return Converted(out, _spec(choice.name, fit.network, out), len(theirs), tuple(notes))
-
-
-def _normalisation(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation, of one channel or three, in grey levels."""
-    if text.strip().lower() == IMAGENET:
-        return _MEAN, _STD
-    try:
-        mean, std = (float(number) for number in text.split(","))
-    except ValueError:
-        mean = std = float("nan")
-    if not (np.isfinite(mean) and np.isfinite(std) and std > 0):
-        raise WrongUse(
-            f"normalisation is {text!r}; expected MEAN,STD in grey levels 0..255, as 101.06,34.62 "
-            f"(0,255 for images divided by 255), or {IMAGENET}"
-        )
-    return np.array([mean]), np.array([std])
 
 
 # ------------------------------------------------------------------ which network it is
@@ -215,8 +196,11 @@ def _changed(network: Network, changes: Mapping[str, Any]) -> Network:
 
 
 def _compared(network: Network, theirs: list[Layer]) -> _Compared:
-    with torch.random.fork_rng(devices=[]):
-        module = network.build()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            module = network.build()
+    except ValueError as error:  # of a parameter that was given
+        raise WrongUse(str(error)) from error
     first, mine, yours = _without_first(_layers(module.state_dict()), theirs)
     return _Compared(network, module, first, mine, yours)
 
@@ -250,7 +234,10 @@ def _differences(compared: _Compared) -> str:
             extra += theirs[begin:stop]
     told = compared.network.architecture().items()
     parameters = ", ".join(f"{key}={value}" for key, value in told if key != "network")
-    return f"closest is {parameters}, which lacks {_told(extra)} and has {_told(missing)}"
+    return (
+        f"closest is {parameters}; only in the file: {_told(extra)}; only expected: "
+        f"{_told(missing)}"
+    )
 
 
 def _told(layers: Sequence[Layer]) -> str:
@@ -259,7 +246,7 @@ def _told(layers: Sequence[Layer]) -> str:
         for layer, name, tensor in layers[:TOLD]
     ]
     more = f" and {len(layers) - TOLD} more" if len(layers) > TOLD else ""
-    return (", ".join(texts) + more) or "nothing more"
+    return (", ".join(texts) + more) or "nothing"
 
 
 def _channels(fit: _Fit) -> int:
@@ -306,40 +293,6 @@ def _told_apart(path: Path, fit: _Fit) -> Iterator[str]:
 
 def _first(theirs: Mapping[str, str], part: str) -> str:
     return next(there for ours, there in theirs.items() if ours.startswith(f"{part}."))
-
-
-# ------------------------------------------------------------------ the first batch norm
-
-
-def _folded(
-    path: Path, layers: Sequence[Layer], channels: int, mean: np.ndarray, std: np.ndarray
-) -> tuple[tuple[torch.Tensor, torch.Tensor], np.ndarray]:
-    """Our first mean and variance, and the sign of each channel in the convolution behind.
-
-    Theirs is y = a g + k of the grey level g: the normalisation, then a batch norm with weight
-    and bias. Ours is (x - m) / sqrt(v + eps) of x = (g - MEAN) / STD. A negative `a` becomes
-    positive with the sign of the channel changed behind it.
-    """
-    eps = torch.nn.BatchNorm2d(1).eps
-    given = {name: tensor.double().numpy() for _, name, tensor in layers}
-    weight = given.get("weight", np.ones(channels))
-    bias = given.get("bias", np.zeros(channels))
-    if layers:
-        deviation = np.sqrt(given["running_var"] + eps)
-        centre = given["running_mean"]
-    else:
-        deviation, centre = np.ones(channels), np.zeros(channels)
-    gain = weight / (deviation * std)
-    offset = bias - weight * centre / deviation - gain * mean
-    if not (np.abs(gain) > 0).all():
-        raise WeightsError(f"{path}: a channel of the input has weight 0 in {layers[0][0]}")
-    sign = np.sign(gain)
-    gain, offset = gain * sign, offset * sign
-    variance = 1 / (gain * std.mean()) ** 2 - eps
-    if (variance < 0).any():
-        raise WeightsError(f"{path}: {layers[0][0]} magnifies its input by more than can be kept")
-    moved = -(gain * mean.mean() + offset) / (gain * std.mean())
-    return (torch.from_numpy(moved).float(), torch.from_numpy(variance).float()), sign.astype("f4")
 
 
 def _spec(name: str, network: Network, out: Path) -> str:
