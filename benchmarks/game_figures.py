@@ -15,17 +15,25 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from istsbench.commands.options import Width, WidthOption
 from istsbench.data.datasets import open_dataset
 from istsbench.data.samples import Sample
-from istsbench.figures.style import RED, WIDTH, house_style
+from istsbench.figures.fonts import wrapped
+from istsbench.figures.style import PAGE, RED, Layout, foot, house_style
 from istsbench.figures.writing import write_figure
 from istsbench.networks.checkpoint import read_weights
 from pixelgame.features import layers as feature_maps
 from pixelgame.segmenter import PixelGame
 
-PLAYERS = {"fns": "FNs-player", "fps": "FPs-player", "fusion": "pixelGame"}
+PLAYERS: dict[str, tuple[str, str, str, str]] = {  # label, hue of Okabe and Ito, dashes, mark
+    "fns": ("FNs-player", "#0072b2", "--", "s"),
+    "fps": ("FPs-player", "#d55e00", ":", "^"),
+    "fusion": ("pixelGame", "#000000", "-", "o"),
+}
+RATIO_TITLES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 app = typer.Typer()
 Out = Annotated[Path, typer.Option(help="folder of the figures")]
 
@@ -38,47 +46,87 @@ def method_of(weights: Path) -> PixelGame:
 
 
 @house_style()
-def evolution_figure(log: pd.DataFrame) -> Figure:
-    figure = Figure(figsize=(WIDTH, WIDTH / 4), layout="constrained")
-    axes = figure.subplots(1, 4)
+def evolution_figure(log: pd.DataFrame, layout: Layout = PAGE) -> Figure:
+    """Four panels beside each other, or two by two in a column, with one legend."""
+    across = 2 if layout.narrow else 4
+    height = 3.4 if layout.narrow else 2.1
+    figure = Figure(figsize=(layout.width, height), layout="constrained")
+    axes = figure.subplots(4 // across, across).ravel()
     known = log[log["val_fusion_f1_image"].notna()]
-    for place, ratio in zip(axes, ("precision", "recall", "f1"), strict=False):
-        for player, label in PLAYERS.items():
-            place.plot(known["epoch"], known[f"val_{player}_{ratio}_image"], label=label)
-        place.set(title=ratio, xlabel="epoch", ylim=(0, 1))
+    for place, (ratio, title) in zip(axes, RATIO_TITLES.items(), strict=False):
+        for player in PLAYERS:
+            _line(place, player, known["epoch"], known[f"val_{player}_{ratio}_image"])
+        place.set(title=title, xlabel="epoch", ylim=(0, 1))
     for player in ("fns", "fps"):
-        axes[3].plot(log["epoch"], log[f"{player}_utility"], label=PLAYERS[player])
-    axes[3].set(title="utility", xlabel="epoch")
-    axes[0].legend()
+        _line(axes[3], player, log["epoch"], log[f"{player}_utility"])
+    axes[3].set(title="Utility", xlabel="epoch")
+    axes[3].set_ylim(bottom=0)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=3, handlelength=3)
     return figure
+
+
+def _line(axes: Axes, player: str, epochs: pd.Series, values: pd.Series) -> None:
+    """Told by hue, dashes and marks, so that they stay apart in grey as well."""
+    label, colour, dashes, mark = PLAYERS[player]
+    order = list(PLAYERS).index(player)
+    axes.plot(
+        epochs, values, label=label, color=colour, linestyle=dashes, marker=mark, markersize=3.4,
+        markevery=(0.05 + 0.08 * order, 0.3), markeredgecolor="white", markeredgewidth=0.4,
+    )  # fmt: skip
 
 
 @house_style()
-def maps_figure(sample: Sample, rows: dict[str, dict[str, np.ndarray]]) -> Figure:
-    columns = 1 + max(len(maps) for maps in rows.values())
+def maps_figure(
+    sample: Sample, rows: dict[str, dict[str, np.ndarray]], layout: Layout = PAGE
+) -> Figure:
+    """The image and channels of layers, a row a label; below each channel the levels that its
+    colours reach from and to."""
+    most = 1 + max(len(maps) for maps in rows.values())
+    columns = min(most, 3) if layout.narrow else most
+    lines = {label: -(-(1 + len(maps)) // columns) for label, maps in rows.items()}
     high, wide = sample.image.shape
-    size = (WIDTH, WIDTH / columns * high / wide * len(rows) + 0.2)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (label, maps) in zip(axes, rows.items(), strict=True):
-        for place, (name, pixels) in zip(line, {label: sample.image, **maps}.items(), strict=False):
-            top = np.quantile(pixels, 1 if name == label else 0.999)
-            place.imshow(pixels, cmap="gray" if name == label else "viridis", vmax=top)
-            place.contour(sample.mask, [0.5], colors=RED, linewidths=0.4)
-            place.set_title(name)
-        for place in line:
-            place.set_axis_off()
+    number = sum(lines.values())
+    height = number * (layout.width / columns * high / wide + 0.42) + 0.45
+    figure = Figure(figsize=(layout.width, height), layout="constrained")
+    axes = figure.subplots(number, columns, squeeze=False)
+    start = 0
+    for label, maps in rows.items():
+        places = axes[start : start + lines[label]].ravel()
+        start += lines[label]
+        shown = {"": sample.image, **maps}
+        for place, (name, pixels) in zip(places, shown.items(), strict=False):
+            low, top = float(pixels.min()), float(np.quantile(pixels, 0.999 if name else 1))
+            place.imshow(pixels, cmap="viridis" if name else "gray", vmin=low, vmax=top)
+            place.contour(sample.mask, [0.5], colors=RED, linewidths=0.6)
+            place.set_title(name or wrapped(label, layout.width / columns, 8))
+            place.set_xlabel(f"{round(low, 3):.3g} to {round(top, 3):.3g}")
+            place.set(xticks=[], yticks=[])
+            place.spines[:].set_visible(False)
+        for place in places[len(shown) :]:
+            place.set_visible(False)
+    foot(
+        figure,
+        "below each picture: the levels of its darkest and its brightest colour (of channels the "
+        "99.9 % quantile); red: outline of the targets",
+    )
     return figure
 
 
+def write(figure: Figure, out: Path, name: str, width: Width) -> None:
+    write_figure(figure, out, f"{name}-column" if width is Width.column else name)
+
+
 @app.command()
-def evolution(log: Path, out: Out = Path("results/figures")) -> None:
+def evolution(
+    log: Path, width: WidthOption = Width.page, out: Out = Path("results/figures")
+) -> None:
     frame = pd.read_csv(log)
     if "val_fusion_f1_image" not in frame:
         raise typer.BadParameter(
             f"{log} is no log of pixelGame: it has no column val_fusion_f1_image"
         )
-    write_figure(evolution_figure(frame), out, "evolution")
+    write(evolution_figure(frame, Layout(width.value)), out, "evolution", width)
 
 
 @app.command()
@@ -87,12 +135,14 @@ def layers(
     weights: Path,
     dataset: str = "nuaa",
     player: str = "fns",
+    width: WidthOption = Width.page,
     out: Out = Path("results/figures"),
 ) -> None:
     sample = open_dataset(dataset).load(image)
     found = feature_maps(method_of(weights), sample.image, player)
     shown = {name: pixels for name, pixels in found.items() if name.startswith("x")}
-    write_figure(maps_figure(sample, {image: shown}), out, f"layers-{player}-{image}")
+    figure = maps_figure(sample, {image: shown}, Layout(width.value))
+    write(figure, out, f"layers-{player}-{image}", width)
 
 
 @app.command()
@@ -101,6 +151,7 @@ def attentions(
     weights: list[Path],
     dataset: str = "nuaa",
     player: str = "fps",
+    width: WidthOption = Width.page,
     out: Out = Path("results/figures"),
 ) -> None:
     sample = open_dataset(dataset).load(image)
@@ -110,7 +161,8 @@ def attentions(
         found = feature_maps(method, sample.image, player)
         label = f"{method.attention}, {path}" if method.attention in rows else method.attention
         rows[label] = {k: pixels for k, pixels in found.items() if k.startswith("m")}
-    write_figure(maps_figure(sample, rows), out, f"attentions-{player}-{image}")
+    figure = maps_figure(sample, rows, Layout(width.value))
+    write(figure, out, f"attentions-{player}-{image}", width)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ import pandas as pd
 import typer
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from istsbench import registry
-from istsbench.figures.style import WIDTH, foot, house_style, registered_looks
+from istsbench.figures.style import WIDTH, foot, house_style, power_of_ten, registered_looks
 from istsbench.figures.writing import write_figure
 from istsbench.files import write_atomic
 from istsbench.registry import group_named, group_order
@@ -24,6 +25,7 @@ from istsbench.runs import forecast as plan
 from istsbench.segmenter import Card
 
 HERE = Path(__file__).parent
+LEAST = 0.1  # MiB that the panels of memory begin with
 COSTS = HERE.parent / "istsbench" / "runs" / "costs.csv"
 
 
@@ -76,12 +78,12 @@ def sizes_figure(
         for name in [name for name in names if column(cards[name]) == group]:
             part, look = drawn[drawn["method"] == name].sort_values("side"), styles[name]
             fitted = [costs[name].of(side**2) for side in part["side"]]
-            points = {"ls": "", "marker": look.marker, "ms": 3}
+            points = {"ls": "", "marker": look.marker, "ms": 3.6}
             upper.plot(part["side"], part["cpu"], color=look.colour, **points)
             upper.plot(part["side"], fitted, color=look.colour, ls=look.line)
             lower.plot(
-                part["side"], part["memory"].clip(lower=0.1), color=look.colour, ls=look.line,
-                marker=look.marker, ms=3, label=look.label,
+                part["side"], part["memory"].clip(lower=LEAST), color=look.colour, ls=look.line,
+                marker=look.marker, ms=3.6, label=look.label,
             )  # fmt: skip
             if name in reference:
                 pixels, seconds = reference[name]
@@ -91,7 +93,11 @@ def sizes_figure(
     axes[0, 0].set_ylabel("seconds")
     axes[1, 0].set_ylabel("memory, MiB")
     machines = " and ".join(sorted(drawn["machine"].unique()))
-    foot(figure, f"one thread of {machines}; lines: a * pixels^b; open: reference codes")
+    foot(
+        figure,
+        f"one thread of {machines}; lines of seconds: a times pixels to the power b; open marks: "
+        f"reference codes; memory of less than {LEAST} MiB is drawn as {LEAST}",
+    )
     return figure
 
 
@@ -105,6 +111,7 @@ def finish(upper: Axes, lower: Axes, sides: list[int]) -> None:
         axes.set(xscale="log", yscale="log")
         axes.set_xticks(sides, [str(side) for side in sides], minor=False)
         axes.set_xticks([], minor=True)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: power_of_ten(value)))
     lower.set_xlabel("side, pixels")
     lower.tick_params(axis="x", rotation=45)
     lower.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25))

@@ -634,3 +634,128 @@ def test_letters_have_seven_points_at_the_width_of_print(many, dataset, monkeypa
         found = letters_of(figure)
         assert min(found)[0] >= SMALLEST, min(found)
         assert not [text for _, text in found if "$\\mathdefault" in text]  # small exponents
+
+
+# ------------------------------------------------------------------ many methods
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_of_many_curves_the_best_of_each_group_are_shown_and_told(many, width):
+    for number, (spec, record) in enumerate(many.records.items()):
+        many.records[spec] = replace(record, auc=0.5 + number / 100)
+    figure = roc.roc(many, Layout(width))
+    drawn = [line for line in figure.axes[0].lines if line.get_marker() != "None"]
+    assert len(drawn) == len({many.records[spec].group for spec in many.records}) == 5
+    looks_ = {(str(line.get_linestyle()), line.get_marker()) for line in drawn}
+    assert len(looks_) == 5  # told apart without their hues
+    assert "the best of each group by AUC, 5 of 33 methods" in foot_of(figure)
+    legend = figure.axes[0].get_legend() or figure.legends[0]
+    names = [text.get_text() for text in legend.get_texts()]
+    best = sorted(many.records.values(), key=lambda one: -one.auc)[:5]
+    assert names == [f"{one.label}  {one.auc:.3f}" for one in best]  # groups take turns
+
+
+@pytest.mark.parametrize("draw", [roc.roc, roc.pr])
+def test_all_curves_stand_in_a_panel_a_group(many, draw):
+    figure = draw(many, every=True)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[-1] == "Best of each group" and len(titles) == 6
+    assert all(axes.get_visible() for axes in figure.axes)  # no cell is empty
+    shown = sum(len(axes.get_legend().get_texts()) for axes in figure.axes[:-1])
+    assert shown == len(many.records)
+
+
+def test_few_methods_are_all_shown(results):
+    figure = roc.roc(results)
+    assert "best of each group" not in foot_of(figure)
+    assert len(figure.legends[0].get_texts()) == 2
+
+
+def test_a_row_without_a_time_stands_in_a_band_of_its_own(results):
+    results.counts["maxmean"] = results.counts["maxmean"].assign(seconds=np.nan)
+    results.records["maxmean"] = replace(results.records["maxmean"], group="submitted")
+    for layout in (Layout("page"), Layout("column")):
+        figure = tradeoff.seconds(results, "own", "image", layout=layout)
+        timed, band = figure.axes[:2]
+        assert band.get_xlabel() == "No time" and timed.get_ylim() == band.get_ylim()
+        (mark,) = band.collections[0].get_offsets()
+        summary = results.summary("own", "image").set_index("method")
+        assert mark[1] == pytest.approx(summary["f1"]["maxmean"])
+
+
+def test_marks_of_the_legend_are_alike_whatever_is_on_the_front(results):
+    figure = tradeoff.seconds(results, "own", "image")
+    handles = figure.legends[0].legend_handles[:-1]
+    assert {handle.get_markeredgecolor() for handle in handles} == {"white"}
+
+
+def test_in_a_column_points_have_numbers_and_a_list_says_whose(results):
+    figure = tradeoff.seconds(results, "own", "image", layout=Layout("column"))
+    axes, key = figure.axes
+    numbers = [text.get_text() for text in axes.texts]
+    assert numbers == ["1", "2"]
+    listed = [text.get_text() for text in key.texts]
+    data, _, _ = tradeoff.seconds_data(results, "own", "image")
+    assert listed == [f"{n}  {label}" for n, label in zip(numbers, data["label"], strict=True)]
+
+
+# ------------------------------------------------------------------ what pictures show
+
+
+def test_easy_median_and_hard_images_follow_the_contrast_of_their_targets(results, dataset):
+    chosen = pictures.by_contrast(results, dataset, "own")
+    assert list(chosen.values()) == ["easy", "median", "hard"]
+    names = results.counts["tophat"]["image"].unique()
+    ratios = describe(dataset, names)["scr"].sort_values()
+    easy, median, hard = (ratios.index.get_loc(name) for name in chosen)
+    assert (hard, easy) == (1, 6) and median in (3, 4)  # of eight
+    for spec, rows in results.counts.items():
+        results.counts[spec] = rows.assign(fn=rows["tp"] + rows["fn"], tp=0)
+    assert pictures.by_contrast(results, dataset, "own") == chosen
+
+
+def test_a_map_is_shown_on_a_logarithm():
+    score = np.array([[-2.0, 98.0, 8.0, -1.9]])  # 0, 1, 0.1 and 0.001 of its range
+    np.testing.assert_allclose(pictures.logarithm(score), [[0, 1, 2 / 3, 0]], atol=1e-12)
+    assert not pictures.logarithm(np.ones((2, 2))).any()
+
+
+def test_a_hot_target_leaves_the_scene_visible():
+    image = np.tile(np.linspace(20, 60, 100), (100, 1))
+    image[50, 50] = 255
+    grey = pictures.grey_scene(image)
+    assert grey[50, 50] == 1 and np.ptp(grey[0]) > 0.9
+    assert not pictures.grey_scene(np.full((3, 3), 7.0)).any()
+    still = np.zeros((100, 100))
+    still[::2] = 1  # noise of one level
+    still[50, 50] = 200
+    assert pictures.grey_scene(still)[0].max() <= 0.1
+
+
+def test_no_inset_lies_over_a_mask(results, dataset, monkeypatch):
+    panels = []
+    real = mosaics.Sheet.panel
+
+    def keep(self, pixels, place, marks, zoom=None, corner=(0, 0)):
+        panels.append((place, zoom))
+        real(self, pixels, place, marks, zoom, corner)
+
+    monkeypatch.setattr(mosaics.Sheet, "panel", keep)
+    mosaics.grid(results, dataset, "own")
+    assert panels and all(zoom is None for _, zoom in panels)
+    places = np.array([place for place, _ in panels])  # left, top, width, height
+    ends = places[:, :2] + places[:, 2:]
+    for index, (start, end) in enumerate(zip(places[:, :2], ends, strict=True)):
+        shared = np.minimum(end, ends[:index]) - np.maximum(start, places[:index, :2])
+        assert not (shared > 1e-9).all(axis=1).any()
+
+
+def test_classes_of_few_images_are_pale_and_narrow(results, dataset):
+    figure = charts.difficulty(results, dataset, "own")  # of eight images, so all are few
+    patches = [patch for axes in figure.axes for patch in axes.patches]
+    assert {patch.get_width() for patch in patches} == {0.75}
+    least = min(min(patch.get_facecolor()[:3]) for patch in patches)
+    assert least >= 1 - charts.FADED - 1e-9
+    assert "pale: fewer than 10 images" in foot_of(figure)
+    names = [text.get_text() for axes in figure.axes for text in axes.get_xticklabels()]
+    assert all("n=" in name for name in names)

@@ -23,7 +23,7 @@ def test_a_log_of_another_network_is_named(script, tmp_path):
 
 def test_each_weight_file_has_a_row(script, tmp_path, monkeypatch):
     drawn = {}
-    keep = lambda sample, rows: drawn.update(rows)  # noqa: E731
+    keep = lambda sample, rows, layout: drawn.update(rows)  # noqa: E731
     monkeypatch.setitem(script["attentions"].__globals__, "maps_figure", keep)
     monkeypatch.setitem(script["attentions"].__globals__, "write_figure", lambda *given: None)
     files = [PixelGame(width=4).untrained(tmp_path, seed).weights for seed in (0, 1)]

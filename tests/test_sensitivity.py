@@ -12,6 +12,7 @@ from istsbench.data.datasets import open_dataset
 from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.figures.sensitivity import ranks
+from istsbench.figures.style import Layout
 from istsbench.registry import choose
 from istsbench.results.areas import AREAS, areas, side_by_side
 from istsbench.results.protocol import Protocol
@@ -186,11 +187,18 @@ def test_the_figure_draws_the_ranks():
         ("own", "image", "native"): [0.9, 0.5, 0.1],
         ("half", "pooled", "512"): [0.1, 0.9, 0.5],
     }
-    left, right = ranks(table(values)).axes[:2]
+    found = table(values)
+    left, right = ranks(found).axes[:2]
     drawn = [line.get_ydata().tolist() for line in left.lines]
     assert drawn == [[1, 3], [2, 1], [3, 2]]
     assert [text.get_text() for text in left.get_yticklabels()] == ["A", "B", "C"]
     assert right.images[0].get_array().shape == (2, 2)
+    for axis in (right.xaxis, right.yaxis):  # rows have names as well as columns
+        assert [text.get_text() for text in axis.get_ticklabels()] == list(found.tau().columns)
+    (bar,) = right.child_axes
+    assert "Kendall" in bar.get_ylabel()
+    column = ranks(found, Layout("column"))
+    assert column.get_figwidth() == pytest.approx(8.5 / 2.54)
 
 
 @pytest.fixture

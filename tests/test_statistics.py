@@ -1,5 +1,6 @@
 """Target statistics against hand-computed answers and the counts known of NUAA-SIRST."""
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from istsbench.data.datasets import open_dataset
 from istsbench.data.samples import Dataset, Sample
 from istsbench.data.statistics import measure, statistics, summary
 from istsbench.figures.statistics import distributions, save
+from istsbench.figures.style import Layout
 
 
 def only(sample, margin=None):
@@ -128,6 +130,17 @@ def test_shares_of_the_picture(measured):
             heights = [bar.get_height() for bar in bars]
             np.testing.assert_allclose(heights, expected, rtol=0, atol=1e-9)
     assert [line.get_ydata()[-1] for line in scr.lines] == pytest.approx([100, 100])
+
+
+@pytest.mark.parametrize("width", ["page", "column"])
+def test_names_of_classes_stay_apart_and_the_last_has_no_end(measured, width):
+    figure = distributions([measured, measured], Layout(width))
+    figure.draw_without_rendering()
+    for axes, last in zip(figure.axes, ("≥6", "≥100", "≥20"), strict=True):
+        names = [text for text in axes.get_xticklabels() if text.get_text()]
+        assert names[-1].get_text() == last
+        extents = [text.get_window_extent() for text in names]
+        assert all(one.x1 < other.x0 for one, other in itertools.pairwise(extents))
 
 
 def test_numbers_above_bars_stay_apart_and_the_legend_outside():

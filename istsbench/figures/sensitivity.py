@@ -20,9 +20,10 @@ def ranks(found: Sensitivity, layout: Layout = PAGE) -> Figure:
     table = found.wide("rank")
     methods, protocols = table.shape
     below = 0.115 * protocols + 0.95  # inches: a cell a letter is high, and the names below
-    height = 0.15 * methods + below + 0.9
+    above = max(0.15 * methods + 0.3, 1.0)
+    height = above + below + 1.3
     figure = Figure(figsize=(layout.width, height), layout="constrained")
-    upper, lower = figure.subplots(2, 1, height_ratios=(0.15 * methods + 0.3, below))
+    upper, lower = figure.subplots(2, 1, height_ratios=(above, below))
     _lines(upper, found, layout)
     tau = found.tau()
     least = float(np.floor(10 * tau.to_numpy().min()) / 10)
@@ -33,7 +34,7 @@ def ranks(found: Sensitivity, layout: Layout = PAGE) -> Figure:
     lower.tick_params(length=0)
     lower.spines[:].set_visible(False)
     lower.grid(visible=False)
-    bar = figure.colorbar(image, ax=lower, fraction=0.06, pad=0.03)
+    bar = figure.colorbar(image, cax=lower.inset_axes((1.05, 0, 0.06, 1)))
     bar.set_label("Kendall's tau of two protocols")
     foot(figure, stamp(
         found.results, layout, "protocols: threshold rule/reduction/size",

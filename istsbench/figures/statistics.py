@@ -48,6 +48,7 @@ def distributions(measured: Sequence[Statistics], layout: Layout = PAGE) -> Figu
     for axes in (number, area, scr):
         axes.set_ylim(0, 105)
         axes.grid(visible=False)
+    number.set_yticks(range(0, 101, 25 if layout.narrow else 20))
     number.set_ylim(0, 122)  # room for the number above a full bar
     pairs = zip(number.containers, area.lines, strict=True)
     figure.legend(
