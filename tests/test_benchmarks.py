@@ -76,3 +76,11 @@ def test_overhead_is_told_by_both_clocks():
     assert printed[0].startswith("24 images, 1 processes")
     for kind, line in zip(("CPU", "wall"), printed[1:], strict=True):
         assert re.match(rf"{kind}: bare loop [\d.]+ s, runner [\d.]+ s, overhead [+-]", line)
+
+
+def test_counting_is_timed_in_both_versions():
+    here = str(FOLDER.parent)
+    printed = lines("counting.py", here, "--dataset", "synthetic", "--limit", "2", "--rounds", "1")
+    rows = [line.strip("| ").split(" | ") for line in printed if line.startswith("| ")][1:]
+    assert [row[0] for row in rows] == ["tophat", "pstnn", "noise"]
+    assert all(float(cell) > 0 for row in rows for cell in row[1:])
