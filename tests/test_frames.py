@@ -48,7 +48,7 @@ def test_each_page_of_a_tiff_is_a_frame(tmp_path, kind, deep):
     elif kind == "imagej":
         tifffile.imwrite(path, levels, imagej=True)
     elif kind == "one structure":
-        tifffile.imwrite(path, levels, photometric="minisblack", metadata={"axes": "TYX"})
+        tifffile.imwrite(path, levels, photometric="minisblack", volumetric=True)
     elif kind == "LZW":
         cv2.imwritemulti(str(path), list(levels))
     else:
