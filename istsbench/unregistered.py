@@ -168,23 +168,33 @@ def of_function(
     method. `function.threshold` and `function.card` are taken where they are there; else the
     rule is the given one or that of `Segmenter`. Raises `TypeError` if it takes no image alone.
     """
+    fields = _parameters(function)
+    shown: Any = rule or getattr(function, "threshold", Segmenter.threshold)
+    card = getattr(function, "card", Card(label, GROUP, "", UNPUBLISHED, "", "unpublished"))
+    for key, value, kind in (("threshold", shown, Threshold), ("card", card, Card)):
+        if not isinstance(value, kind):
+            raise TypeError(f"its {key} is {value!r}, expected a {kind.__name__}")
+    # What a function uses may change between two calls, and then it is another method.
+    state = "" if _is_in_file(function, _module_of(function)) else state_hash(function)
+    told = function, label, rule, shown, card, tuple(fields.items()), state
     try:
-        return _cached(function, label, rule)
+        return _cached(*told)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-        return _of_function(function, label, rule)
+        return _of_function(*told)
 
 
 def _of_function(
-    function: Callable[..., Any], label: str, given: Threshold | None
+    function: Callable[..., Any],
+    label: str,
+    given: Threshold | None,
+    rule: Threshold,
+    card: Card,
+    parameters: tuple[tuple[str, Any], ...],
+    state: str,
 ) -> type[Segmenter]:
-    fields = _parameters(function)
-    rule = given or getattr(function, "threshold", Segmenter.threshold)
-    card = getattr(function, "card", Card(label, GROUP, "", UNPUBLISHED, "", "unpublished"))
-    for key, value, kind in (("threshold", rule, Threshold), ("card", card, Card)):
-        if not isinstance(value, kind):
-            raise TypeError(f"its {key} is {value!r}, expected a {kind.__name__}")
+    fields = dict(parameters)
 
     def score(self: Segmenter, image: Any) -> Any:
         return function(image, **{key: getattr(self, key) for key in fields})
@@ -192,7 +202,7 @@ def _of_function(
     def reduced(self: Segmenter) -> tuple:
         return _again, (function, label, given, {key: getattr(self, key) for key in fields})
 
-    module = getattr(function, "__module__", None) or type(function).__module__
+    module = _module_of(function)
     inside: dict[str, Any] = {
         "__module__": module, "__doc__": inspect.getdoc(function), "__reduce__": reduced,
         "score": score, "card": card, "threshold": rule,
@@ -200,8 +210,8 @@ def _of_function(
     }  # fmt: skip
     if hasattr(function, "card"):
         del inside["excused"]
-    if not _is_in_file(function, module):
-        inside[STATE] = state_hash(function)
+    if state:
+        inside[STATE] = state
     listed = [(key, _kind(one), dataclasses.field(default=one)) for key, one in fields.items()]
     name = re.sub(r"\W", "_", getattr(function, "__name__", type(function).__name__))
     made = dataclasses.make_dataclass(
@@ -218,6 +228,10 @@ def _again(
     function: Callable[..., Any], label: str, rule: Threshold | None, values: Mapping[str, Any]
 ) -> Segmenter:
     return of_function(function, label, rule)(**values)
+
+
+def _module_of(function: object) -> str:
+    return getattr(function, "__module__", None) or type(function).__module__
 
 
 def _is_in_file(function: object, module: str) -> bool:

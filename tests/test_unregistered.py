@@ -184,6 +184,20 @@ def test_closures_differ_by_what_they_close_over():
     assert method_hash(once) == method_hash(again) != method_hash(other)
 
 
+def test_a_function_whose_values_changed_since_the_last_call_is_another_method():
+    used = {"factor": 2}
+
+    def gain(image):
+        return used["factor"] * image
+
+    before = as_method(gain, "gain", "it")()
+    used["factor"] = 3
+    after = as_method(gain, "gain", "it")()
+    assert method_hash(after) != method_hash(before)
+    gain.threshold = Fixed(0.25)
+    assert as_method(gain, "gain", "it")().threshold == Fixed(0.25)
+
+
 def test_what_cannot_be_pickled_never_has_an_old_hash():
     lines = (line for line in "ab")
     one, other = (as_method(lambda image, at=n: (lines, image)[1], "x", "it")() for n in (1, 1))
