@@ -70,6 +70,15 @@ def test_mean_and_sample_standard_deviation_by_hand(three):
     assert any(NOTE in note and "(0, 1, 2)" in note for note in table.notes)
 
 
+def test_a_score_that_one_training_lacks_has_no_mean(three):
+    results = Results.load(three)
+    hiou = dict(zip(results.records, (0.2, 0.4, float("nan"), 0.5), strict=True))
+    part = results.summary("own", "image")
+    part["hiou"] = part["method"].map(hiou).astype(float)
+    first = averaged(part, results)[0].set_index("method").loc["net over seeds"]
+    assert first[["hiou", "hiou_sd"]].isna().all() and first["f1"] == pytest.approx(0.7)
+
+
 def test_every_form_states_the_spread(three):
     table = table_vi([Results.load(three)], over_seeds=True)
     assert "| Net (3 seeds) | <u>0.700</u> ± 0.265 | " in table.markdown()

@@ -53,8 +53,11 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
             label = f"{label}, plan {plan}"
         values = frame.loc[runs]
         first = runs[0]
-        frame.loc[first, [*NUMBERS]] = values[[*NUMBERS]].mean()
-        frame.loc[first, [f"{s}_sd" for s in SPREAD]] = values[[*SPREAD]].std(ddof=1).to_numpy()
+        # A score that one training lacks, as counts of an earlier version do, is no mean over n.
+        whole = values.notna().all()
+        means, spreads = values[[*NUMBERS]].mean(), values[[*SPREAD]].std(ddof=1)
+        frame.loc[first, [*NUMBERS]] = means.where(whole[[*NUMBERS]])
+        frame.loc[first, [f"{s}_sd" for s in SPREAD]] = spreads.where(whole[[*SPREAD]]).to_numpy()
         frame.loc[first, "label"] = label
         frame.loc[first, "seeds"] = len(runs)
         frame.loc[first, "method"] = f"{method} over seeds" + (
