@@ -72,6 +72,21 @@ def test_hiou_is_blank_where_counts_are_of_an_earlier_version(tmp_path):
         against_best(results, "own", "hiou")
 
 
+@pytest.mark.parametrize("score", ["pd", "pd_shooting", "hiou", "loc"])
+def test_what_has_nothing_to_divide_by_is_blank_as_in_tables(tmp_path, score):
+    results = made(tmp_path, {"a": [(12, 1, 0)] * 3})
+    rows = results.counts["a"]
+    gone = ["detected", "targets", "detected_opdc", "regions", "iou_opdc", "detected_shooting"]
+    rows[gone] = rows[gone].astype(float)
+    rows.loc[1:, gone] = 0
+    whole = summarise(rows, "pooled")[score]
+    # A resample has the score of the one image that has any, or none.
+    assert intervals(results, "own", score).loc["a"].to_list() == pytest.approx([whole] * 3)
+    rows.loc[0, gone] = 0
+    assert np.isnan(summarise(rows, "pooled")[score])
+    assert intervals(results, "own", score).loc["a"].isna().all()
+
+
 def test_the_hiou_of_an_image_is_that_of_a_set_of_one(tmp_path):
     results = made(tmp_path, {"a": drawn(10, 0)})
     scores = per_image(results, "own", "hiou")["a"]

@@ -47,6 +47,8 @@ _PARTS = {
     "fa_shooting": (("false_pixels_shooting",), ("tp", "fp", "fn", "tn")),
 }
 """Score -> columns whose sums, or less these, are its numerator and denominator."""
+_WITHOUT = ("pd", "pd_shooting", "hiou", "loc")
+"""Scores that are nan, not 0, where there is nothing to divide by, as in `metrics.summarise`."""
 BOOTSTRAPPED = (*_PARTS, "niou")
 
 
@@ -110,7 +112,9 @@ def intervals(
 
     `score` is one of `BOOTSTRAPPED`. As in tables, `niou` is always an image mean; `RATIOS` are
     what the reduction says, and all others are always pooled. With one image the interval has no
-    width. Scores that the counts of an earlier version do not tell are nan.
+    width. Scores that the counts of an earlier version do not tell are nan, and so is what is
+    nothing to divide by in tables: Pd without a target, hIoU without a region. Resamples without
+    one have no such score and are left out.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
@@ -120,9 +124,10 @@ def intervals(
     if not rows:
         return pd.DataFrame(columns=["value", "low", "high"])
     over, under = _terms(rows.values(), score, reduction, results.empty)
-    value = _ratio(over.sum(axis=0), under.sum(axis=0))
-    drawn = _resampled(over, under, resamples, seed)
-    low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2], axis=0)
+    nothing = float("nan") if score in _WITHOUT else 0.0
+    value = _ratio(over.sum(axis=0), under.sum(axis=0), nothing)
+    drawn = pd.DataFrame(_resampled(over, under, resamples, seed, nothing))
+    low, high = drawn.quantile([LEVEL / 2, 1 - LEVEL / 2]).to_numpy()
     return pd.DataFrame({"value": value, "low": low, "high": high}, index=list(rows))
 
 
@@ -149,19 +154,22 @@ def _summed(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     return np.asarray(np.sum(added, axis=0) - np.sum([*taken, np.zeros(len(frame))], axis=0))
 
 
-def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    found: np.ndarray = np.divide(over, under, out=np.zeros_like(over), where=under != 0)
+def _ratio(over: np.ndarray, under: np.ndarray, nothing: float) -> np.ndarray:
+    """The ratios, `nothing` where there is nothing to divide by."""
+    found: np.ndarray = np.divide(over, under, out=np.full_like(over, nothing), where=under != 0)
     return found
 
 
-def _resampled(over: np.ndarray, under: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+def _resampled(
+    over: np.ndarray, under: np.ndarray, resamples: int, seed: int, nothing: float
+) -> np.ndarray:
     """The score of each resample of the images, (resamples, methods)."""
     rng, images = np.random.default_rng(seed), len(over)
     step, parts = max(1, CHUNK // images), []
     for start in range(0, resamples, step):
         number = min(step, resamples - start)
         times = rng.multinomial(images, np.full(images, 1 / images), size=number).astype(float)
-        parts.append(_ratio(times @ over, times @ under))
+        parts.append(_ratio(times @ over, times @ under, nothing))
     return np.concatenate(parts)
 
 
