@@ -106,6 +106,17 @@ def test_rows_without_a_number_are_never_among_the_best():
         in_order(made_table, "year", 2)
 
 
+def test_rows_equal_to_the_last_of_the_best_are_named():
+    made_table = table()
+    made_table.frame["pd_nuaa"] = [0.9, 0.8, 0.8]
+    labels = made_table.frame["label"]
+    few = in_order(made_table, "pd", 2)
+    assert list(few.frame["label"]) == list(labels[:2])
+    assert few.notes[0].endswith(f"Not shown, though equal to the last of them: {labels[2]}.")
+    assert "though equal" not in in_order(made_table, "pd", 1).notes[0]
+    assert "though equal" not in in_order(made_table, "pd", 3).notes[0]
+
+
 def test_a_score_that_no_row_has_orders_nothing():
     with pytest.raises(DataError, match=r"no row has hIoU on nuaa set.*an earlier version"):
         in_order(table(), "hiou")

@@ -133,7 +133,12 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
             said = f"The {few} best by {said} of {len(ours)} rows; marks are among those shown."
     key = key.sort_values(ascending=rising, kind="stable", na_position="last")
     if top is not None:
-        key = key.dropna().iloc[:top]
+        given = key.dropna()
+        key = given.iloc[:top]
+        behind = given.iloc[top:]
+        if (alike := behind.index[behind == key.iloc[-1]]).size:
+            named = ", ".join(ours.loc[alike, "label"])
+            said += f" Not shown, though equal to the last of them: {named}."
     frame = pd.concat([ours.loc[key.index], others], ignore_index=True)
     signs = "".join(map(table.signs, frame.to_dict("records")))
     gone = tuple(sign for sign in (RECONSTRUCTION, FOREIGN, SHIPPED) if sign not in signs)

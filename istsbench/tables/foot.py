@@ -19,7 +19,8 @@ LATER = (
 )  # fmt: skip
 """Scores that counts of earlier versions do not tell."""
 _EXPLAINED = {
-    "hIoU: mean IoU of the pairs of OPDC matching, times pairs over all regions, both pooled.": (
+    "hIoU: mean IoU of the pairs of OPDC matching, times pairs over all regions, both pooled; an "
+    "empty mask has no region (PyIRSTDMetrics 1.0.2 counts one there).": (
         "hiou", "loc", "seg", *HIOU_LOSSES,
     ),
     "Shooting rule: a target is hit within 1 pixel, pixels up to 4 from a target are not false.": (
