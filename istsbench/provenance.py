@@ -44,15 +44,32 @@ _PLACE = re.compile(f"^{LOOSE}[0-9a-f]{{8}}_")  # in such a name: a hash of the 
 STATE = "made_from"  # a class attribute: hash of what made a class, where its module does not tell
 
 
-@cache
 def code_hash(kind: type[Segmenter]) -> str:
     """Hash of the source files that a method consists of.
 
     These are its own module and what that imports, directly or not, from the same
     top-level package (of a file that was loaded by its path: from the same folder), and the
     base of the networks; a change elsewhere does not make stored maps stale. Of a class that
-    no file holds, as in a notebook, it is the hash of the class itself.
+    no file holds, as in a notebook, it is the hash of the class itself; see `look_anew`.
     """
+    digest, in_files = _sources_hash(kind)
+    digest = digest.copy()
+    digest.update(getattr(kind, STATE, "" if in_files else _class_state(kind)).encode())
+    return digest.hexdigest()[:16]
+
+
+def look_anew() -> None:
+    """Let the next hash of a class that no file holds tell of all that it uses at that time.
+
+    In between the hash stays, so that one run has one. Sources are never read anew: what was
+    imported from them stays as it was.
+    """
+    _class_state.cache_clear()
+
+
+@cache
+def _sources_hash(kind: type[Segmenter]) -> tuple[hashlib._Hash, bool]:
+    """The hash with the sources of a class in it, and whether there are any."""
     package, folder = kind.__module__.partition(".")[0], loose_folder(kind.__module__)
     waiting, sources = [kind.__module__], dict[str, bytes]()
     while waiting:
@@ -69,8 +86,7 @@ def code_hash(kind: type[Segmenter]) -> str:
     for name in sorted(sources):
         bases = frozenset(base.__name__ for base in kind.__mro__ if base.__module__ == name)
         digest.update(f"{_anywhere(name)}\0{_essence(sources[name], bases)}\0".encode())
-    digest.update(getattr(kind, STATE, "" if sources else state_hash(kind)).encode())
-    return digest.hexdigest()[:16]
+    return digest, bool(sources)
 
 
 def loose_folder(module: str) -> Path | None:
@@ -97,6 +113,11 @@ def state_hash(thing: object) -> str:
         return hashlib.sha256(dumps(thing)).hexdigest()
     except Exception:  # whatever a part of it raises
         return uuid.uuid4().hex
+
+
+@cache
+def _class_state(kind: type[Segmenter]) -> str:
+    return state_hash(kind)
 
 
 def _anywhere(module: str) -> str:

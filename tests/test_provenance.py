@@ -10,7 +10,15 @@ import pytest
 from toys import Bad, Learner, Toy
 
 from istsbench import create
-from istsbench.provenance import code_hash, commit, environment, method_hash, parameters, run_hash
+from istsbench.provenance import (
+    _sources_hash,
+    code_hash,
+    commit,
+    environment,
+    method_hash,
+    parameters,
+    run_hash,
+)
 from istsbench.segmenter import Card, Segmenter
 
 
@@ -65,7 +73,7 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    code_hash.cache_clear()
+    _sources_hash.cache_clear()
     yield tmp_path / "methodpack"
     for name in [name for name in sys.modules if name.partition(".")[0] == "methodpack"]:
         del sys.modules[name]
@@ -80,7 +88,7 @@ def test_code_hash_follows_what_the_method_imports_from_its_package(package, fil
     kind = importlib.import_module("methodpack.method").M
     before = code_hash(kind)
     (package / file).write_text((package / file).read_text() + "\nmore = 1\n")
-    code_hash.cache_clear()
+    _sources_hash.cache_clear()
     assert (code_hash(kind) != before) == matters
 
 
@@ -90,7 +98,7 @@ def test_code_hash_ignores_what_no_map_depends_on(package):
     text = (package / "method.py").read_text()
     text = f'"""Essay."""\n{text}  # why'.replace("card = 1", '"""Idea."""\n    card = 2')
     (package / "method.py").write_text(text)
-    code_hash.cache_clear()
+    _sources_hash.cache_clear()
     assert code_hash(kind) == before
 
 
@@ -124,7 +132,7 @@ def test_a_threshold_is_a_rule_in_classes_of_methods_alone(package, old, new, ma
     before = code_hash(kind)
     assert old in CLASSES
     (package / "method.py").write_text(CLASSES.replace(old, new))
-    code_hash.cache_clear()
+    _sources_hash.cache_clear()
     assert (code_hash(kind) != before) == matters
 
 
@@ -141,7 +149,7 @@ def test_what_a_parameter_means_changes_no_hash(package, size, same):
         "= 5", f"= {size}"
     )
     (package / "method.py").write_text(text)
-    code_hash.cache_clear()
+    _sources_hash.cache_clear()
     assert (code_hash(kind) == before) == same
 
 
@@ -158,10 +166,10 @@ def test_the_hash_of_a_run_is_that_of_the_published_weights(tmp_path, monkeypatc
 def test_a_compiled_module_counts_by_its_bytes(package):
     kind = importlib.import_module("methodpack.method").M
     (package / "near.py").write_bytes(b"\x7fELF\x00\x01")
-    code_hash.cache_clear()
+    _sources_hash.cache_clear()
     before = code_hash(kind)
     (package / "near.py").write_bytes(b"\x7fELF\x00\x02")
-    code_hash.cache_clear()
+    _sources_hash.cache_clear()
     assert code_hash(kind) != before
 
 

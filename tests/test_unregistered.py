@@ -11,6 +11,7 @@ from istsbench import Fixed
 from istsbench.errors import BrokenMethod, WrongUse
 from istsbench.provenance import method_hash, parameters
 from istsbench.registry import choose
+from istsbench.runs.handed_in import chosen
 from istsbench.runs.pool import in_processes
 from istsbench.unregistered import as_method
 
@@ -211,6 +212,19 @@ def test_a_class_of_no_file_is_hashed_by_itself():
         return kind()
 
     assert method_hash(define(2)) != method_hash(define(3))
+
+
+def test_a_class_of_a_session_whose_values_changed_is_scored_anew():
+    used = {"factor": 2}
+    kind = type("Mine", (Toy,), {"score": lambda self, image: used["factor"] * image})
+    kind.__module__ = "a_notebook"
+    hashes = []
+    for factor in (2, 2, 3):
+        used["factor"] = factor
+        method = chosen(kind)[0].create()
+        hashes.append(method_hash(method))
+        assert method_hash(method) == hashes[-1]
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_a_torch_module_is_refused_with_a_hint():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from istsbench.errors import BrokenMethod, WrongUse
+from istsbench.provenance import look_anew
 from istsbench.registry import ENTRY_POINTS, Choice, choose
 from istsbench.segmenter import Segmenter
 from istsbench.threshold import Threshold
@@ -32,6 +33,7 @@ def chosen(
         return choose(method)
     name = " ".join((label or _name(method)).split())
     what = f"the method {name!r}"
+    look_anew()  # a class of this session may use other values than the last time
     try:
         found = as_method(method, name, what, threshold)
         made = found if isinstance(found, Segmenter) else found()
