@@ -61,10 +61,13 @@ class Regions:
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Regions:
-        """Of a mask (H, W), bool or of two levels; raises `ValueError` for any other."""
+        """Of a mask (H, W), bool or of two levels; raises `ValueError` for any other, and for
+        one without a pixel."""
         mask = target_mask(mask)
         if mask.ndim != 2:
             raise ValueError(f"the mask has {mask.ndim} dimensions, expected 2: (height, width)")
+        if not mask.size:  # OpenCV would end the process
+            raise ValueError(f"the mask has the shape {mask.shape}: no pixel")
         count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
         count -= 1  # the background
         # Not by regionprops: a mask of noise has thousands of regions, 25 times as slow there.

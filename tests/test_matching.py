@@ -175,3 +175,18 @@ def test_the_eight_parts_of_hiou_add_up_to_one(name):
         assert parts == pytest.approx(1)
         assert found["loc"] + of_regions == pytest.approx(1)
         assert found["hiou"] <= min(found["loc"], found["seg"]) + 1e-12
+
+
+@pytest.mark.parametrize("match", MATCHES)
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
+def test_a_mask_without_a_pixel_is_refused(shape, match):
+    nothing = np.zeros(shape, bool)
+    with pytest.raises(ValueError, match="no pixel"):
+        target_counts(nothing, nothing, match)
+
+
+@given(MASKS)
+def test_views_have_the_regions_of_their_copies(mask):
+    for view in (mask[::-1], mask[:, ::-1], mask.T, mask[::2, ::-1]):
+        found, copied = Regions.of(view), Regions.of(view.copy())
+        assert (found.labels == copied.labels).all() and (found.centroids == copied.centroids).all()
