@@ -117,6 +117,19 @@ def test_rows_equal_to_the_last_of_the_best_are_named():
     assert "though equal" not in in_order(made_table, "pd", 3).notes[0]
 
 
+def test_of_how_many_targets_a_mean_is_makes_no_row_the_best():
+    made_table = table()
+    made_table.frame["bsf_nuaa"] = [9.0, 8.0, 7.0]
+    made_table.frame["bsf_share_nuaa"] = [0.2, 0.9, 1.0]
+    by = in_order(made_table, "bsf_share")
+    assert by.notes[0] == "Rows by BSF of % on nuaa set, highest first."
+    assert list(by.frame["bsf_share_nuaa"]) == [1.0, 0.9, 0.2]
+    marked = {column for _, column in with_columns(by, ["bsf", "bsf_share"]).marks()}
+    assert marked == {"bsf_nuaa"}
+    with pytest.raises(WrongUse, match="BSF of % on nuaa set is none"):
+        in_order(made_table, "bsf_share", 2)
+
+
 def test_a_score_that_no_row_has_orders_nothing():
     with pytest.raises(DataError, match=r"no row has hIoU on nuaa set.*an earlier version"):
         in_order(table(), "hiou")

@@ -126,8 +126,11 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
             why = [note for note, of in table.of_scores.items() if {*of} == {*LATER}]
             reason = f": {why[0]}" if why and column.score in LATER else ""
             raise DataError(f"no row has {said}, to sort by it{reason}")
+        merit = score_named(column.score).merit
+        if top is not None and not merit:
+            raise WrongUse(f"the best rows are by a score, {said} is none")
         if top is None:
-            said = f"Rows by {said}, best first."
+            said = f"Rows by {said}, {'best' if merit else 'highest'} first."
         else:
             few = min(top, int(key.notna().sum()))
             said = f"The {few} best by {said} of {len(ours)} rows; marks are among those shown."

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Score:
     """`unit` is how many of the printed unit make 1; `form` is a format of Python.
 
-    A score that saturates is printed as what it lacks of 1.
+    A score that saturates is printed as what it lacks of 1. What tells only how far another
+    number can be trusted is no merit: neither end of it is the better one.
     """
 
     head: str
@@ -17,6 +18,7 @@ class Score:
     unit: float = 1.0
     fewer: bool = False  # whether less is better, as printed
     lacking: bool = False  # whether it is printed as what it lacks of 1
+    merit: bool = True  # whether more, or less, of it is better
 
     def printed(self, value: float, kind: str = "") -> float:
         """The number that is written; `kind` as of a column (a deviation is of both alike)."""
@@ -44,9 +46,9 @@ SCORES = {
     "scrg": Score("SCRG", ".2f"),
     "bsf": Score("BSF", ".2f"),
     "gain": Score("gain", ".2f"),
-    "scrg_share": Score("SCRG of %", ".0f", 100),
-    "bsf_share": Score("BSF of %", ".0f", 100),
-    "gain_share": Score("gain of %", ".0f", 100),
+    "scrg_share": Score("SCRG of %", ".0f", 100, merit=False),
+    "bsf_share": Score("BSF of %", ".0f", 100, merit=False),
+    "gain_share": Score("gain of %", ".0f", 100, merit=False),
     "seconds": Score("s/image", ".3g", fewer=True),
 }
 SPELLINGS = {"p": "precision", "r": "recall", "ap": "average_precision", "time": "seconds"}

@@ -77,7 +77,8 @@ class Table:
         found = {}
         ours = self.frame.index[self.frame["status"] != "published"]
         for column in self._shown():
-            if self.column(column).kind:
+            held = self.column(column)
+            if held.kind or not score_named(held.score).merit:
                 continue
             texts = {row: self.printed(row, column) for row in ours}
             values = pd.Series({row: float(text or "nan") for row, text in texts.items()})
