@@ -130,6 +130,15 @@ def test_of_how_many_targets_a_mean_is_makes_no_row_the_best():
         in_order(made_table, "bsf_share", 2)
 
 
+def test_the_csv_keeps_what_a_saturated_score_lacks_of_1():
+    made_table = table()
+    areas = [0.999999887, 0.99989205211, float("nan")]
+    made_table.frame["target_auc_nuaa"] = areas
+    read = pd.read_csv(io.StringIO(made_table.csv()), comment="#")["target_auc_nuaa"]
+    assert (1 - read[:2]).to_list() == pytest.approx([1.13e-7, 1.0794789e-4], rel=1e-4)
+    assert pd.isna(read[2]) and list(made_table.frame["target_auc_nuaa"])[:2] == areas[:2]
+
+
 def test_a_score_that_no_row_has_orders_nothing():
     with pytest.raises(DataError, match=r"no row has hIoU on nuaa set.*an earlier version"):
         in_order(table(), "hiou")

@@ -178,7 +178,11 @@ class Table:
         quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if doubtful else csv.QUOTE_MINIMAL
         others = (note for note in self.of_scores if note not in self.notes)
         head = "".join(f"# {line}\n" for line in (self.title, *self.foot(), *self.stamps, *others))
-        return head + self.frame.to_csv(index=False, float_format="%.6g", quoting=quoting)
+        frame = self.frame.copy()
+        for name in map(str, frame):
+            if score_named(self.column(name).score).lacking:  # six digits would make it 1
+                frame[name] = frame[name].map("{:.12g}".format, na_action="ignore")
+        return head + frame.to_csv(index=False, float_format="%.6g", quoting=quoting)
 
     def markdown(self) -> str:
         heads = ["Method"]
