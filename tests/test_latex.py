@@ -12,6 +12,7 @@ from toys import make_record
 
 from istsbench.results.results import Results
 from istsbench.tables import latex
+from istsbench.tables.choice import with_columns
 from istsbench.tables.counterparts import measured, paper_beside
 from istsbench.tables.markup import PLAIN
 from istsbench.tables.markup import latex as escape
@@ -218,6 +219,13 @@ def test_macros_hold_the_numbers_that_the_table_prints():
     )
     assert len(macros) == numbers
     assert all(re.fullmatch("[A-Za-z]+", name) for name in macros)
+
+
+def test_macros_say_which_numbers_are_in_a_unit_of_their_own():
+    table = with_columns(table_vi([made()], beside="nothing"), ["f1", "fa", "target_auc"])
+    assert latex.macro_units(table) == [
+        "...Fa is Fa 1e-6", "...TargetAuc is 1 - AUC (targets) 1e-6"
+    ]  # fmt: skip
 
 
 def test_intervals_are_macros_too():

@@ -213,7 +213,7 @@ def table(
     else:
         raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII or VIII")
     if format == "macros":
-        text = latex.macro_file(latex.macros(made))
+        text = latex.macro_file(latex.macros(made), latex.macro_units(made))
     else:
         text = made.latex(cite) if format == "tex" else made.text(format.value)
     print(text)

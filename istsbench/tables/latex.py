@@ -15,6 +15,7 @@ from istsbench.tables.columns import Column
 from istsbench.tables.markup import LATEX, PLAIN
 from istsbench.tables.markup import latex as escape
 from istsbench.tables.published import PAPER_SETS
+from istsbench.tables.scores import score_named
 
 if TYPE_CHECKING:
     from istsbench.tables.table import Table
@@ -236,6 +237,17 @@ def macros(table: Table, ending: str = "") -> dict[str, str]:
     for name, cell, text in wanted:
         found[name if names.count(name) == 1 else name + _tail(cell)] = text
     return found
+
+
+def macro_units(table: Table) -> list[str]:
+    """A line for each shown score that is written in a unit of its own: how its macros end."""
+    scores = dict.fromkeys(table.column(name).score for name in table.numbers())
+    units = {name: score_named(name) for name in scores}
+    return [
+        f"...{macro_name('', '', name).removeprefix('ists')} is {one.head}"
+        for name, one in units.items()
+        if one.unit != 1
+    ]
 
 
 def _split(column: Column) -> tuple[str, str]:
