@@ -19,7 +19,7 @@ from istsbench.cli import app
 from istsbench.data.depth import Depth
 from istsbench.data.images import read_file
 from istsbench.data.synthetic import scene
-from istsbench.runs.targets import Segmented, as_coco, as_yolo, overlay, targets_of
+from istsbench.runs.targets import Segmented, as_coco, as_table, as_yolo, overlay, targets_of
 
 TARGETS = {"a.png": [(20, 30)], "below/b.png": [(10, 12), (40, 50)], "below/c.png": []}
 
@@ -174,12 +174,97 @@ def test_inputs_that_would_write_the_same_output_are_refused(apply, pictures, tm
     cv2.imwrite(str(other / "a.png"), pixels([]))
     done = apply("toy", pictures, other, "--out", "found")
     assert done.exit_code == 2 and "would both be written as a; " in done.output
-    cv2.imwrite(str(pictures / "a.tif"), pixels([]))
-    assert "would both be written as a; " in apply("toy", pictures, "--out", "found").output
-    (pictures / "a.tif").unlink()
+    assert "give the folder above both" in done.output
     apply("toy", pictures, "--out", "found")
     done = apply("toy", other, "--out", "found")
     assert done.exit_code == 2 and "holds outputs called a of another picture" in done.output
+
+
+def test_files_that_differ_by_their_ending_keep_it_in_their_outputs(apply, pictures, tmp_path):
+    cv2.imwrite(str(pictures / "a.tif"), pixels([(50, 60), (9, 9)]))
+    done = apply("toy", pictures, "--out", "found", "--threshold", "150")
+    assert done.exit_code == 0 and "outputs keep the ending of a.png, a.tif" in done.output
+    masks = tmp_path / "found/toy/masks"
+    assert sorted(path.name for path in masks.glob("*.png")) == ["a.png.png", "a.tif.png"]
+    assert {*table(tmp_path / "found/toy").image} == {
+        "a.png",
+        "a.tif",
+        "below/b.png",
+        "below/c.png",
+    }
+    cv2.imwrite(str(pictures / "a.png.bmp"), np.zeros((9, 9), np.uint8))  # a.png without its ending
+    done = apply("toy", pictures, "--out", "other")
+    assert done.exit_code == 2 and "written as a.png; rename one" in done.output
+    assert "give the folder above" not in done.output
+
+
+EXTRAS = ("--overlays", "--maps", "--boxes", "coco", "--boxes", "yolo")
+
+
+def boxed(out):
+    return {image["file_name"] for image in json.loads((out / "boxes.json").read_text())["images"]}
+
+
+def test_the_table_and_the_boxes_hold_the_inputs_of_the_call_alone(apply, pictures, tmp_path):
+    words = ("--out", "found", "--threshold", "150")
+    out = tmp_path / "found" / "toy"
+    apply("toy", pictures, *words, *EXTRAS)
+    done = apply("toy", tmp_path, *words)  # the same pictures by another path
+    names = {f"my pictures/{name}" for name in TARGETS}
+    assert {*table(out).image} == names == boxed(out), done.output
+    assert "3 images, 6 targets" in done.output and len(table(out)) == 6
+    assert "outputs of 3 pictures not among these inputs, or given by another path" in done.output
+    assert "boxes.json, labels/" in done.output and (out / "labels/my pictures/a.txt").is_file()
+    (pictures / "a.png").unlink()
+    done = apply("toy", pictures, *words)
+    assert {*table(out).image} == boxed(out) == {"below/b.png", "below/c.png"}
+    assert (out / "masks" / "a.png").is_file()  # nothing that was computed is lost
+    assert "also holds outputs of 4 pictures not among these inputs" in done.output
+
+
+def test_what_an_earlier_call_made_too_is_kept_up_to_date(apply, pictures, tmp_path):
+    words = ("toy", pictures, "--out", "found", "--threshold", "150")
+    out = tmp_path / "found" / "toy"
+    apply(*words, *EXTRAS)
+    assert "of an earlier call" not in apply(*words, *EXTRAS).output
+    kinds = ("overlays/a.png", "maps/a.npy", "labels/a.txt", "boxes.json")
+    old = {kind: (out / kind).read_bytes() for kind in kinds}
+    cv2.imwrite(str(pictures / "a.png"), pixels([(5, 5), (50, 60)]))
+    done = apply(*words)
+    assert (
+        "of an earlier call, kept up to date: maps/, overlays/, boxes.json, labels/" in done.output
+    )
+    assert all((out / kind).read_bytes() != old[kind] for kind in kinds)
+    (pictures / "a.png").write_bytes(b"no picture")
+    apply(*words)
+    assert not any((out / kind).exists() for kind in kinds[:3]) and "a.png" not in boxed(out)
+
+
+def test_what_an_earlier_call_made_of_some_pictures_says_of_how_many(apply, pictures, tmp_path):
+    words = ("--out", "found", "--threshold", "150")
+    apply("toy", pictures, *words)
+    cv2.imwrite(str(pictures / "d.png"), pixels([(7, 7)]))
+    apply("toy", pictures / "d.png", *words, "--overlays")
+    done = apply("toy", pictures, *words)
+    assert "overlays/ (1 of 4 images; all by --overlays)" in done.output
+
+
+def test_a_page_that_went_from_a_file_leaves_nothing(apply, tmp_path):
+    pages = [pixels([(20, 30)]), pixels([(9, 9)])]
+    cv2.imwritemulti("a.tif", pages)
+    apply("toy", "a.tif", "--out", "found")
+    cv2.imwrite("a.tif", pages[1])
+    done = apply("toy", "a.tif", "--out", "found")
+    masks = tmp_path / "found/toy/masks"
+    assert [path.relative_to(masks).as_posix() for path in masks.rglob("*.png")] == ["a.png"]
+    assert "also holds" not in done.output
+
+
+def test_a_stopped_call_leaves_the_tables_of_the_methods_before(apply, pictures, tmp_path):
+    (tmp_path / "mine.py").write_text("def stop(image):\n    raise KeyboardInterrupt\n")
+    done = apply("toy,mine.py:stop", pictures, "--out", "found", "--boxes", "coco")
+    assert done.exit_code == 130 and "the same command continues" in done.output
+    assert {*table(tmp_path / "found/toy").image} == {*TARGETS} == boxed(tmp_path / "found/toy")
 
 
 def test_what_is_broken_is_named_and_the_others_are_done(apply, pictures):
@@ -271,14 +356,16 @@ def test_targets_by_hand():
 
 def test_boxes_by_hand():
     score = np.zeros((10, 20))
-    score[2:4, 6:10] = 5
+    score[2:4, 6:10], score[2, 6] = 5, 13
     one = Segmented("a.png", 0, "a", (10, 20), 1.0, tuple(targets_of(score, score > 1)))
     assert as_yolo(one) == "0 0.400000 0.300000 0.200000 0.200000\n"
     assert as_yolo(replace(one, targets=())) == ""
     told = json.loads(as_coco("toy", [replace(one, targets=()), one]))
     assert [image["id"] for image in told["images"]] == [1, 2]
     (box,) = told["annotations"]
-    assert (box["image_id"], box["bbox"], box["area"], box["score"]) == (2, [6, 2, 4, 2], 8, 5.0)
+    assert (box["image_id"], box["bbox"], box["area"]) == (2, [6, 2, 4, 2], 8)
+    row = as_table("toy", [one]).iloc[0]
+    assert (box["score"], box["peak"]) == (row.score, row.peak) == (6.0, 13.0)
 
 
 def test_the_overlay_leaves_the_target_to_be_seen():

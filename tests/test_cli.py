@@ -508,7 +508,7 @@ def test_ctrl_c_leaves_everything_consistent_and_says_how_to_go_on(
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == 130
     assert "stopped; what is done is kept, the same command continues from there" in error
     assert "Traceback" not in error
     kept = sorted(store.rglob("*.npy"))

@@ -77,8 +77,8 @@ def apply(
     for note in notes:
         say(f"note: {note}" if not note.startswith("skipped") else note)
     for result in results:
-        if result.note:
-            say(f"note: {result.note}")
+        for note in result.notes:
+            say(f"note: {note}")
         _tell(result, depth)
     failed = dict.fromkeys(pair for result in results for pair in result.failed.items())
     for line in _failures(list(failed)):

@@ -10,6 +10,8 @@ from typing import Any
 
 import typer
 
+STOPPED = 130  # 128 and the number of the signal, as shells have it
+
 
 def say(text: str) -> None:
     """Print to standard error, where it does not mix with a table."""
@@ -32,7 +34,7 @@ def handle_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             raise
         except KeyboardInterrupt:
             say("stopped; what is done is kept, the same command continues from there")
-            raise typer.Exit(1) from None
+            raise typer.Exit(STOPPED) from None
         except WrongUse as error:
             _explain(error)
             raise typer.Exit(2) from None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.completion import complete_methods
-from istsbench.commands.errors import handle_errors, say
+from istsbench.commands.errors import STOPPED, handle_errors, say
 from istsbench.commands.options import DepthOption, OneDataset
 
 RECIPE = "Instead of the recipe's."
@@ -98,7 +98,7 @@ def train(
         )  # fmt: skip
     except KeyboardInterrupt:
         say("stopped; kept up to the last checkpoint, the same command continues from there")
-        raise typer.Exit(1) from None
+        raise typer.Exit(STOPPED) from None
     finally:
         Ranks.leave()
     folder = out / FINAL if final else out

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +34,13 @@ class InputFile:
     title: str  # how outputs call it: its path below the folder that was given
     frames: int = 1  # as the file announces them
     single: bool = True  # a picture file with one frame: its outputs are called like it
+    ending: bool = False  # whether its outputs keep its ending: another input differs by it alone
 
     @property
     def stem(self) -> str:
-        """The title without its ending, with / between folders."""
-        return str(Path(self.title).with_suffix("").as_posix())
+        """The title, as a rule without its ending, with / between folders."""
+        title = Path(self.title)
+        return (title if self.ending else title.with_suffix("")).as_posix()
 
     def output(self, frame: int) -> str:
         """The name of the outputs of a frame, without ending, below any folder."""
@@ -73,8 +75,9 @@ def find_sources(paths: Iterable[Path], marker: str, out: Path | None = None) ->
     """The pictures and videos that paths name: files, or folders with all below them.
 
     What lies in `out`, or in a folder that holds a file called `marker`, was written by an
-    earlier call and is no input. Raises `WrongUse` for a path that is not there, and where no
-    picture is found.
+    earlier call and is no input. Files whose outputs would have one name keep their ending in it.
+    Raises `WrongUse` for a path that is not there, where no picture is found, and for inputs
+    whose outputs would have one name even so.
     """
     given = list(dict.fromkeys(paths))
     missing = [path for path in given if not path.exists()]
@@ -107,8 +110,38 @@ def find_sources(paths: Iterable[Path], marker: str, out: Path | None = None) ->
         named = _named([str(path) for path in given]) or "no path was given"
         raise WrongUse(f"{named}: no picture and no video{held}; expected {READ}")
     files = list({(file.resolve(), title): (file, title) for file, title in files}.values())
-    notes = (f"left out, since they are no pictures: {_named(left)}",)
-    return Inputs(tuple(_counted(*file) for file in files), refused, notes if left else ())
+    notes = [f"left out, since they are no pictures: {_named(left)}"] if left else []
+    sources, renamed = _distinct([_counted(*file) for file in files])
+    if renamed:
+        notes.append(
+            f"outputs keep the ending of {_named(renamed)}, as {renamed[0]}.png: without it "
+            "others would have the same name"
+        )
+    return Inputs(tuple(sources), refused, tuple(notes))
+
+
+def _distinct(sources: Sequence[InputFile]) -> tuple[list[InputFile], list[str]]:
+    """The sources such that no outputs have one name, and the titles that keep their ending."""
+    clashing = {one for pair in _clashes(sources) for one in pair[:2]}
+    found = [replace(one, ending=True) if one in clashing else one for one in sources]
+    for first, second, name in _clashes(found):
+        way = "rename one, or use two --out"
+        if first.title == second.title:
+            name, way = Path(name).with_suffix("").as_posix(), f"give the folder above both, {way}"
+        raise WrongUse(f"{first.path} and {second.path} would both be written as {name}; {way}")
+    return found, [one.title for one in found if one.ending]
+
+
+def _clashes(sources: Iterable[InputFile]) -> list[tuple[InputFile, InputFile, str]]:
+    """Pairs of sources whose outputs would have one name, with the first such name."""
+    there: dict[str, InputFile] = {}
+    found: dict[tuple[InputFile, InputFile], str] = {}
+    for source in sources:
+        for name in map(source.output, range(source.frames)):
+            other = there.setdefault(name, source)
+            if other is not source:
+                found.setdefault((other, source), name)
+    return [(*pair, name) for pair, name in found.items()]
 
 
 def _below(folder: Path, marker: str, out: Path | None) -> Iterator[Path]:

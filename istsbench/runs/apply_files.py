@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -45,7 +45,10 @@ class Applied:
     deep: int = 0  # frames of more than 8 bit
     cut: int = 0  # frames with levels beyond those of --depth
     failed: dict[str, str] = field(default_factory=dict)  # frame -> why
-    note: str = ""  # of its weights
+    beyond: int = 0  # frames whose level is above every value of the map
+    highest: float | None = None  # value of all maps
+    full: int = 0  # frames that are one target
+    notes: list[str] = field(default_factory=list)  # of its weights, and of what else is there
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,8 @@ def apply_files(
     if unknown:
         raise WrongUse(f"--boxes {unknown[0]!r}; expected {' or '.join(BOXES)}")
     found = find_sources(inputs, MARKER, out)
-    _check_outputs(found.sources)
     notes = list(found.notes)
+    asked = frozenset([*boxes, *["maps"] * maps, *["overlays"] * overlays])
     tasks: list[tuple[Task, Choice]] = []
     results: list[Applied] = []
     for choice in choices:
@@ -111,9 +114,9 @@ def apply_files(
                 raise
             notes.append(f"skipped: {choice.spec}: {error}")
             continue
-        outputs = Outputs(out / choice.file, maps, overlays)
+        outputs = Outputs(out / choice.file, asked)
         tasks.append((Task(choice.spec, method, rule_named(threshold, method), outputs), choice))
-        results.append(Applied(choice.spec, outputs.folder, note=note))
+        results.append(Applied(choice.spec, outputs.folder, notes=[note] if note else []))
     _check_device(device, [task.method for task, _ in tasks])
     digests, unread = _digests(found.sources)
     waiting: list[list[_Frame]] = []
@@ -130,28 +133,14 @@ def apply_files(
         with progress("applying", pieces, show, expected, jobs) as report:
             for (task, _), result, todo in zip(tasks, results, waiting, strict=True):
                 _apply(task, todo, scale, jobs, result, report)
-        for (task, _), result, todo in zip(tasks, results, waiting, strict=True):
-            _settle(task, result, found.sources, todo)
-            result.names = task.outputs.summarise(task.title, boxes)
+                # At once: a call that is stopped leaves whole tables of the methods before.
+                _settle(task, result, found.sources, digests, todo)
     except OSError as error:
         raise RunError(
             f"{out}: outputs cannot be written ({error.strerror or error}); what is done is kept, "
             "the same command goes on from there"
         ) from error
     return results, notes
-
-
-def _check_outputs(sources: Sequence[InputFile]) -> None:
-    """Refuse inputs whose outputs would have one name."""
-    there: dict[str, InputFile] = {}
-    for source in sources:
-        for name in map(source.output, range(source.frames)):
-            other = there.setdefault(name, source)
-            if other is not source:
-                raise WrongUse(
-                    f"{other.path} and {source.path} would both be written as {name}; give the "
-                    "folder above both, rename one, or use two --out"
-                )
 
 
 def _check_device(device: str | None, methods: Sequence[Segmenter]) -> None:
@@ -181,7 +170,8 @@ def _digests(sources: Sequence[InputFile]) -> tuple[dict[Path, str], dict[str, s
 
 def _waiting(task: Task, sources: Sequence[InputFile], digests: Mapping[Path, str]) -> list[_Frame]:
     """The frames to be done; raises `WrongUse` where another picture's outputs are in place."""
-    done, changed, waiting = task.outputs.done(), list[str](), list[_Frame]()
+    done, waiting = task.outputs.done(), list[_Frame]()
+    now = {str(source.path.resolve()): digests.get(source.path) for source in sources}
     for source in sources:
         digest = digests.get(source.path)
         if digest is None:
@@ -197,11 +187,10 @@ def _waiting(task: Task, sources: Sequence[InputFile], digests: Mapping[Path, st
                     f"{task.outputs.folder} holds outputs called {frame.output} of another "
                     f"picture, {made.source}; give another --out for {source.path}"
                 )
-            elif made is not None:
-                changed.append(frame.output)
             waiting.append(frame)
-    for name in changed:
-        task.outputs.forget(name)
+    for name, made in done.items():  # also what it has under another name, or of a page that went
+        if now.get(made.source) not in (None, made.digest):
+            task.outputs.forget(name)
     return waiting
 
 
@@ -294,12 +283,20 @@ def _in_worker(
 
 
 def _settle(
-    task: Task, result: Applied, sources: Sequence[InputFile], waiting: Sequence[_Frame]
+    task: Task,
+    result: Applied,
+    sources: Sequence[InputFile],
+    digests: Mapping[Path, str],
+    waiting: Sequence[_Frame],
 ) -> None:
-    """Count what is done of the inputs of this call."""
+    """Write the table of the inputs of this call, and count what is done of them."""
     done = task.outputs.done()
-    names = [source.output(number) for source in sources for number in range(source.frames)]
-    found = [done[name].found for name in names if name in done]
+    named = {source.output(number): source for source in sources for number in range(source.frames)}
+    found = [
+        replace(done[name].found, image=source.title)
+        for name, source in sorted(named.items())
+        if name in done and done[name].digest == digests.get(source.path)
+    ]
     tried = {frame.output for frame in waiting}
     result.frames = len(found)
     result.before = sum(one.output not in tried for one in found)
@@ -307,3 +304,19 @@ def _settle(
     result.empty = sum(not one.targets for one in found)
     result.deep = sum(one.deep for one in found)
     result.cut = sum(one.cut > 0 for one in found)
+    result.beyond = sum(one.beyond for one in found)
+    result.full = sum(one.full for one in found)
+    result.highest = max((one.highest for one in found if one.highest is not None), default=None)
+    result.names, kept = task.outputs.summarise(task.title, found)
+    result.notes += kept
+    others = [one for name, one in done.items() if name not in named]
+    if others:
+        here = {str(source.path.resolve()) for source in sources}
+        same = any(one.source in here for one in others)
+        pictures = dict.fromkeys((one.source, one.found.image) for one in others)
+        result.notes.append(
+            f"{task.outputs.folder} also holds outputs of {len(pictures)} "
+            f"picture{'' if len(pictures) == 1 else 's'} not among these inputs"
+            f"{', or given by another path then' if same else ''}, as "
+            f"{next(iter(pictures))[1]}; targets.csv does not list them"
+        )

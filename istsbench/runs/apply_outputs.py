@@ -9,14 +9,17 @@
     OUT/METHOD/boxes.json, labels/NAME.txt
 
 A frame's line is written after its files, so that a killed call leaves whole frames only.
+The table and the boxes hold the frames of one call's inputs, and are made anew by each call.
+What an earlier call made beside the masks is never left out of date: what belongs to a changed
+picture is removed, and each new frame gets it too.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +44,13 @@ from istsbench.threshold import Threshold
 MARKER = "apply.json"
 _FORMAT = 1
 BOXES = ("coco", "yolo")
+_PLACES = {
+    "masks": "masks/", "maps": "maps/", "targets": "targets.csv", "overlays": "overlays/",
+    "coco": "boxes.json", "yolo": "labels/",
+}  # fmt: skip
+_ALWAYS = ("masks", "targets")
+_TABLES = ("targets", "coco")  # one file, also of no frame
+_OPTIONS = {"maps": "--maps", "overlays": "--overlays"}  # of files that need the picture again
 _JOURNAL = "frames.jsonl"
 _TOLD = {
     "method": "method", "made_by": "code, parameters or weights (their hash)",
@@ -62,8 +72,7 @@ class Outputs:
     """The outputs of one method with its parameters, rule and depth."""
 
     folder: Path
-    maps: bool = False
-    overlays: bool = False
+    asked: frozenset[str] = frozenset()  # of maps, overlays, coco, yolo: beside the masks
 
     def claim(self, choice: Choice, method: Segmenter, rule: Threshold, depth: str) -> None:
         """Make the folder this method's; raises `WrongUse` if it holds anything else."""
@@ -123,31 +132,35 @@ class Outputs:
         return found
 
     def is_whole(self, name: str) -> bool:
-        """Whether every file that is wanted of a frame is there."""
-        return all(path.is_file() for path in self._files(name).values())
+        """Whether every file that is asked for of a frame is there; boxes are made at the end."""
+        kinds = ("masks", *(kind for kind in _OPTIONS if kind in self.asked))
+        return all(self._file(kind, name).is_file() for kind in kinds)
 
-    def _files(self, name: str) -> dict[str, Path]:
-        files = {"mask": self.folder / "masks" / f"{name}.png"}
-        if self.maps:
-            files["map"] = self.folder / "maps" / f"{name}.npy"
-        if self.overlays:
-            files["overlay"] = self.folder / "overlays" / f"{name}.png"
-        return files
+    def _file(self, kind: str, name: str) -> Path:
+        ending = {"maps": ".npy", "labels": ".txt"}.get(kind, ".png")
+        return self.folder / kind / f"{name}{ending}"
+
+    def _made(self) -> list[str]:
+        """What is asked for besides the masks and the table, and what an earlier call left."""
+        return [
+            kind
+            for kind, place in _PLACES.items()
+            if kind not in _ALWAYS and (kind in self.asked or (self.folder / place).exists())
+        ]
 
     # ------------------------------------------------------------------ writing
 
     def save(self, frame: Segmented, image: np.ndarray, scored: Scored) -> Segmented:
         """Write the files of a frame, each whole or not at all; returns it with its targets."""
-        targets = targets_of(scored.map, scored.mask)
-        files = self._files(frame.output)
-        write_atomic(files["mask"], _png(scored.mask.astype(np.uint8) * 255))
-        if self.maps:
+        targets, made = targets_of(scored.map, scored.mask), self._made()
+        write_atomic(self._file("masks", frame.output), _png(scored.mask.astype(np.uint8) * 255))
+        if "maps" in made:
             array = io.BytesIO()
             np.save(array, scored.map)
-            write_atomic(files["map"], array.getvalue())
-        if self.overlays:
-            write_atomic(files["overlay"], _png(overlay(image, targets)))
-        return replace(frame, level=scored.level, targets=tuple(targets))
+            write_atomic(self._file("maps", frame.output), array.getvalue())
+        if "overlays" in made:
+            write_atomic(self._file("overlays", frame.output), _png(overlay(image, targets)))
+        return frame.filled(scored.level, float(scored.map.max()), targets)
 
     def note(self, done: Done) -> None:
         """Enter a frame as done."""
@@ -156,8 +169,8 @@ class Outputs:
     def forget(self, name: str) -> None:
         """Remove a frame whose picture has changed."""
         self._append({"gone": name})
-        for path in Outputs(self.folder, True, True)._files(name).values():
-            path.unlink(missing_ok=True)
+        for kind in ("masks", "maps", "overlays", "labels"):
+            self._file(kind, name).unlink(missing_ok=True)
 
     def _append(self, told: dict[str, object]) -> None:
         """One write of one line: two calls do not mix theirs."""
@@ -167,21 +180,34 @@ class Outputs:
                 line = "\n" + line
             file.write(line.encode())
 
-    def summarise(self, method: str, boxes: Iterable[str]) -> list[str]:
-        """Write the table and the boxes of all frames that are done; returns what there is."""
-        found = [one.found for _, one in sorted(self.done().items())]
+    def summarise(self, method: str, found: Sequence[Segmented]) -> tuple[list[str], list[str]]:
+        """Write the table and the boxes of these frames.
+
+        Returns the files and folders that the call was asked for, and a note of those that an
+        earlier one left.
+        """
+        made = self._made()
         table = as_table(method, found).to_csv(index=False)
-        write_atomic(self.folder / "targets.csv", table.encode())
-        names = ["masks/", *(["maps/"] if self.maps else ()), "targets.csv"]
-        names += ["overlays/"] if self.overlays else []
-        if "coco" in boxes:
-            write_atomic(self.folder / "boxes.json", as_coco(method, found).encode())
-            names.append("boxes.json")
-        if "yolo" in boxes:
+        write_atomic(self.folder / _PLACES["targets"], table.encode())
+        if "coco" in made:
+            write_atomic(self.folder / _PLACES["coco"], as_coco(method, found).encode())
+        if "yolo" in made:
             for one in found:
-                write_atomic(self.folder / "labels" / f"{one.output}.txt", as_yolo(one).encode())
-            names.append("labels/")
-        return names
+                write_atomic(self._file("labels", one.output), as_yolo(one).encode())
+        written = [kind for kind in _PLACES if kind in (*_ALWAYS, *self.asked)]
+        names = [_PLACES[kind] for kind in written if found or kind in _TABLES]
+        kept = [self._kept(kind, found) for kind in made if kind not in self.asked]
+        note = f"{self.folder}: of an earlier call, kept up to date: {', '.join(kept)}"
+        return names, [note] if kept else []
+
+    def _kept(self, kind: str, found: Sequence[Segmented]) -> str:
+        """What an earlier call left, and of how many of these frames it is there."""
+        if kind in BOXES:
+            return _PLACES[kind]
+        there = sum(self._file(kind, one.output).is_file() for one in found)
+        if there == len(found):
+            return _PLACES[kind]
+        return f"{_PLACES[kind]} ({there} of {len(found)} images; all by {_OPTIONS[kind]})"
 
 
 def _listed(folder: Path) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -71,6 +71,21 @@ class Segmented:
     targets: tuple[Target, ...]
     deep: bool = False  # whether the picture had more than 8 bit
     cut: int = 0  # pixels whose levels lay beyond those of the depth
+    highest: float | None = None  # value of the map; None in outputs of earlier versions
+
+    def filled(self, level: float, highest: float, targets: Sequence[Target]) -> Segmented:
+        """The frame with what was found in it."""
+        return replace(self, level=level, highest=highest, targets=tuple(targets))
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the level is above every value of the map."""
+        return self.highest is not None and self.level > self.highest
+
+    @property
+    def full(self) -> bool:
+        """Whether every pixel exceeds the level."""
+        return sum(one.area for one in self.targets) == self.shape[0] * self.shape[1]
 
 
 def as_table(method: str, found: Iterable[Segmented]) -> pd.DataFrame:
@@ -85,7 +100,10 @@ def as_table(method: str, found: Iterable[Segmented]) -> pd.DataFrame:
 
 
 def as_coco(method: str, found: Sequence[Segmented]) -> str:
-    """The boxes as a COCO file: images, annotations with a score, one category."""
+    """The boxes as a COCO file: images, annotations, one category.
+
+    `score` and `peak` of an annotation are those of the table: mean and highest value of the map.
+    """
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     for number, one in enumerate(found, start=1):
@@ -101,7 +119,7 @@ def as_coco(method: str, found: Sequence[Segmented]) -> str:
                 {
                     "id": len(annotations) + 1, "image_id": number, "category_id": 1,
                     "bbox": [target.left, target.top, target.width, target.height],
-                    "area": target.area, "iscrowd": 0, "score": target.peak,
+                    "area": target.area, "iscrowd": 0, "score": target.score, "peak": target.peak,
                 }
             )  # fmt: skip
     told = {
