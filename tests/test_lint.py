@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,19 @@ def test_scores_of_real_counts_are_never_flagged(tmp_path_factory, seed, digits,
         assert not lint(path, scale=scale).findings
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 17), st.sampled_from("gf"))
+def test_pooled_scores_with_any_digits_pass_as_pooled(tmp_path_factory, seed, digits, form):
+    rng = np.random.default_rng(seed)
+    lines = ["method,P,R,F1,IoU"]
+    for tp, fp, fn in rng.integers(1, 10 ** rng.integers(1, 6, (12, 3))).astype(float):
+        scores = tp / (tp + fp), tp / (tp + fn), 2 * tp / (2 * tp + fp + fn), tp / (tp + fp + fn)
+        lines.append(",".join(["mine", *(f"{score:.{digits}{form}}" for score in scores)]))
+    path = tmp_path_factory.mktemp("lint") / "t.csv"
+    path.write_text("\n".join(lines) + "\n")
+    report = lint(path, claim="pooled", scale="fraction")
+    assert not report.findings and len(report.pooled) == 12
+
+
 def checks(tmp_path: Path, text: str, **options) -> list[str]:
     return [finding.check for finding in lint(write(tmp_path, text), **options).findings]
 
@@ -99,6 +113,34 @@ def test_rounding_is_allowed_for(tmp_path):
     assert checks(tmp_path, "m,P,R,F1\na,0.50,0.50,0.50\n") == []
     assert checks(tmp_path, "m,P,R,F1\na,0.50,0.50,0.52\n") == ["f1 > 2pr/(p+r)"]
     assert checks(tmp_path, "m,P,R,F1\na,0.5,0.5,0.50\n") == []
+
+
+def test_digits_that_are_cut_off_are_allowed_for(tmp_path):
+    assert checks(tmp_path, "m,F1,IoU\na,0.8088,0.6789\n") == []  # rounded; 0.67895
+    assert checks(tmp_path, "m,F1,IoU\na,0.80,0.66\n", claim="pooled") == []
+    cut = "m,F1,IoU\na,0.80,0.67\nb,0.80,0.68\nc,0.80,0.69\n"  # of F1 0.809 IoU is 0.679
+    assert checks(tmp_path, cut, claim="pooled") == ["pooled iou"]
+
+
+def test_a_number_is_as_long_as_its_column_by_decimals_or_by_digits(tmp_path):
+    text = "m,F1,IoU\na,0.583804,0.412233\nb,0.133395,0.0714638\n"
+    assert checks(tmp_path, text, claim="pooled") == []
+    assert len(lint(write(tmp_path, text)).pooled) == 2
+
+
+def test_numbers_in_full_precision_may_be_equal(tmp_path):
+    assert checks(tmp_path, "m,P,R,F1,IoU\na,1,0.3333333333333333,0.5,0.33333333333333337\n") == []
+    assert checks(tmp_path, "m,P,IoU\na,0.333333310000,0.333333340000\n") == []  # float32
+    assert checks(tmp_path, "m,P,IoU\na,0.333333310000,0.333334310000\n") == ["iou > precision"]
+
+
+def test_a_message_has_the_digits_that_show_the_contradiction(tmp_path):
+    (one,) = lint(write(tmp_path, "m,F1,IoU\na,0.812224,0.683810\n")).findings
+    low, high = re.findall(r"IoU <= (\S+) < (\S+) <= F1", one.text)[0]
+    assert float(low) < float(high)
+    (one,) = lint(write(tmp_path, "m,P,R,F1\na,0.50000,0.50000,0.50002\n")).findings
+    low, high = re.findall(r"\) <= (\S+) < (\S+) <= F1", one.text)[0]
+    assert float(low) < float(high)
 
 
 def test_zeros_at_the_end_may_be_missing(tmp_path):
@@ -127,7 +169,9 @@ def test_nIoU_beside_IoU(tmp_path):
     both = "m,F1,IoU,nIoU\na,0.50,0.40,0.55\n"
     assert checks(tmp_path, both) == []  # IoU may be pooled
     assert checks(tmp_path, both, claim="image") == ["iou != niou"]
-    assert checks(tmp_path, "m,F1,nIoU\na,0.50,0.55\n") == ["niou > f1"]
+    alone = "m,F1,nIoU\na,0.50,0.55\n"
+    assert checks(tmp_path, alone, claim="image") == ["niou > f1"]
+    assert checks(tmp_path, alone) == []  # F1 may be pooled, nIoU never is
 
 
 def test_percent_is_seen(tmp_path):
@@ -231,7 +275,7 @@ def test_the_command_tells_by_its_exit_code(tmp_path):
 
 
 def test_the_numbers_of_a_long_table_meet_by_all_other_columns(tmp_path):
-    rows = [("a", "x", "F1", 0.4), ("a", "y", "F1", 0.9), ("a", "x", "IoU", 0.3)]
+    rows = [("a", "x", "F1", 0.4), ("a", "y", "F1", 0.91), ("a", "x", "IoU", 0.3)]
     rows += [("a", "y", "IoU", 0.97), ("a", "x", "AUC", 0.2)]
     frame = pd.DataFrame(rows, columns=["method", "dataset", "metric", "value"])
     frame.to_csv(tmp_path / "long.csv", index=False)

@@ -36,7 +36,7 @@ from istsbench.tables.flags import (
     table_flags,
 )
 from istsbench.tables.grid import decimals
-from istsbench.tables.lint import check_row
+from istsbench.tables.lint import contradictions
 from istsbench.tables.printed import PIXEL_SCORES, Printed, PrintedRow
 from istsbench.tables.testlists import dataset_title, list_named
 
@@ -109,7 +109,9 @@ def _judge(
     if finer is not None:
         line = replace(line, pd=lines[finer].pd)
     alone = list(row_flags(line))
-    masks = [Flag(found.check, found.text) for found in check_row(*_as_printed(row))]
+    printed, claim = _as_printed(row)
+    spans = {score: (value.low, value.high) for score, value in printed.scores.items()}
+    masks = [Flag(found.check, found.text) for found in contradictions(printed, spans, claim)]
     flags = (*masks, *alone, *beside)
     asked = line.candidates
     fits = fitting(line.pd, asked) if line.pd else {}
@@ -161,7 +163,7 @@ def _why_not(line: PrintedLine) -> str:
 
 
 def _as_printed(row: Collected) -> tuple[PrintedRow, str]:
-    """The row as `lint` takes it, for numbers that may have been cut off, and its reduction."""
+    """The row as `lint` takes it, each number rounded or cut off, and its reduction."""
     scores = {}
     for score in PIXEL_SCORES:
         if text := row.scores[score]:

@@ -8,8 +8,12 @@ Whatever a method did, its precision P, recall R, F1 and IoU over the same image
 (the second line because the harmonic mean is concave, F1/(2-F1) convex, and IoU is the
 least of the four on each image, 0/0 = 0). What breaks the second line is impossible under
 either reduction; what breaks the first alone is impossible only if the table says that it
-is pooled. Printed digits stand for an interval of half a unit of the last one on either
-side, and a row is reported only if no values in its intervals obey.
+is pooled. An nIoU is a mean over images whatever the rest is, so that it is held to the rest only
+where the table says that this is as well.
+
+Printed digits stand for an interval: half a unit of the last one on either side if they are
+rounded, a whole unit above if the rest is cut off. A row is reported only if no values in its
+intervals obey, read in the one way or in the other.
 
 hIoU is loc x seg under any reduction. Pd and Fa are flagged, which is weaker: see `tables.flags`.
 """
@@ -17,17 +21,21 @@ hIoU is loc x seg under any reduction. Pd and Fa are flagged, which is weaker: s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from istsbench.errors import UnknownName, WrongUse
 from istsbench.tables.flags import Flag, PrintedLine, row_flags, table_flags, told_by
-from istsbench.tables.printed import PIXEL_SCORES, TITLES, Printed, PrintedRow, read_printed
+from istsbench.tables.printed import PIXEL_SCORES, TITLES, PrintedRow, read_printed
 from istsbench.tables.testlists import dataset_title, known_lists, list_named, lists_of
 
 CLAIMS = ("unknown", "image", "pooled")
-_SLACK = 1e-9  # for what floating point does to decimal digits
+_SLACK = 1e-12  # for what floating point does to the ends of intervals
+_LEAST = 1e-7  # half of an interval at least: single precision has no more digits
+
+Spans = Mapping[str, tuple[float, float]]  # score -> least and greatest value
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Verdict:
     def pooled(self) -> list[PrintedRow]:
         """The rows that fit both identities of pooled scores, as far as they print them."""
         wanted = [row for row in self.rows if len(set(row.scores) & set(PIXEL_SCORES)) > 1]
-        return [row for row in wanted if not list(_as_pooled(row))]
+        return [row for row in wanted if not _in_both_ways(row, _as_pooled)]
 
 
 def lint(
@@ -129,82 +137,121 @@ def _told(lines: list[PrintedLine]) -> Iterable[str]:
 
 def check_row(row: PrintedRow, claim: str = "unknown") -> Iterable[Impossible]:
     """What is impossible in a row, the coarsest first."""
-    s = row.scores
-    for score, value in s.items():
-        if value.low > 1 + _SLACK or value.high < -_SLACK:
+    return _in_both_ways(row, partial(contradictions, claim=claim))
+
+
+def _in_both_ways(
+    row: PrintedRow, check: Callable[[PrintedRow, Spans], Iterable[Impossible]]
+) -> list[Impossible]:
+    """What is impossible if digits are rounded and also if they are cut off, told of the first."""
+    rounded, cut = dict[str, tuple[float, float]](), dict[str, tuple[float, float]]()
+    for score, value in row.scores.items():
+        middle, half = (value.low + value.high) / 2, max((value.high - value.low) / 2, _LEAST)
+        rounded[score] = middle - half, middle + half
+        cut[score] = min(middle, value.high - _LEAST), middle + 2 * half
+    others = {finding.check for finding in check(row, cut)}
+    return [finding for finding in check(row, rounded) if finding.check in others]
+
+
+def contradictions(row: PrintedRow, s: Spans, claim: str) -> Iterable[Impossible]:
+    """What is impossible in a row whose scores are anywhere in these intervals."""
+    for score, (low, high) in s.items():
+        if low > 1 + _SLACK or high < -_SLACK:
             yield Impossible(row, "range", f"{_show(row, score)} is outside 0..1")
             return
     for other in ("f1", "precision", "recall"):
-        for score in ("iou", "niou") if claim != "pooled" else ("iou",):
+        for score in ("iou", "niou") if claim == "image" else ("iou",):
             if score == "niou" and "iou" in s:
-                continue  # an nIoU beside an IoU is another reduction than the rest
+                continue  # they are the same, which is looked at below
             if score in s and other in s and _above(s[score], s[other]):
                 text = f"{_show(row, score)} > {_show(row, other)}"
                 yield Impossible(row, f"{score} > {other}", text)
     if {"precision", "recall", "f1"} <= set(s):
-        most = _harmonic(s["precision"].high, s["recall"].high)
-        if s["f1"].low > most + _SLACK:
-            text = f"{_show(row, 'f1', 'precision', 'recall')}: F1 > 2PR/(P+R) <= {most:.4g}"
+        most = _harmonic(s["precision"][1], s["recall"][1])
+        if s["f1"][0] > most + _SLACK:
+            small, large = _digits(most, s["f1"][0])
+            text = (
+                f"{_show(row, 'f1', 'precision', 'recall')}: 2PR/(P+R) <= {small} < {large} <= F1"
+            )
             yield Impossible(row, "f1 > 2pr/(p+r)", text)
     if {"f1", "iou"} <= set(s):
-        least = s["f1"].low / (2 - s["f1"].low)
-        if s["iou"].high < least - _SLACK:
-            text = f"{_show(row, 'iou', 'f1')}: IoU < F1/(2-F1) >= {least:.4g}"
+        least = _iou_of(s["f1"][0])
+        if s["iou"][1] < least - _SLACK:
+            small, large = _digits(s["iou"][1], least)
+            text = f"{_show(row, 'iou', 'f1')}: IoU <= {small} < {large} <= F1/(2-F1)"
             yield Impossible(row, "iou < f1/(2-f1)", text)
     if claim == "image" and {"iou", "niou"} <= set(s) and _apart(s["iou"], s["niou"]):
         text = f"{_show(row, 'iou', 'niou')}: both are means over images of IoU"
         yield Impossible(row, "iou != niou", text)
-    yield from _factors(row)
+    yield from _factors(row, s)
     if claim == "pooled":
-        yield from _as_pooled(row)
+        yield from _as_pooled(row, s)
 
 
-def _factors(row: PrintedRow) -> Iterable[Impossible]:
+def _factors(row: PrintedRow, s: Spans) -> Iterable[Impossible]:
     """What contradicts hIoU = loc x seg, of which none is above 1."""
-    s = row.scores
     factors = [score for score in ("loc", "seg") if score in s]
     if "hiou" not in s or not factors:
         return
-    most = math.prod(min(max(s[score].high, 0.0), 1.0) for score in factors)
-    least = math.prod(max(s[score].low, 0.0) for score in factors) if len(factors) == 2 else 0.0
-    if s["hiou"].low > most + _SLACK or s["hiou"].high < least - _SLACK:
+    most = math.prod(min(max(s[score][1], 0.0), 1.0) for score in factors)
+    least = math.prod(max(s[score][0], 0.0) for score in factors) if len(factors) == 2 else 0.0
+    if _outside(s["hiou"], least, most):
+        low, high, _, _ = _digits(least, most, *s["hiou"])
         text = f"{_show(row, 'hiou', *factors)}: hIoU = loc x seg is "
-        text += f"{least:.4g} to {most:.4g}" if least else f"at most {most:.4g}"
+        text += f"{low} to {high}" if least else f"at most {high}"
         yield Impossible(row, "hiou != loc x seg", text)
 
 
-def _as_pooled(row: PrintedRow) -> Iterable[Impossible]:
+def _as_pooled(row: PrintedRow, s: Spans) -> Iterable[Impossible]:
     """What contradicts the identities that pooled counts obey."""
-    s = row.scores
     if {"precision", "recall", "f1"} <= set(s):
-        p, r = s["precision"], s["recall"]
-        low, high = _harmonic(p.low, r.low), _harmonic(p.high, r.high)
-        if s["f1"].high < low - _SLACK or s["f1"].low > high + _SLACK:
+        ends = [_harmonic(s["precision"][end], s["recall"][end]) for end in (0, 1)]
+        if _outside(s["f1"], *ends):
+            low, high, _, _ = _digits(*ends, *s["f1"])
             text = f"{_show(row, 'f1', 'precision', 'recall')}: pooled, F1 = 2PR/(P+R) is "
-            yield Impossible(row, "pooled f1", text + f"{low:.4g} to {high:.4g}")
+            yield Impossible(row, "pooled f1", text + f"{low} to {high}")
     if {"f1", "iou"} <= set(s):
-        low, high = (f / (2 - f) for f in (s["f1"].low, s["f1"].high))
-        if s["iou"].high < low - _SLACK or s["iou"].low > high + _SLACK:
-            text = f"{_show(row, 'iou', 'f1')}: pooled, IoU = F1/(2-F1) is {low:.4g} to {high:.4g}"
+        ends = [_iou_of(end) for end in s["f1"]]
+        if _outside(s["iou"], *ends):
+            low, high, _, _ = _digits(*ends, *s["iou"])
+            text = f"{_show(row, 'iou', 'f1')}: pooled, IoU = F1/(2-F1) is {low} to {high}"
             yield Impossible(row, "pooled iou", text)
 
 
-def _above(one: Printed, other: Printed) -> bool:
+def _outside(span: tuple[float, float], low: float, high: float) -> bool:
+    return span[1] < low - _SLACK or span[0] > high + _SLACK
+
+
+def _above(one: tuple[float, float], other: tuple[float, float]) -> bool:
     """Whether `one` is certainly larger.
 
     Intervals that only touch are apart as well: rounding keeps order, so that of two
     numbers printed with the same digits the larger print is the larger number.
     """
-    return one.low >= other.high - _SLACK
+    return one[0] >= other[1] - _SLACK
 
 
-def _apart(one: Printed, other: Printed) -> bool:
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return _above(one, other) or _above(other, one)
 
 
 def _harmonic(p: float, r: float) -> float:
     p, r = max(p, 0.0), max(r, 0.0)
     return 2 * p * r / (p + r) if p + r else 0.0
+
+
+def _iou_of(f1: float) -> float:
+    f1 = min(f1, 1.0)
+    return f1 / (2 - f1)
+
+
+def _digits(*values: float) -> list[str]:
+    """Numbers with as many digits as tell apart those that differ, four at least."""
+    for digits in range(4, 17):
+        texts = [f"{value:.{digits}g}" for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
 
 
 def _show(row: PrintedRow, *scores: str) -> str:

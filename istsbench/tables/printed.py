@@ -264,13 +264,13 @@ def _check_scale(path: Path, found: list[RowTexts], percent: Mapping[Place, floa
 def _intervals(
     found: list[RowTexts], scale: str, percent: Mapping[Place, float], fa_unit: float
 ) -> list[PrintedRow]:
-    """Rows with intervals. A column has as many decimals as its longest number, for some
-    writers drop zeros at the end."""
-    decimals: dict[Place, int] = {}
+    """Rows with intervals."""
+    columns: dict[Place, list[str]] = {}
     for _, part, _, scores in found:
         for score, text in scores.items():
-            if read := _number(text):
-                decimals[part, score] = max(decimals.get((part, score), 0), read[1])
+            if _number(text):
+                columns.setdefault((part, score), []).append(text)
+    decimals = {place: _decimals(texts) for place, texts in columns.items()}
     rows = []
     for label, part, number, scores in found:
         printed = {}
@@ -281,13 +281,34 @@ def _intervals(
             unit: float = 100 if scale == "percent" or (part, score) in percent else 1
             if score == "fa":
                 unit = fa_unit
-            half = 0.5 * 10.0 ** -decimals[part, score]
+            half = 0.5 * 10.0 ** -decimals[part, score][scores[score]]
             low, high = (read[0] - half) / unit, (read[0] + half) / unit
             digits = _shifted(scores[score], (1e6 if score == "fa" else 100) / unit)
             printed[score] = Printed(scores[score], low, high, digits)
         if printed:
             rows.append(PrintedRow(label, part, number, printed))
     return rows
+
+
+def _decimals(texts: list[str]) -> dict[str, int]:
+    """The decimals to which each number of a column is printed.
+
+    Many writers drop zeros at the end, and the column tells how many: its numbers have as many
+    decimals as the longest of them, or as many digits (%.6g). Where the two differ, the coarser
+    one counts, but never less than what is printed.
+    """
+    read = {text: number for text in texts if (number := _number(text))}
+    most = max(decimals for _, decimals, _ in read.values())
+    before = {  # the place of the first digit: 0 for 0.5, -1 for 0.05, 2 for 50
+        text: math.floor(math.log10(abs(value))) + 1
+        for text, (value, _, _) in read.items()
+        if value
+    }
+    digits = max((read[text][1] + place for text, place in before.items()), default=most)
+    return {
+        text: max(own, min(most, digits - before.get(text, 0)))
+        for text, (_, own, _) in read.items()
+    }
 
 
 def _shifted(text: str, factor: float) -> str:
