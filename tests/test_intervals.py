@@ -154,6 +154,36 @@ def test_the_best_is_told_from_worse_ones_only(tmp_path):
     assert found.loc["twin", "p"] == 1 and found.loc["bad", "difference"] < -0.4
 
 
+def test_pooled_scores_are_compared_as_pooled(tmp_path):
+    """One large image decides a pooled score, and has no more weight in a mean over images."""
+    rng = np.random.default_rng(3)
+    small = np.column_stack([rng.integers(14, 20, 40), rng.integers(0, 3, 40), np.zeros(40, int)])
+    spoilt = small + [[0, 900, 0]] * (np.arange(40) == 0)[:, None]
+    poor = small + [[0, 12, 0]]
+    results = made(tmp_path, {"poor": poor, "spoilt": spoilt})
+    by_reduction = {name: against_best(results, "own", "f1", name) for name in REDUCTIONS}
+    assert by_reduction["image"].index[0] == "spoilt" and not by_reduction["image"]["alike"].iloc[1]
+    assert by_reduction["pooled"].index[0] == "poor" and by_reduction["pooled"]["alike"].iloc[1]
+    for reduction, found in by_reduction.items():
+        told = intervals(results, "own", "f1", reduction)["value"]
+        assert dict(found["value"]) == pytest.approx(dict(told))
+
+
+def test_hiou_far_below_the_best_is_not_like_it(tmp_path):
+    good, bad = drawn(60, 0, 12), drawn(60, 1, 0, 9)
+    results = made(tmp_path, {"good": good, "near": good[::-1], "bad": bad})
+    found, told = against_best(results, "own", "hiou"), intervals(results, "own", "hiou")
+    assert told.loc["bad", "high"] < told.loc["good", "low"]
+    assert not found.loc["bad", "alike"] and found.loc[["good", "near"], "alike"].all()
+    assert dict(found["value"]) == pytest.approx(dict(told["value"]))
+
+
+def test_one_image_tells_no_pooled_difference(tmp_path):
+    results = made(tmp_path, {"a": drawn(1, 0, 9), "b": drawn(1, 3, 9)})
+    found = against_best(results, "own", "f1", "pooled")
+    assert found["difference"].iloc[1] < 0 and list(found["alike"]) == [True, True]
+
+
 def test_mean_ranks_by_hand(tmp_path):
     best, middle, nothing = (4, 0, 0), (2, 2, 2), (0, 3, 3)
     found = ranking(

@@ -12,7 +12,7 @@ from toys import make_record
 
 from istsbench.results.results import Results
 from istsbench.tables import latex
-from istsbench.tables.choice import with_columns
+from istsbench.tables.choice import arranged, with_columns
 from istsbench.tables.counterparts import measured, paper_beside
 from istsbench.tables.markup import PLAIN
 from istsbench.tables.markup import latex as escape
@@ -270,10 +270,39 @@ def test_intervals_and_what_equals_the_best():
     assert not frame.loc[frame["f1_nuaa"].idxmax(), "f1_nuaa_alike"]
     rows = {"tophat": "a", "twin": "b"}
     results = made(specs=rows)
-    results.counts["twin"] = results.counts["tophat"]
+    results.counts["twin"] = results.counts["tophat"].copy()
+    twins = table_vi([results], intervals=True)
+    assert "≈" not in twins.markdown()  # both are in bold
+    results.counts["twin"].loc[results.counts["twin"]["image"] == "i0", "tp"] += 1
     alike = table_vi([results], intervals=True)
     assert sorted(alike.frame["f1_nuaa_alike"]) == [False, True]
     assert "≈ [" in alike.markdown()
+
+
+@pytest.mark.parametrize("reduction", ["image", "pooled"])
+def test_the_best_of_a_column_never_has_the_sign_of_equals(reduction):
+    results = made(specs=dict.fromkeys(["a", "b"], "x") | {"c": "y"}, images=30)
+    rows = results.counts["a"]
+    results.counts["b"] = rows.assign(fp=rows["fp"].to_numpy()[::-1])
+    results.counts["c"] = rows.assign(fp=rows["fp"] + 600 * (rows["image"] == "i3"))
+    for rows in results.counts.values():
+        rows[["regions", "regions_apart", "detected_opdc"]] = 2, 1, 1
+        rows["iou_opdc"] = rows["tp"] / (rows["tp"] + rows["fp"] + rows["fn"])
+    table = table_vi([results], reduction=reduction, beside="nothing", intervals=True)
+    text = table.markdown()
+    assert "≈ [" in text and not [cell for cell in text.split("|") if "**" in cell and "≈" in cell]
+    few = arranged(table, (), "f1", 2)
+    assert "≈ is against the best of all" in few.markdown()
+
+
+def test_marks_of_a_column_that_some_rows_lack_say_so():
+    results = made(specs=dict.fromkeys("abc", "x"))
+    for spec in "ab":
+        results.counts[spec][["regions", "regions_apart", "detected_opdc"]] = 2, 1, 1
+        results.counts[spec]["iou_opdc"] = 0.2 if spec == "a" else 0.4
+    table = table_vi([results])
+    assert "hIoU: best of the 2 of 3 rows that have it." in table.foot(legend=True)
+    assert not [line for line in table.foot(legend=True) if line.startswith("F1: best")]
 
 
 def test_other_papers_rows_stand_apart_with_their_source():

@@ -247,7 +247,11 @@ def _table(results: Results, rule: str, reduction: str, shown: bool) -> dict[str
         "columns": used,
         "paper": sum(column.kind == "paper" for column in used),
         "rows": rows,
-        "notes": [*made.protocol, *dict.fromkeys([*made.notes, *made.of_scores])],
+        "notes": [
+            *made.protocol,
+            *dict.fromkeys([*made.notes, *made.of_scores]),
+            *made.best_of_some(),
+        ],
     }
 
 

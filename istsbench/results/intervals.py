@@ -7,9 +7,11 @@ the intervals of the two overlap.
 
 - `intervals`: percentile bootstrap over images (Efron & Tibshirani, "An Introduction to
   the Bootstrap", 1993), every method on the same resamples.
-- `against_best`: Wilcoxon signed-rank tests of the best method against each other one on
-  per-image scores, with Holm's correction (Holm, "A simple sequentially rejective multiple
-  test procedure", Scand. J. Statist. 6, 65-70, 1979).
+- `against_best`: tests of the best method against each other one, with Holm's correction (Holm,
+  "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 65-70, 1979).
+  Means over images are compared by Wilcoxon's signed-rank test on the scores of the images;
+  pooled scores, which are no mean of anything an image has, by their difference over its
+  standard error on the resamples of the paired bootstrap.
 - `ranking`: Friedman's test and Nemenyi's critical difference of mean ranks (Demsar,
   "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 1-30, 2006).
 """
@@ -21,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
+from scipy.stats import friedmanchisquare, rankdata, studentized_range, t, wilcoxon
 
 from istsbench.errors import DataError
 from istsbench.metrics import RATIOS, REDUCTIONS, image_ratios
@@ -183,26 +185,65 @@ def holm(values: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-def against_best(results: Results, rule: str, score: str = "f1") -> pd.DataFrame:
-    """The best method by the image mean of `score`, against each other one.
+def against_best(
+    results: Results, rule: str, score: str = "f1", reduction: str = "image"
+) -> pd.DataFrame:
+    """The best method by `score`, as tables print it, against each other one.
 
-    Indexed by spec, best first: `mean`, `difference` to the best, `p` of the two-sided
-    signed-rank test, `corrected` p, and `alike`: not distinguishable from the best.
-    Images on which two methods score the same count half for each (Pratt's and the plain
-    rule drop them, and most images of two poor methods are such).
+    Indexed by spec, best first: `value`, `difference` to the best, `p` of a two-sided test,
+    `corrected` p, and `alike`: not distinguishable from the best. The test fits what is compared:
+    a signed-rank test for means over images, the paired bootstrap for what is pooled, as hIoU
+    always is. Methods whose counts are of an earlier version have no `hiou` and are left out.
     """
-    scores = per_image(results, rule, score)
-    means = scores.mean().sort_values(ascending=False, kind="stable")
-    best = scores[means.index[0]]
-    p = [_signed_rank(best - scores[spec]) for spec in means.index[1:]]
-    frame = pd.DataFrame({"mean": means, "difference": means - means.iloc[0]})
+    if reduction == "image" and score in RATIOS:
+        images = per_image(results, rule, score)
+        values = images.mean().sort_values(ascending=False, kind="stable")
+        best = images[values.index[0]]
+        p = [_signed_rank(best - images[spec]) for spec in values.index[1:]]
+    else:
+        values, p = _pooled_tests(results, rule, score, reduction)
+    frame = pd.DataFrame({"value": values, "difference": values - values.iloc[0]})
     frame["p"] = [np.nan, *p]
     frame["corrected"] = [np.nan, *holm(p)]
     frame["alike"] = ~(frame["corrected"] < LEVEL)
     return frame
 
 
+def _pooled_tests(
+    results: Results, rule: str, score: str, reduction: str
+) -> tuple[pd.Series, list[float]]:
+    """Pooled values, best first, and p of each behind the first against it."""
+    rows = complete_rows(results, rule)
+    rows = {spec: frame for spec, frame in rows.items() if score != "hiou" or _tells(frame)}
+    if not rows:
+        raise DataError(f"{results.folder}: counts of earlier versions, which do not tell {score}")
+    nothing = float("nan") if score in _WITHOUT else 0.0
+    over, under = _terms(rows.values(), score, reduction, results.empty)
+    values = pd.Series(_ratio(over.sum(axis=0), under.sum(axis=0), nothing), index=list(rows))
+    values = values.sort_values(ascending=False, kind="stable")
+    drawn = pd.DataFrame(_resampled(over, under, RESAMPLES, 0, nothing), columns=list(rows))
+    differences = drawn.rsub(drawn[values.index[0]], axis=0)
+    number = len(over)
+    # Resamples of few images spread too little, by this factor.
+    wider = np.sqrt(number / (number - 1)) if number > 1 else np.nan
+    p = []
+    for spec in values.index[1:]:
+        apart = float(values.iloc[0] - values[spec])
+        error = float(differences[spec].std()) * wider
+        if apart == 0 or number < 2:
+            p.append(1.0)
+        else:
+            with np.errstate(divide="ignore"):  # the same difference on every image
+                p.append(float(2 * t.sf(np.divide(apart, error), number - 1)))
+    return values, p
+
+
 def _signed_rank(difference: pd.Series) -> float:
+    """p of the signed-rank test.
+
+    Images on which two methods score the same count half for each (Pratt's and the plain
+    rule drop them, and most images of two poor methods are such).
+    """
     if not difference.any():
         return 1.0
     return float(wilcoxon(difference.to_numpy(float), zero_method="zsplit", method="approx").pvalue)

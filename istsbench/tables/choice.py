@@ -13,7 +13,7 @@ from istsbench.results.trained import FOREIGN
 from istsbench.tables.columns import KEYS, Column
 from istsbench.tables.foot import LATER
 from istsbench.tables.scores import SCORES, SPELLINGS, score_named
-from istsbench.tables.table import RECONSTRUCTION, Block, Table
+from istsbench.tables.table import NOT_APART, RECONSTRUCTION, Block, Table
 
 _HEADS = {"": "", "paper": "paper ", "diff": "diff. "}
 _BESIDE = ("low", "high", "sd", "alike")  # what comes along with a column
@@ -134,6 +134,8 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
         else:
             few = min(top, int(key.notna().sum()))
             said = f"The {few} best by {said} of {len(ours)} rows; marks are among those shown."
+            if any(one.kind == "alike" for one in table.columns.values()):
+                said = f"{said[:-1]}, {NOT_APART} is against the best of all."
     key = key.sort_values(ascending=rising, kind="stable", na_position="last")
     if top is not None:
         given = key.dropna()

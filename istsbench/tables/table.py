@@ -86,6 +86,22 @@ class Table:
                 found[row, column] = place
         return found
 
+    def best_of_some(self) -> list[str]:
+        """A note on each column whose marks are among a part of the rows that have numbers."""
+        marked = {column for _, column in self.marks()}
+        ours = self.frame[self.frame["status"] != "published"]
+        found = []
+        for _, columns in self.blocks:
+            own = [name for name, _ in columns if not self.column(name).kind]
+            rows = int(ours[own].notna().any(axis=1).sum())
+            for name, head in columns:
+                having = int(ours[name].notna().sum())
+                if having < rows and name in marked:
+                    title = self.titles.get(self.column(name).dataset, "")
+                    where = f"{head} on {title}" if len(self.titles) > 1 else head
+                    found.append(f"{where}: best of the {having} of {rows} rows that have it.")
+        return found
+
     def _fewer(self, name: str) -> bool:
         """Whether less is better in a column."""
         return name in FEWER or score_named(self.column(name).score).fewer
@@ -167,7 +183,8 @@ class Table:
 
     def foot(self, legend: bool = False) -> tuple[str, ...]:
         """The lines below the body: protocol, notes, and what the marks mean."""
-        lines = (*self.protocol, *self.notes, *((LEGEND,) if legend and self.marks() else ()))
+        told = (LEGEND, *self.best_of_some()) if legend and self.marks() else ()
+        lines = (*self.protocol, *self.notes, *told)
         return tuple(" ".join(line.split()) for line in lines)
 
     def csv(self) -> str:

@@ -141,8 +141,9 @@ def table_vi(
         alike = [name for name, column in columns.items() if column.kind == "alike"]
         if frame[alike].eq(True).any(axis=None):
             notes.append(
-                f"{NOT_APART} not distinguishable from the method with the best mean over images "
-                "(Wilcoxon signed-rank tests on the scores of the images, Holm's correction, 5 %)."
+                f"{NOT_APART} not distinguishable from the best of its column: Wilcoxon "
+                "signed-rank tests on the scores of the images for means over images, paired "
+                "bootstrap tests over images for pooled scores and hIoU; Holm's correction, 5 %."
             )
     if elsewhere != "none":
         if elsewhere in ("fitting", "recent"):
@@ -222,8 +223,10 @@ def _with_intervals(
     scores = [score for score in WITH_INTERVALS if part[score].notna().any()]
     for score in scores:
         found = uncertainty.intervals(results, rule, score, reduction)
-        compared = uncertainty.against_best(results, rule, score)
-        alike = set(compared.index[1:][compared["alike"].iloc[1:]])  # the first is the best itself
+        compared = uncertainty.against_best(results, rule, score, reduction)
+        printed = compared["value"].map(lambda value: format(value, ".3f"))
+        # What reads as the best is marked as the best already.
+        alike = set(compared.index[compared["alike"] & (printed != printed.iloc[0])])
         part[f"{score}_low"] = part["method"].map(found["low"])
         part[f"{score}_high"] = part["method"].map(found["high"])
         part[f"{score}_alike"] = part["method"].isin(alike)
