@@ -168,10 +168,34 @@ def test_deep_arrays_are_scaled_as_deep_files_are(tmp_path):
     np.testing.assert_allclose(*floats, rtol=1e-6)
 
 
+def test_apply_tells_of_each_image_what_the_command_counts(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), (100 * IMAGE).astype(np.uint16))
+    deep = (100 * IMAGE).astype(np.uint16)
+    plain = IMAGE.astype(np.uint8)
+    found = istsbench.apply(Toy(), [tmp_path, deep, plain], depth="0:8000")
+    assert [frame.deep for frame in found.frames] == [True, True, False]
+    assert [frame.cut for frame in found.frames] == [4, 4, 0]
+    assert [frame.output for frame in found.frames] == ["a", "image 1", "image 2"]
+    assert repr(found) == f"ApplyResult(method={found.method!r}, images=3, targets=3)"
+
+
+@pytest.mark.parametrize(
+    "method, message",
+    [
+        (IMAGE, r"the method is of type ndarray; expected istsbench.apply\(method, images\)"),
+        ("frames/a.png", r"'frames/a.png', a file of images; expected istsbench.apply\(method"),
+        ("topht", "did you mean tophat.*; expected .* a name as 'tophat', a text FILE.py:NAME"),
+    ],
+)
+def test_what_is_no_method_of_apply_is_refused_with_what_it_may_be(method, message):
+    with pytest.raises(WrongUse, match=message):
+        istsbench.apply(method, "tophat")
+
+
 @pytest.mark.parametrize(
     "images, message",
     [
-        (IMAGE / 255, r"floats of 0.0784314..0.352941, no grey level 2; expected grey levels"),
+        (IMAGE / 255, r"floats of 0.0784314..0.352941 would all be black; expected grey levels"),
         (IMAGE * 100, "floats of 2000..9000; expected grey levels 0..255; say how"),
         (IMAGE[None], "3 dimensions.*a stack is given as a list of its images"),
         ([], "the list of images is empty"),

@@ -14,6 +14,7 @@ from istsbench.metrics import REDUCTIONS
 from istsbench.results.protocol import SIZES
 from istsbench.results.shipped import ShippedRows
 from istsbench.runs.record import Trained
+from istsbench.runs.targets import TARGET_COLUMNS
 from istsbench.tables.glossary import POINTER, explained, glossary_entries, glossary_page
 from istsbench.tables.markup import LEGEND
 from istsbench.tables.scores import SCORES
@@ -50,6 +51,12 @@ def test_every_choice_of_a_protocol_and_every_head_is_explained():
     heads = [re.sub(r"^1 - | of %| 1e-6| \(.*", "", score.head) for score in SCORES.values()]
     for word in (*RULES, *REDUCTIONS, *MATCHES, *SIZES, *heads, *"†‡°≈±"):
         assert explained(word).text
+
+
+def test_every_column_and_rule_of_apply_is_explained():
+    for word in (*TARGET_COLUMNS, "boxes", "overlay", "MeanStd", "PeakRatio", "Fixed"):
+        assert explained(word).text
+    assert "istsbench glossary targets.csv" in " ".join(call("apply", "--help")[1].split())
 
 
 def test_no_word_has_two_entries():

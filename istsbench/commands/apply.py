@@ -58,7 +58,11 @@ def apply(
         str | None, typer.Option(help="Of networks: auto, cpu, cuda, cuda:1.")
     ] = None,
 ) -> None:
-    """Find targets in pictures without labels: masks and a table. Resumes by itself."""
+    """Find targets in pictures without labels: masks and a table. Resumes by itself.
+
+    The columns of targets.csv and the boxes: `istsbench glossary targets.csv`, and each column by
+    its name.
+    """
     from istsbench.registry import choose
     from istsbench.runs.apply_files import apply_files
 

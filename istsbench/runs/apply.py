@@ -13,9 +13,11 @@ import pandas as pd
 
 from istsbench.arrays import grey_image
 from istsbench.data.depth import OWN, Depth
-from istsbench.data.frames import find_sources, read_frames
+from istsbench.data.frames import VIDEOS, find_sources, read_frames
 from istsbench.data.images import Picture
-from istsbench.errors import BrokenMethod, DataError, WrongUse
+from istsbench.data.pairs import SUFFIXES
+from istsbench.errors import BrokenMethod, DataError, UnknownName, WrongUse
+from istsbench.registry import Choice
 from istsbench.runs.apply_outputs import MARKER
 from istsbench.runs.handed_in import Method, chosen
 from istsbench.runs.segmenting import rule_named, scored_or_why, with_weights
@@ -29,18 +31,23 @@ _UNSCALED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ApplyResult:
     """What a method found: maps, masks and targets, in the order of the images.
 
     `maps` are float32 (H, W), in the unit of the method, larger where a target is likelier;
-    `masks` bool (H, W), True on targets; `frames` say of each its name and level.
+    `masks` bool (H, W), True on targets; `frames` say of each its name and level,
+    whether it was `deep`, and how many pixels beyond LO:HI were `cut` off.
     """
 
     method: str
     frames: tuple[Segmented, ...]
     maps: tuple[np.ndarray, ...]
     masks: tuple[np.ndarray, ...]
+
+    def __repr__(self) -> str:
+        targets = sum(len(frame.targets) for frame in self.frames)
+        return f"ApplyResult(method={self.method!r}, images={len(self.frames)}, targets={targets})"
 
     @property
     def targets(self) -> pd.DataFrame:
@@ -96,7 +103,7 @@ def apply(
     >>> found.targets[["row", "column", "area", "peak"]].values.tolist()
     [[10.5, 30.5, 4.0, 70.0]]
     """
-    choices = chosen(method)
+    choices = _chosen(method)
     if len(choices) > 1:
         raise WrongUse(f"{method!r} names {len(choices)} methods, expected one")
     try:
@@ -106,27 +113,44 @@ def apply(
     rule = threshold if isinstance(threshold, Threshold) else rule_named(str(threshold), ready)
     frames, maps, masks = [], [], []
     with one_thread():
-        for title, frame, image in _images(images, depth):
+        for empty, image in _images(images, depth):
             (scored,) = scored_or_why(ready, rule, [image])
             if isinstance(scored, str):
-                raise WrongUse(f"{choices[0].spec} failed on {title}: {scored}")
-            shape = image.shape[0], image.shape[1]
-            targets = tuple(targets_of(scored.map, scored.mask))
-            frames.append(Segmented(title, frame, title, shape, scored.level, targets))
+                raise WrongUse(f"{choices[0].spec} failed on {empty.image}: {scored}")
+            targets = targets_of(scored.map, scored.mask)
+            frames.append(empty.filled(scored.level, float(scored.map.max()), targets))
             maps.append(scored.map)
             masks.append(scored.mask)
     return ApplyResult(choices[0].spec, tuple(frames), tuple(maps), tuple(masks))
 
 
-def _images(images: Any, depth: str | None) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Name, number of the frame, and image, float64 (H, W) of 0..255."""
+def _chosen(method: Method) -> list[Choice]:
+    """As `chosen`, with what may be expected here."""
+    expected = (
+        "expected istsbench.apply(method, images), the method a name as 'tophat', a text "
+        "FILE.py:NAME, a Segmenter, or a function from image to map"
+    )
+    if isinstance(method, np.ndarray | list | tuple | PathLike):
+        raise WrongUse(f"the method is of type {type(method).__name__}; {expected}")
+    if isinstance(method, str) and Path(method).suffix.lower() in (*SUFFIXES, *VIDEOS):
+        raise WrongUse(f"the method is {method!r}, a file of images; {expected}")
+    try:
+        return chosen(method)
+    except UnknownName as error:
+        raise WrongUse(f"{error}; {expected}") from error
+
+
+def _images(images: Any, depth: str | None) -> Iterator[tuple[Segmented, np.ndarray]]:
+    """What is known of each image, and its levels, float64 (H, W) of 0..255."""
     given = list(images) if isinstance(images, list | tuple) else [images]
     if not given:
         raise WrongUse("the list of images is empty; expected arrays (H, W) or paths")
     scale = Depth.read(depth or OWN)
     for number, one in enumerate(given):
         if not isinstance(one, str | PathLike):
-            yield f"image {number}", 0, _levels(one, f"image {number}", depth)
+            title = f"image {number}"
+            image, deep, cut = _levels(one, title, depth)
+            yield Segmented.empty(title, 0, title, image, deep, cut), image
             continue
         found = find_sources([Path(one)], MARKER)
         for path, why in found.refused.items():
@@ -135,11 +159,16 @@ def _images(images: Any, depth: str | None) -> Iterator[tuple[str, int, np.ndarr
             for frame, picture in read_frames(source, range(source.frames)):
                 if isinstance(picture, DataError):
                     raise DataError(f"{source.label(frame)}: {picture}")
-                yield source.title, frame, scale.scaled(picture, source.path)[0]
+                image, cut = scale.scaled(picture, source.path)
+                output = source.output(frame)
+                yield Segmented.empty(source.title, frame, output, image, picture.deep, cut), image
 
 
-def _levels(given: object, title: str, depth: str | None) -> np.ndarray:
-    """An array as an image; see `apply` for what its type decides."""
+def _levels(given: object, title: str, depth: str | None) -> tuple[np.ndarray, bool, int]:
+    """An array as an image, whether it was scaled, and how many pixels were cut off by that.
+
+    See `apply` for what its type decides.
+    """
     try:
         values = grey_image(given)
         kind = np.asarray(given).dtype
@@ -147,16 +176,17 @@ def _levels(given: object, title: str, depth: str | None) -> np.ndarray:
         hint = "; a stack is given as a list of its images" if np.ndim(given) == 3 else ""  # type: ignore[arg-type]
         raise WrongUse(f"{title}: {error}{hint}") from error
     if kind == np.uint8:
-        return values
+        return values, False, 0
     low, high = float(values.min()), float(values.max())
     if kind.kind == "f" and depth is None:
         if low < 0 or high > 255:
             raise WrongUse(f"{title}: floats of {low:g}..{high:g}; {_UNSCALED}")
         if low < high <= 1:
-            raise WrongUse(f"{title}: floats of {low:g}..{high:g}, no grey level 2; {_UNSCALED}")
-        return values
+            raise WrongUse(f"{title}: floats of {low:g}..{high:g} would all be black; {_UNSCALED}")
+        return values, False, 0
     full = None
     if kind.kind != "f":
         full = float(np.iinfo(kind).min), float(np.iinfo(kind).max)
     # Of the values as they are: float64 holds every level that a sensor has.
-    return Depth.read(depth or OWN).scaled(Picture(values, f"array of {kind}", full), title)[0]
+    image, cut = Depth.read(depth or OWN).scaled(Picture(values, f"array of {kind}", full), title)
+    return image, True, cut

@@ -24,7 +24,7 @@ from istsbench.runs.forecast import BASE, costs
 from istsbench.runs.maps import check_folders
 from istsbench.runs.pool import Begin, Lost, in_processes
 from istsbench.runs.scoring import LOSSES
-from istsbench.runs.segmenting import rule_named, scored_or_why, with_weights
+from istsbench.runs.segmenting import rule_named, said, scored_or_why, with_weights
 from istsbench.runs.targets import Segmented
 from istsbench.segmenter import Segmenter, Trainable
 from istsbench.side_effects import one_thread
@@ -48,6 +48,7 @@ class Applied:
     beyond: int = 0  # frames whose level is above every value of the map
     highest: float | None = None  # value of all maps
     full: int = 0  # frames that are one target
+    rule: str = ""  # in words
     notes: list[str] = field(default_factory=list)  # of its weights, and of what else is there
 
 
@@ -116,7 +117,9 @@ def apply_files(
             continue
         outputs = Outputs(out / choice.file, asked)
         tasks.append((Task(choice.spec, method, rule_named(threshold, method), outputs), choice))
-        results.append(Applied(choice.spec, outputs.folder, notes=[note] if note else []))
+        rule = said(tasks[-1][0].rule)
+        notes_of = [note] if note else []
+        results.append(Applied(choice.spec, outputs.folder, notes=notes_of, rule=rule))
     _check_device(device, [task.method for task, _ in tasks])
     digests, unread = _digests(found.sources)
     waiting: list[list[_Frame]] = []
@@ -213,9 +216,8 @@ def _images(
                 report(result.spec)
                 continue
             frame = numbers[number]
-            shape = image.shape[0], image.shape[1]
-            empty = Segmented(source.title, number, frame.output, shape, 0.0, (), picture.deep, cut)
-            yield frame, empty, image
+            told = source.title, number, frame.output
+            yield frame, Segmented.empty(*told, image, picture.deep, cut), image
 
 
 def _apply(

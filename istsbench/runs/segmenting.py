@@ -17,7 +17,7 @@ from istsbench.errors import MissingWeights, WrongUse
 from istsbench.runs.scoring import checked, one_line
 from istsbench.segmenter import Segmenter, Trainable
 from istsbench.side_effects import contained
-from istsbench.threshold import HALF, Fixed, Threshold
+from istsbench.threshold import HALF, Fixed, MeanStd, Threshold
 
 HOME = "nuaa"  # the data set whose weights networks have where there is none
 
@@ -32,9 +32,23 @@ def rule_named(text: str, method: Segmenter) -> Threshold:
         level = float(text)
     except ValueError:
         level = math.nan
+    if level < 0:
+        raise WrongUse(
+            f"the threshold is {text}, and no map has a value below 0, so that every pixel would "
+            "exceed it; expected own, half, or a level of 0 or more, in the unit of the map"
+        )
     if not math.isfinite(level):
         raise WrongUse(f"the threshold is {text!r}; expected own, half, or a level as 0.5")
     return Fixed(level)
+
+
+def said(rule: Threshold) -> str:
+    """A rule in the words of the option, as far as it has some."""
+    if rule == HALF:
+        return "half"
+    if isinstance(rule, MeanStd):
+        return f"mean + {rule.k:g} std"
+    return f"{rule.value:g}" if isinstance(rule, Fixed) else repr(rule)
 
 
 def with_weights(method: Segmenter, device: str | None = None) -> tuple[Segmenter, str]:

@@ -73,6 +73,14 @@ class Segmented:
     cut: int = 0  # pixels whose levels lay beyond those of the depth
     highest: float | None = None  # value of the map; None in outputs of earlier versions
 
+    @classmethod
+    def empty(
+        cls, image: str, frame: int, output: str, pixels: np.ndarray, deep: bool, cut: int
+    ) -> Segmented:
+        """A frame, its pixels (H, W), before a method has seen it."""
+        height, width = pixels.shape
+        return cls(image, frame, output, (height, width), 0.0, (), deep, cut)
+
     def filled(self, level: float, highest: float, targets: Sequence[Target]) -> Segmented:
         """The frame with what was found in it."""
         return replace(self, level=level, highest=highest, targets=tuple(targets))
