@@ -32,6 +32,10 @@ class DataError(ValueError):
     """A file or folder is not what the data set needs; the message names it."""
 
 
+class CountsFile(DataError):
+    """A file holds the counts of single images, where a table of results was expected."""
+
+
 class DataGone(DataError):
     """The folder of a data set is not there any more; no image of it is to blame."""
 

@@ -274,6 +274,52 @@ def test_the_command_tells_by_its_exit_code(tmp_path):
     assert "2 rows, 1 impossible" in done.output
 
 
+@pytest.mark.parametrize("reduction", ["image", "pooled"])
+@pytest.mark.parametrize(
+    "words", [[], ["--columns", "f1,iou,pd,fa"], ["--columns", "f1,niou,precision"],
+              ["--match", "hungarian"], ["--published", "all", "--rule", "half"]],
+)  # fmt: skip
+def test_tables_of_our_own_rows_pass(tmp_path, reduction, words):
+    table = ["table", "VI", "--with-published", "--dataset", "nuaa,nust", "--format", "csv"]
+    words = [*table, "--reduction", reduction, *words, "--out", str(tmp_path)]
+    made = CliRunner().invoke(app, words)
+    assert made.exit_code == 0, made.output
+    path = write(tmp_path, made.stdout)
+    done = CliRunner().invoke(app, ["lint", str(path)])
+    assert done.exit_code == 0, done.output
+    if reduction == "pooled":
+        report = lint(path, claim="pooled")
+        assert report.impossible() == 0 and len(report.pooled) > 50
+
+
+def test_numbers_of_the_paper_beside_ours_are_counted_apart(tmp_path):
+    text = "label,f1_nuaa,iou_nuaa,f1_nuaa_paper,iou_nuaa_paper\na,0.4,0.3,0.40,0.43\n"
+    done = CliRunner().invoke(app, ["lint", str(write(tmp_path, text))])
+    assert done.exit_code == 0
+    assert "table.csv: 1 row, 0 impossible" in done.output
+    assert "beside them 1 row of other papers, 1 impossible" in done.output
+    alone = write(tmp_path, "label,f1_nuaa_paper,iou_nuaa_paper\na,0.40,0.43\n")
+    assert CliRunner().invoke(app, ["lint", str(alone)]).exit_code == 1
+    below = "label,status,F1,IoU\na,paper,0.4,0.3\nb [1],published,0.40,0.43\n"
+    report = lint(write(tmp_path, below))
+    assert (report.impossible(), report.impossible(quoted=True)) == (0, 1)
+
+
+def test_lines_on_several_data_sets_are_told(tmp_path):
+    path = write(tmp_path, "m,F1 nuaa,IoU nuaa,F1 nust,IoU nust\na,0.4,0.3,0.5,0.4\n")
+    done = CliRunner().invoke(app, ["lint", str(path)])
+    assert "1 line on 2 data sets or parts: 2 rows, 0 impossible" in done.output
+
+
+def test_counts_of_images_among_tables_are_skipped_and_said(tmp_path):
+    counts = tmp_path / "mine.csv"
+    counts.write_text("image,rule,tp,fp,fn\na,own,1,2,3\n")
+    good = write(tmp_path, "m,F1,IoU\ngood,0.4,0.3\n")
+    done = CliRunner().invoke(app, ["lint", str(counts), str(good)])
+    assert done.exit_code == 2 and "table.csv: 1 row, 0 impossible" in done.output
+    assert "mine.csv: counts of single images, not a table of results" in done.output
+
+
 def test_the_numbers_of_a_long_table_meet_by_all_other_columns(tmp_path):
     rows = [("a", "x", "F1", 0.4), ("a", "y", "F1", 0.91), ("a", "x", "IoU", 0.3)]
     rows += [("a", "y", "IoU", 0.97), ("a", "x", "AUC", 0.2)]

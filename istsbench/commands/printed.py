@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from istsbench.commands.errors import handle_errors
+from istsbench.commands.errors import handle_errors, say
+
+if TYPE_CHECKING:
+    from istsbench.tables.lint import Verdict
 
 printed = typer.Typer()
 
@@ -43,44 +46,67 @@ def lint(
         str, typer.Option("--list", help="The test list that the table states: nuaa-86, ...")
     ] = "",
 ) -> None:
-    """Find the rows of a results table that no masks can produce; exit code 1 if any.
+    """Find the rows of a results table that no masks can produce.
 
-    What is merely doubtful in Pd and Fa is printed as well, and changes no exit code.
+    Exit code 1 if the table has any, 2 if a file holds counts of images and is no table. What
+    is merely doubtful in Pd and Fa is printed as well, and what is impossible in the numbers of
+    other papers beside the table's own: both change no exit code.
     """
-    from istsbench.errors import WrongUse
+    from istsbench.errors import CountsFile, WrongUse
     from istsbench.registry import by_comma
-    from istsbench.tables import lint as linter
+    from istsbench.tables.lint import lint as examine
 
     pairs = [pair.partition("=") for pair in by_comma(columns, "--columns")] if columns else []
     if any(not column for _, _, column in pairs):
         raise WrongUse(f"--columns {columns!r} cannot be read, expected score=column by comma")
     named = {score.strip(): column.strip() for score, _, column in pairs}
-    wrong = 0
+    wrong = skipped = 0
     for path in files:
-        report = linter.lint(
-            path,
-            columns=named,
-            claim=claim.value,
-            scale=scale.value,
-            dataset=dataset,
-            stated=stated,
-        )
-        for finding in report.findings:
-            print(f"{path}:{finding.row.line}: {finding.row.title}: {finding.text}")
-        for row, flag in report.flags:
-            print(f"{path}:{row.line}: {row.title}: doubtful: {flag}")
-        for note in report.notes:
-            print(f"{path}: {note}")
-        rows = len({(f.row.line, f.row.title) for f in report.findings})
-        wrong += rows
-        doubts = len(report.flags)
-        print(
-            f"{path}: {len(report.rows)} rows, {rows} impossible, "
-            f"{len(report.pooled)} fit scores pooled over pixels"
-            + (f", {doubts} doubt{'s' if doubts > 1 else ''}" if doubts else "")
-        )
+        try:
+            report = examine(
+                path,
+                columns=named,
+                claim=claim.value,
+                scale=scale.value,
+                dataset=dataset,
+                stated=stated,
+            )
+        except CountsFile as error:
+            say(f"skipped: {error}")
+            skipped += 1
+            continue
+        _print_verdict(path, report)
+        wrong += report.impossible()
     if wrong:
         raise typer.Exit(1)
+    if skipped:
+        raise typer.Exit(2)
+
+
+def _print_verdict(path: Path, report: Verdict) -> None:
+    for finding in report.findings:
+        print(f"{path}:{finding.row.line}: {finding.row.title}: {finding.text}")
+    for row, flag in report.flags:
+        print(f"{path}:{row.line}: {row.title}: doubtful: {flag}")
+    for note in report.notes:
+        print(f"{path}: {note}")
+    own, doubts = report.own, len(report.flags)
+    lines = len({row.line for row in own})
+    several = f"{_number(lines, 'line')} on {len({row.part for row in own})} data sets or parts: "
+    print(
+        f"{path}: {several if len(own) > lines else ''}{_number(len(own), 'row')}, "
+        f"{report.impossible()} impossible, {len(report.pooled)} fit scores pooled over pixels"
+        + (f", {_number(doubts, 'doubt')}" if doubts else "")
+    )
+    if others := len(report.rows) - len(own):
+        print(
+            f"{path}: beside them {_number(others, 'row')} of other papers, "
+            f"{report.impossible(quoted=True)} impossible, which changes no exit code"
+        )
+
+
+def _number(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 @printed.command(epilog="Example: `istsbench audit --dataset nuaa --to results/audit.md`")

@@ -54,6 +54,7 @@ class Impossible:
 class Verdict:
     """The rows of a table, what is impossible in them, and what is doubtful.
 
+    A row is a line of the file on one data set, or what stands beside it of another paper.
     `notes` say which lists of test images the Pd of the table speak for.
     """
 
@@ -63,9 +64,19 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
     @property
+    def own(self) -> list[PrintedRow]:
+        """The table's own rows, without those of other papers beside or below them."""
+        return [row for row in self.rows if not row.quoted]
+
+    def impossible(self, quoted: bool = False) -> int:
+        """How many of the table's own rows are impossible, or of those of other papers."""
+        found = {(one.row.line, one.row.part) for one in self.findings if one.row.quoted == quoted}
+        return len(found)
+
+    @property
     def pooled(self) -> list[PrintedRow]:
-        """The rows that fit both identities of pooled scores, as far as they print them."""
-        wanted = [row for row in self.rows if len(set(row.scores) & set(PIXEL_SCORES)) > 1]
+        """The own rows that fit both identities of pooled scores, as far as they print them."""
+        wanted = [row for row in self.own if len(set(row.scores) & set(PIXEL_SCORES)) > 1]
         return [row for row in wanted if not _in_both_ways(row, _as_pooled)]
 
 

@@ -12,11 +12,11 @@ import io
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from istsbench.errors import DataError, WrongUse
+from istsbench.errors import CountsFile, DataError, WrongUse
 
 PIXEL_SCORES = ("precision", "recall", "f1", "iou", "niou")
 TABLE_SCORES = (*PIXEL_SCORES, "pd", "fa", "hiou", "loc", "seg")
@@ -69,6 +69,7 @@ class PrintedRow:
     part: str
     line: int  # of the file, from 1
     scores: Mapping[str, Printed]
+    quoted: bool = False  # another paper's numbers, beside or below the table's own
 
     @property
     def title(self) -> str:
@@ -89,13 +90,30 @@ def read_printed(path: Path, columns: Mapping[str, str], scale: str) -> list[Pri
     long = _long(head, given)
     found = _from_long(head, lines, given, long) if long else _from_wide(path, head, lines, given)
     if not any(len(scores) > 1 for _, _, _, scores in found):
+        if {"tp", "fp", "fn"} <= {*head}:
+            raise CountsFile(
+                f"{path}: counts of single images, not a table of results; "
+                "`istsbench table VI --format csv` makes one of them"
+            )
         raise DataError(
             f"{path}: no two of precision, recall, F1, IoU, Pd and Fa in its columns "
             f"({', '.join(head)}); name them, e.g. f1=F-measure,iou=mIoU"
         )
     percent = _percent(found) if scale == "auto" else {}
     _check_scale(path, found, percent)
-    return _intervals(found, scale, percent, _unit_of_fa(head, found))
+    rows = _intervals(found, scale, percent, _unit_of_fa(head, found))
+    status = head.index("status") if "status" in head else None
+    below = {n for n, cells in lines if status is not None and cells[status] == "published"}
+    places = {(row.line, row.part) for row in rows}
+    return [  # what stands in `f1_nuaa_paper` is quoted where it is beside `f1_nuaa`
+        replace(row, quoted=row.line in below or (row.line, _own_part(row.part)) in places)
+        for row in rows
+    ]
+
+
+def _own_part(part: str) -> str | None:
+    own, _, last = part.rpartition(" ")
+    return own if last == "paper" else None
 
 
 RowTexts = tuple[str, str, int, dict[str, str]]  # label, part, line, score -> text
