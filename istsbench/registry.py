@@ -197,6 +197,7 @@ class Choice:
     named: bool = field(default=True, compare=False)  # by itself, not as one of a group
     origin: Supply | None = field(default=None, compare=False, repr=False)
     """Gives what is not registered under the name: a class, or an instance to start from."""
+    called: str = field(default="", compare=False)  # its label, where the user chose one
 
     @property
     def spec(self) -> str:
@@ -211,7 +212,7 @@ class Choice:
     def label(self, label: str) -> str:
         """The label of the method with what was changed, as tables print it."""
         changes = ", ".join(f"{key}={value}" for key, value in self.changes)
-        return f"{label} ({changes})" if changes else label
+        return self.called or (f"{label} ({changes})" if changes else label)
 
     def create(self) -> Segmenter:
         found = info(self.name) if self.origin is None else self.origin()

@@ -40,6 +40,11 @@ def is_own(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
+def is_users(spec: str, group: str) -> bool:
+    """Whether a row is the user's own: of predictions, or of a method that is not registered."""
+    return group == "submitted" or is_own(spec) or spec.startswith(f"{FUNCTION}(")
+
+
 def check_typed(name: str) -> None:
     """Raise `WrongUse` for the row of a function that was handed in: only its session has it."""
     if name == FUNCTION:

@@ -106,6 +106,15 @@ def test_rows_without_a_number_are_never_among_the_best():
         in_order(made_table, "year", 2)
 
 
+@pytest.mark.parametrize("spec", ["mine.py:f", "mine.py:f(size=3)", "function(f)"])
+def test_ones_own_row_stands_behind_the_best_with_its_rank(spec):
+    results = made(specs={spec: "mine", "mpcm": "MPCM", "tophat": "Top-Hat"})
+    few = in_order(table_vi([results]), "f1", 1)
+    assert list(few.frame["label"]) == ["Top-Hat", "mine"]
+    assert "Shown too: mine is 3 of 3." in few.notes[0]
+    assert "Shown too" not in in_order(table_vi([results]), "f1", 3).notes[0]
+
+
 def test_rows_equal_to_the_last_of_the_best_are_named():
     made_table = table()
     made_table.frame["pd_nuaa"] = [0.9, 0.8, 0.8]
@@ -208,6 +217,8 @@ def test_the_command_takes_columns_rows_and_order(tmp_path):
     assert call(*words, "--columns", "f1", "--sort", "nonsense")[0] == 2
     code, _, error = call(*words, "--columns", "f1", "--beside", "paper")
     assert code == 2 and "f1_paper" in error
+    alone = call(*words, "--columns", "f1")
+    assert alone[0] == 0 and call(*words, "--columns", "f1", "--beside", "nothing") == alone
     write_record(tmp_path / "nust", replace(made("nust").records["mpcm"], csv=""))
     code, text, _ = call(*words, "--dataset", "nuaa,nust", "--methods", "MPCM,tophat")
     assert code == 0 and "| Top-Hat |" in text

@@ -364,6 +364,20 @@ def test_a_submitted_row_gets_another_label(cli, toy_folder, tmp_path):
     assert cli(*taken).exit_code == 2
 
 
+def test_a_function_of_ones_own_gets_a_label(cli, toy_folder, tmp_path):
+    (tmp_path / "mine.py").write_text("def f(image, gain=1):\n    return image - image.min()\n")
+    mine, data = f"{tmp_path}/mine.py:f", ("--dataset", f"folder:{toy_folder}")
+    done = cli("run", "--methods", f"{mine}(gain=2)", *data, "--label", "DoG  (ours)")
+    assert done.exit_code == 0, done.output
+    assert "DoG (ours): F1 " in done.stderr and "median 0." in done.stderr
+    folder = tmp_path / "results" / "folder-toyset"
+    assert "| DoG (ours) |" in (folder / "table_vi.md").read_text()
+    refused = cli("results", "rename", "DoG (ours)", "Mine", "--dataset", folder.name)
+    assert refused.exit_code == 2 and "run --methods mine.py:f(gain=2) --label" in refused.stderr
+    for methods, label in (("toy", "x"), (f"{mine},toy", "x"), (mine, " ")):
+        assert cli("run", "--methods", methods, *data, "--label", label).exit_code == 2
+
+
 def test_a_bad_second_data_set_is_said_before_work_on_the_first(cli, toy_folder, tmp_path):
     other = Path(shutil.copytree(toy_folder, tmp_path / "other"))
     (other / "masks" / "test_0.png").write_bytes(b"")

@@ -48,15 +48,25 @@ def test_a_row_is_that_of_a_run_to_the_last_digit(name, tmp_path, rule, reductio
     options = {"rule": rule, "reduction": reduction}
     expected = istsbench.load_results(f"folder-{tag}", "results", **options)
     for method in ("toy,toy(gain=2)", Toy, Toy(gain=2)):
-        found = istsbench.evaluate(method, name, show=False, **options)
+        found = istsbench.evaluate(method, name, columns="all", show=False, **options)
+        assert istsbench.evaluate(method, name, show=False, **options).columns[-1] == "hiou"
+        found = found[expected.columns]
         rows = expected[expected.method.isin(found.method)].reset_index(drop=True)
         pd.testing.assert_frame_equal(
             found.drop(columns="seconds"), rows.drop(columns="seconds"), rtol=0, atol=0
         )
-    found = istsbench.evaluate(above, name, show=False, **options)
+    found = istsbench.evaluate(above, name, columns="all", show=False, **options)
     assert (found.method[0], found.label[0]) == ("function(above)", "above")
     same = ["f1", "iou", "niou", "pd", "fa", "auc"]
     assert found.loc[0, same].tolist() == expected.set_index("method").loc["toy", same].tolist()
+
+
+def test_a_printed_row_shows_its_scores(name):
+    row = istsbench.evaluate(above, name, show=False)
+    assert list(row) == ["method", "f1", "iou", "niou", "pd", "fa", "auc", "hiou"]
+    assert "..." not in str(row) and all(name in str(row) for name in row)
+    whole = istsbench.evaluate(above, name, columns="all", show=False)
+    assert list(whole)[: len(row.columns)] == list(row) and {"label", "rule"} < {*whole}
 
 
 def test_closures_run_in_other_processes_too_and_keep_their_rule(name):
@@ -66,7 +76,7 @@ def test_closures_run_in_other_processes_too_and_keep_their_rule(name):
         return above(image) > level
 
     rows = [
-        istsbench.evaluate(mask, name, threshold=Fixed(0.5), jobs=jobs, show=False)
+        istsbench.evaluate(mask, name, threshold=Fixed(0.5), columns="all", jobs=jobs, show=False)
         for jobs in (1, 2)
     ]
     assert rows[0].rule[0] == "Fixed(value=0.5)" and rows[0].f1[0] > 0.5
@@ -78,7 +88,9 @@ def test_a_results_folder_keeps_maps_and_tells_changed_code(name, tmp_path):
         return lambda image: 255 + sign * image
 
     rows = [
-        istsbench.evaluate(signed(one), name, label="mine", out="results", show=False)
+        istsbench.evaluate(
+            signed(one), name, label="mine", columns="all", out="results", show=False
+        )
         for one in (1, -1, 1)
     ]
     assert rows[0].auc[0] == rows[2].auc[0]
@@ -118,6 +130,7 @@ def test_a_method_that_breaks_its_promise_is_refused(name, method, message):
         (lambda: 1, {}, "takes no image"),
         ("toy", {"rule": "ownn"}, "unknown rule 'ownn'; did you mean own"),
         ("toy", {"reduction": "mean"}, "unknown reduction 'mean'; "),
+        ("toy", {"columns": "al"}, "unknown columns 'al'; did you mean all"),
         ("toy", {"label": "x"}, "a named method has its own"),
         (Toy(), {"threshold": Fixed(1)}, "has a card and a threshold of its own"),
     ],

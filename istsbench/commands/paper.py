@@ -166,7 +166,7 @@ def table(
         raise WrongUse(f"--cite changes nothing in --format {format.value}: it is for tex")
     name = number.upper()
     if name == "VI":
-        if columns and beside:
+        if columns and beside not in (None, Beside.nothing):
             raise WrongUse(
                 "--columns names the paper's numbers itself (f1_paper, f1_diff), without --beside"
             )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +13,9 @@ from istsbench.commands.errors import handle_errors, say
 from istsbench.commands.options import DataRoot, Datasets, DepthOption, Empty, EmptyOption, Split
 from istsbench.commands.paper import Out, Reduction
 from istsbench.commands.scale import rerun
+
+if TYPE_CHECKING:
+    from istsbench.registry import Choice
 
 Methods = Annotated[
     str,
@@ -36,6 +40,10 @@ def run(
     reduction: Annotated[Reduction, typer.Option(help="Of the table printed.")] = Reduction.image,
     change: Annotated[
         list[str] | None, typer.Option("--set", help="METHOD.PARAMETER=VALUE, repeatable.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help='In tables, of one method of your own: --label "DoG (ours)".'),
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N images.")] = None,
@@ -85,6 +93,8 @@ def run(
     if maps is not None:
         part = Named.read(maps)
     chosen = choose(methods, change or [])
+    if label is not None:
+        chosen = _labelled(chosen, label)
     asked = by_comma(rules, "--rules")
     wanted = check_rules([*runner.DEFAULT_RULES, *check_rules(asked)])
     sets = [open_dataset(name, data_root, depth) for name in split_names(dataset)]
@@ -140,6 +150,25 @@ def run(
         say(f"failed: {spec}: {reason}")
     if failed:
         raise typer.Exit(1)
+
+
+def _labelled(choices: list[Choice], label: str) -> list[Choice]:
+    """The one own function or class that was chosen, called `label` in tables.
+
+    Raises `WrongUse` for several, and for a registered method, whose label is of its paper.
+    """
+    from istsbench.errors import WrongUse
+
+    label = " ".join(label.split())
+    if not label:
+        raise WrongUse("--label is empty; expected the label of the row in tables")
+    if len(choices) != 1 or choices[0].origin is None:
+        named = ", ".join(choice.spec for choice in choices[:3])
+        raise WrongUse(
+            f"--label is for one method of your own, as mine.py:detect; --methods names {named}"
+            f"{', ...' if len(choices) > 3 else ''}"
+        )
+    return [replace(choices[0], called=label)]
 
 
 def _present(

@@ -13,6 +13,7 @@ from istsbench.results.masks import MASK_FOLDER
 from istsbench.results.profiled import kept_files
 from istsbench.runs.outputs import counts_file, curve_file, record_file
 from istsbench.runs.record import Record, as_bytes, map_store, sound, write_record
+from istsbench.unregistered import is_own
 
 
 def remove(folder: Path, specs: Sequence[str]) -> list[Path]:
@@ -36,7 +37,11 @@ def rename(folder: Path, spec: str, label: str) -> Record:
         raise DataError(f"{folder}: no row {spec}")
     old = records.pop(spec)
     if old.ran:
-        raise WrongUse(f"{spec} was run here: its label {old.label!r} is that of its method")
+        way = f"; `istsbench run --methods {spec} --label ...` gives it another"
+        raise WrongUse(
+            f"{spec} was run here: its label {old.label!r} is that of its method"
+            f"{way if is_own(spec) else ''}"
+        )
     new = replace(old, label=label)
     if old.group == "submitted":
         new = replace(new, method=f"submitted({label})", file=file_name(f"submitted({label})"))

@@ -14,12 +14,15 @@ from istsbench.data.samples import Dataset
 from istsbench.errors import RunError, UnknownName, WrongUse
 from istsbench.metrics import EMPTY, REDUCTIONS
 from istsbench.results.folders import results_folder
-from istsbench.results.results import Results
+from istsbench.results.results import SUMMARY, Results
 from istsbench.results.rows import rows_named
 from istsbench.results.shipped import all_with_shipped, origins
 from istsbench.runs.handed_in import Method, chosen
 from istsbench.runs.run import DEFAULT_RULES, run
 from istsbench.threshold import RULES, Threshold
+
+MAIN = ("method", "f1", "iou", "niou", "pd", "fa", "auc", "hiou")
+_COLUMNS = ("main", "all")
 
 
 def evaluate(
@@ -34,6 +37,7 @@ def evaluate(
     limit: int | None = None,
     depth: str = OWN,
     empty: str = "zero",
+    columns: str = "main",
     jobs: int = 1,
     out: str | Path | None = None,
     data_root: str | Path | None = None,
@@ -48,7 +52,8 @@ def evaluate(
     `istsbench run`, and so are the numbers. Maps and counts go to a temporary folder, or to the
     results folder `out`, where the row joins the others and maps are used again.
 
-    The columns are those of `load_results`; ratios are 0..1, `fa` is false pixels a pixel,
+    The columns are `MAIN`, which a terminal prints in one piece, or with `columns="all"` these
+    first and then the others of `load_results`; ratios are 0..1, `fa` is false pixels a pixel,
     `seconds` those of the median image. A row for each method if a text names several; members
     of a group that cannot run without weights are in `frame.attrs["skipped"]`.
 
@@ -61,11 +66,12 @@ def evaluate(
     >>> def above_median(image):
     ...     return np.maximum(image - np.median(image), 0)
     >>> row = istsbench.evaluate(above_median, "synthetic", limit=3, show=False)
-    >>> row.label.tolist(), row.f1.round(3).tolist()
-    (['above_median'], [0.102])
+    >>> row.method.tolist(), row.f1.round(3).tolist()
+    (['function(above_median)'], [0.102])
     """
     for what, value, known in (
-        ("rule", rule, RULES), ("reduction", reduction, REDUCTIONS), ("empty", empty, EMPTY)
+        ("rule", rule, RULES), ("reduction", reduction, REDUCTIONS), ("empty", empty, EMPTY),
+        ("columns", columns, _COLUMNS),
     ):  # fmt: skip
         if value not in known:
             raise UnknownName(what, value, [*known])
@@ -92,6 +98,8 @@ def evaluate(
                 "; ".join(f"{spec} on {data.name}: {why}" for spec, why in failed.items())
             )
         found = results.summary(rule, reduction)
+    others = [name for name in SUMMARY if name not in MAIN] if columns == "all" else []
+    found = found[[*MAIN, *others]]
     found.attrs["skipped"] = outcome.skipped
     return found
 

@@ -330,9 +330,10 @@ def _row(record: Record, counted: Counted) -> str:
         return f"{record.label}: {len(record.failed)} of {record.images} images failed"
     rule = next(iter(record.rules))
     rows = counted.rows[counted.rows["rule"] == rule]
-    found, seconds = summarise(rows, "image"), rows["seconds"].mean()
+    found, seconds = summarise(rows, "image"), rows["seconds"].median()
     scores = f"F1 {found['f1']:.3f}, IoU {found['iou']:.3f}"
-    return f"{record.label}: {scores} (rule {rule}, mean over images), {seconds:.4f} s an image"
+    took = f"median {seconds:.4f} s an image"
+    return f"{record.label}: {scores} (rule {rule}, mean over images), {took}"
 
 
 def _costs(images: Images, todo: Sequence[Work], jobs: int) -> dict[str, float]:

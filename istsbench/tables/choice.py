@@ -14,6 +14,7 @@ from istsbench.tables.columns import KEYS, Column
 from istsbench.tables.foot import LATER
 from istsbench.tables.scores import SCORES, SPELLINGS, score_named
 from istsbench.tables.table import NOT_APART, RECONSTRUCTION, Block, Table
+from istsbench.unregistered import is_users
 
 _HEADS = {"": "", "paper": "paper ", "diff": "diff. "}
 _BESIDE = ("low", "high", "sd", "alike")  # what comes along with a column
@@ -106,7 +107,8 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
     """The rows with the best first by a column, those without a number last; perhaps some alone.
 
     `by` is named as in `with_columns`, of several data sets the first is meant; or it is `label` or
-    `year`. With `top`, that many rows that have a number. Rows of other papers stay below. Raises
+    `year`. With `top`, that many rows that have a number, and behind them the user's
+    own ones, with their rank. Rows of other papers stay below. Raises
     `DataError` if no row has a number, and as `with_columns`.
     """
     ours = table.frame[table.frame["status"] != "published"]
@@ -139,11 +141,19 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
     key = key.sort_values(ascending=rising, kind="stable", na_position="last")
     if top is not None:
         given = key.dropna()
-        key = given.iloc[:top]
         behind = given.iloc[top:]
+        pairs = zip(ours.loc[behind.index, "method"], ours.loc[behind.index, "group"], strict=True)
+        mine = behind[[is_users(str(spec), str(group)) for spec, group in pairs]]
+        ranks = given.rank(method="min", ascending=rising)
+        told = [
+            f"{ours.loc[row, 'label']} is {ranks[row]:.0f} of {len(given)}" for row in mine.index
+        ]
+        said += f" Shown too: {', '.join(told)}." if told else ""
+        key, behind = given.iloc[:top], behind.drop(mine.index)
         if (alike := behind.index[behind == key.iloc[-1]]).size:
             named = ", ".join(ours.loc[alike, "label"])
             said += f" Not shown, though equal to the last of them: {named}."
+        key = pd.concat([key, mine])
     frame = pd.concat([ours.loc[key.index], others], ignore_index=True)
     signs = "".join(map(table.signs, frame.to_dict("records")))
     gone = tuple(sign for sign in (RECONSTRUCTION, FOREIGN, SHIPPED) if sign not in signs)
