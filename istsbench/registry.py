@@ -252,10 +252,10 @@ def choose(methods: str, changes: Iterable[str] = ()) -> list[Choice]:
             choice = Choice(member, changed, name in known, own.get(member))
             found[choice] = choice if choice.named else found.get(choice, choice)
     if not found:
-        raise WrongUse(f"--methods {methods!r} names no method")
+        raise WrongUse(f"{methods!r} names no method")
     idle = [name for name in extra if name not in {choice.name for choice in found}]
     if idle:
-        raise WrongUse(f"--set changes {idle[0]!r}, which is not among --methods {methods!r}")
+        raise WrongUse(f"--set changes {idle[0]!r}, which is not among the methods {methods!r}")
     for choice in found:
         if choice.changes:
             _try(choice)
@@ -285,7 +285,7 @@ def read_item(text: str) -> tuple[str, dict[str, Any]]:
     item = _ITEM.fullmatch(text.removeprefix('"').removesuffix('"'))
     if item is None:
         raise WrongUse(
-            f"cannot read {text!r} in --methods; expected names or "
+            f"cannot read {text!r} as a method; expected names or "
             "name(parameter=value), separated by commas"
         )
     unregistered.check_typed(item.group(1))

@@ -143,7 +143,8 @@ def test_a_changed_picture_is_done_again_and_leaves_nothing_old(apply, pictures,
 @pytest.mark.parametrize(
     "change, message",
     [
-        (["--threshold", "half"], r"threshold: MeanStd(k=3) there, PeakRatio(ratio=0.5) now"),
+        (["--threshold", "half"], "threshold: own (mean + 3 std) there, half now"),
+        (["--threshold", "7.5"], "threshold: own (mean + 3 std) there, 7.5 now"),
         (["--depth", "full"], "depth: image there, full now"),
     ],
 )
@@ -330,6 +331,9 @@ def test_a_network_has_the_weights_of_nuaa_and_says_so(apply, pictures):
         (["toyy", "my pictures", "--out", "o"], "did you mean toy"),
         (["toy", "my pictures", "--out", "o", "--threshold", "high"], "expected own, half, or a"),
         (["toy", "my pictures", "--out", "o", "--threshold", "nan"], "expected own, half, or a"),
+        (["toy", "my pictures", "--out", "o", "--threshold=-1"], "no map has a value below 0"),
+        (["toy", "my pictures", "--out", "o", "--boxes", "coco,voc"], "'voc'; expected coco or yo"),
+        (["toy", "my pictures", "--out", "o", "--set", "ipi.step=3"], "among the methods 'toy'"),
         (["toy", "my pictures", "--out", "o", "--device", "cpu"], "is for networks; none is"),
         (["acm", "my pictures", "--out", "o", "--device", "moon"], "--device moon: "),
         (["toy", "my pictures", "--out", "o", "--depth", "12"], "expected image, full, or two"),
@@ -339,6 +343,36 @@ def test_a_network_has_the_weights_of_nuaa_and_says_so(apply, pictures):
 def test_wrong_use_says_what_was_expected(apply, pictures, words, message):
     done = apply(*words)
     assert done.exit_code == 2 and message in done.output, done.output
+
+
+def test_a_level_that_no_pixel_or_every_pixel_exceeds_is_noted(apply, pictures, tmp_path):
+    (tmp_path / "mine.py").write_text("def detect(image):\n    return image + 9\n")
+    words = ("mine.py:detect", pictures, "--out")
+    done = apply(*words, "low", "--threshold", "3")
+    assert "note: mine.py:detect: 3 images where every pixel exceeds the level" in done.output
+    done = apply(*words, "high", "--threshold", "500")
+    assert (
+        "the level 500 is above every value of the maps, the highest of which is 264" in done.output
+    )
+    cv2.imwrite("a.png", np.arange(9, dtype=np.uint8).reshape(3, 3))  # too few pixels for 3 std
+    done = apply("mine.py:detect", "a.png", "--out", "own")
+    assert "1 image where the level (mean + 3 std) is above every value of the map" in done.output
+    assert "own rule: mean + 3 std" in done.output
+    assert "note" not in apply(*words, "good", "--threshold", "200").output
+
+
+def test_boxes_are_named_by_comma(apply, pictures, tmp_path):
+    done = apply("toy", pictures, "--out", "found", "--boxes", "coco,yolo")
+    assert "(masks/, targets.csv, boxes.json, labels/)" in done.output
+
+
+def test_a_file_that_is_no_picture_is_named_once_and_nothing_is_said_to_be_written(apply, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no")
+    done = apply("toy", "a.png", "--out", "found", "--overlays")
+    assert (
+        "failed: a.png: not a readable image (cannot identify image file; 2 bytes)" in done.output
+    )
+    assert "written: found/toy/ (targets.csv)" in done.output
 
 
 # ---- targets

@@ -251,7 +251,9 @@ def test_what_cannot_be_read_says_what_was_expected(toys, methods, message):
 
 
 def test_set_of_a_method_that_is_not_chosen_is_wrong_use(toys):
-    with pytest.raises(WrongUse, match="--set changes 'tophat', which is not among --methods 'to"):
+    with pytest.raises(
+        WrongUse, match="--set changes 'tophat', which is not among the methods 'to"
+    ):
         choose("toys", ["toy.gain=3", "tophat.size=7"])
 
 

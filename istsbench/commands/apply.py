@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +12,6 @@ from istsbench.commands.errors import handle_errors, say
 from istsbench.commands.options import DepthOption
 
 MANY = 20  # lines of pictures that failed
-
-
-class Boxes(StrEnum):
-    coco = "coco"
-    yolo = "yolo"
 
 
 @handle_errors
@@ -46,7 +40,11 @@ def apply(
         bool, typer.Option("--overlays", help="Pictures with a box around each target too.")
     ] = False,
     boxes: Annotated[
-        list[Boxes] | None, typer.Option(help="Boxes too: coco (a json) or yolo (a txt a frame).")
+        list[str] | None,
+        typer.Option(
+            help="Boxes too: coco (a json; score and peak as in targets.csv) or yolo (a txt a "
+            "frame), or both by comma."
+        ),
     ] = None,
     change: Annotated[
         list[str] | None,
@@ -63,7 +61,7 @@ def apply(
     The columns of targets.csv and the boxes: `istsbench glossary targets.csv`, and each column by
     its name.
     """
-    from istsbench.registry import choose
+    from istsbench.registry import by_comma, choose
     from istsbench.runs.apply_files import apply_files
 
     results, notes = apply_files(
@@ -74,16 +72,16 @@ def apply(
         depth=depth,
         maps=maps,
         overlays=overlays,
-        boxes=[box.value for box in boxes or []],
+        boxes=[box for text in boxes or [] for box in by_comma(text, "--boxes")],
         jobs=jobs,
         device=device,
     )
     for note in notes:
         say(f"note: {note}" if not note.startswith("skipped") else note)
     for result in results:
-        for note in result.notes:
+        for note in [*result.notes, *_hints(result, threshold)]:
             say(f"note: {note}")
-        _tell(result, depth)
+        _tell(result, depth, threshold)
     failed = dict.fromkeys(pair for result in results for pair in result.failed.items())
     for line in _failures(list(failed)):
         say(f"failed: {line}")
@@ -91,7 +89,29 @@ def apply(
         raise typer.Exit(1)
 
 
-def _tell(result: Any, depth: str) -> None:
+def _hints(result: Any, threshold: str) -> list[str]:
+    """Of levels that sort out nothing, or everything."""
+    found = []
+    if threshold not in ("own", "half"):
+        if result.frames and result.beyond == result.frames:
+            found.append(
+                f"{result.spec}: the level {threshold} is above every value of the maps, the "
+                f"highest of which is {result.highest:g}: nothing can be found"
+            )
+    elif result.beyond:
+        found.append(
+            f"{result.spec}: {_many(result.beyond, 'image')} where the level ({result.rule}) is "
+            "above every value of the map: nothing can be found"
+        )
+    if result.full:
+        found.append(
+            f"{result.spec}: {_many(result.full, 'image')} where every pixel exceeds the level: "
+            "the whole picture is one target"
+        )
+    return found
+
+
+def _tell(result: Any, depth: str, threshold: str) -> None:
     """What came of one method, and where it lies."""
     from istsbench.data.depth import sentence
 
@@ -106,6 +126,8 @@ def _tell(result: Any, depth: str) -> None:
     if result.cut:
         beyond = f"{_many(result.cut, 'image')} with levels beyond {depth}"
         print(f", {beyond}, which are cut off", end="")
+    if threshold == "own" and result.frames:
+        print(f"; own rule: {result.rule}", end="")
     print(f"\nwritten: {result.folder}/ ({', '.join(result.names)})")
 
 

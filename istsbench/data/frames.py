@@ -192,8 +192,8 @@ def read_frames(
     for frame in sorted(wanted):
         try:
             yield frame, read_picture(data, source.path.name, None if source.single else frame)
-        except DataError as error:
-            yield frame, error
+        except DataError as error:  # who asks knows the name
+            yield frame, DataError(str(error).removeprefix(f"{source.path.name}: "))
 
 
 class _Video:

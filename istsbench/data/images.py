@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -64,9 +65,8 @@ def read_picture(data: bytes, what: str | Path, frame: int | None = None) -> Pic
     except DataError:
         raise
     except Exception as error:  # readers raise many kinds on hostile bytes
-        raise DataError(
-            f"{what}: not a readable image ({error or type(error).__name__}; {len(data)} bytes)"
-        ) from error
+        reason = re.sub(r" <[^<>]* at 0x[0-9a-f]+>", "", str(error)) or type(error).__name__
+        raise DataError(f"{what}: not a readable image ({reason}; {len(data)} bytes)") from error
     if picture.alpha is not None and picture.alpha.min() == picture.alpha.max():
         picture = replace(picture, alpha=None)
     if picture.pixels.dtype.kind == "f" and not np.isfinite(picture.pixels).all():

@@ -157,7 +157,10 @@ def _check_device(device: str | None, methods: Sequence[Segmenter]) -> None:
         torch.empty(1, device=device if device != "auto" else "cpu")
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise WrongUse(f"--device {device}: {reason}; expected auto, cpu, cuda, cuda:1") from error
+        there = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+        raise WrongUse(
+            f"--device {device}: {reason}; expected {', '.join(['auto', 'cpu', *there])}"
+        ) from error
 
 
 def _digests(sources: Sequence[InputFile]) -> tuple[dict[Path, str], dict[str, str]]:
@@ -212,7 +215,8 @@ def _images(
                     raise picture
                 image, cut = depth.scaled(picture, source.path.name)
             except DataError as error:
-                result.failed[source.label(number)] = str(error)
+                why = str(error).removeprefix(f"{source.path.name}: ")  # the label has the name
+                result.failed[source.label(number)] = why
                 report(result.spec)
                 continue
             frame = numbers[number]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from istsbench.errors import WrongUse
 from istsbench.files import tidy, write_atomic
 from istsbench.provenance import method_hash
 from istsbench.registry import Choice
-from istsbench.runs.segmenting import Scored
+from istsbench.runs.segmenting import Scored, said
 from istsbench.runs.targets import (
     Segmented,
     Target,
@@ -39,7 +40,7 @@ from istsbench.runs.targets import (
     targets_of,
 )
 from istsbench.segmenter import Segmenter
-from istsbench.threshold import Threshold
+from istsbench.threshold import HALF, Threshold
 
 MARKER = "apply.json"
 _FORMAT = 1
@@ -99,7 +100,9 @@ class Outputs:
         other = [key for key in here if there.get(key) != here[key]]
         if other:
             differ = "; ".join(
-                f"{_TOLD[key]}: {there.get(key)} there, {here[key]} now" for key in other
+                f"{_TOLD[key]}: {_worded(there.get(key), method)} there, "
+                f"{_worded(here[key], method)} now"
+                for key in other
             )
             raise WrongUse(
                 f"{self.folder} holds outputs made otherwise ({differ}); they are not mixed: "
@@ -208,6 +211,14 @@ class Outputs:
         if there == len(found):
             return _PLACES[kind]
         return f"{_PLACES[kind]} ({there} of {len(found)} images; all by {_OPTIONS[kind]})"
+
+
+def _worded(value: object, method: Segmenter) -> str:
+    """What is noted of outputs, a rule in the words of --threshold."""
+    own = method.threshold
+    level = re.fullmatch(r"Fixed\(value=(.+)\)", str(value))
+    names = {repr(own): f"own ({said(own)})", repr(HALF): "half"}
+    return names.get(str(value), level[1] if level else str(value))
 
 
 def _listed(folder: Path) -> Iterator[Path]:

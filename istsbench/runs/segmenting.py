@@ -17,7 +17,7 @@ from istsbench.errors import MissingWeights, WrongUse
 from istsbench.runs.scoring import checked, one_line
 from istsbench.segmenter import Segmenter, Trainable
 from istsbench.side_effects import contained
-from istsbench.threshold import HALF, Fixed, MeanStd, Threshold
+from istsbench.threshold import HALF, AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio, Threshold
 
 HOME = "nuaa"  # the data set whose weights networks have where there is none
 
@@ -43,12 +43,21 @@ def rule_named(text: str, method: Segmenter) -> Threshold:
 
 
 def said(rule: Threshold) -> str:
-    """A rule in the words of the option, as far as it has some."""
+    """A rule in words; of one of a plug-in its `repr`."""
     if rule == HALF:
         return "half"
-    if isinstance(rule, MeanStd):
-        return f"mean + {rule.k:g} std"
-    return f"{rule.value:g}" if isinstance(rule, Fixed) else repr(rule)
+    match rule:
+        case Fixed():
+            return f"{rule.value:g}"
+        case MeanStd():
+            return f"mean + {rule.k:g} std"
+        case AtLeast():
+            return f"{said(rule.rule)}, at least {rule.floor:g}"
+        case MeanToPeak():
+            return f"mean + {rule.ratio:g} of the way to the highest value"
+        case PeakRatio():
+            return f"lowest + {rule.ratio:g} of the way to the highest value"
+    return repr(rule)
 
 
 def with_weights(method: Segmenter, device: str | None = None) -> tuple[Segmenter, str]:
@@ -70,7 +79,8 @@ def with_weights(method: Segmenter, device: str | None = None) -> tuple[Segmente
         )
     if method.weights is None:
         return ready, (
-            f"{label}: weights of NUAA-SIRST, {ready.weights}; others by --set {name}.weights=FILE"
+            f"{label}: weights of NUAA-SIRST, {ready.weights}; others by "
+            f"--set {name}.weights=FILE; on pictures of another sensor look at some overlays first"
         )
     return ready, f"{label}: weights {ready.weights}"
 
