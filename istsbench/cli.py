@@ -16,7 +16,7 @@ from istsbench.commands.apply import apply
 from istsbench.commands.completion import complete_methods
 from istsbench.commands.convert import converting
 from istsbench.commands.data import data
-from istsbench.commands.errors import handle_errors, show_traceback
+from istsbench.commands.errors import handle_errors, say, show_traceback
 from istsbench.commands.glossary import words
 from istsbench.commands.merge import merging
 from istsbench.commands.options import (
@@ -112,7 +112,9 @@ def list_(what: Annotated[Listing, typer.Argument()] = Listing.methods) -> None:
 def info(
     method: Annotated[
         str,
-        typer.Argument(help="A name from `istsbench list`.", autocompletion=complete_methods),
+        typer.Argument(
+            help="A name from `istsbench list`, or mine.py:detect.", autocompletion=complete_methods
+        ),
     ],
     bibtex: Annotated[
         bool, typer.Option("--bibtex", help="Only the method's publication, as BibTeX.")
@@ -171,6 +173,7 @@ def plot(
     from istsbench.results.folders import results_folder
     from istsbench.results.results import Results
     from istsbench.results.rows import rows_named
+    from istsbench.results.shipped import can_join
     from istsbench.runs.shards import Named
 
     opened = open_dataset(one_name(dataset), data_root)
@@ -187,6 +190,9 @@ def plot(
     done = draw_asked(name, request, against.value, to, formats, show=True)
     print("written: " + ", ".join(map(str, done.paths)))
     say_of_figures(done)
+    if specs is None and (rows := can_join(results)):
+        name = results.any_record.dataset
+        say(f"note: the {rows} shipped rows join by `istsbench import published:{name}`")
 
 
 @app.command(epilog="Example: `istsbench score --pred my_masks --dataset nuaa --label Mine`")

@@ -378,6 +378,14 @@ def test_a_function_of_ones_own_gets_a_label(cli, toy_folder, tmp_path):
         assert cli("run", "--methods", methods, *data, "--label", label).exit_code == 2
 
 
+def test_a_function_of_ones_own_is_shown_as_run_takes_it(cli, tmp_path):
+    (tmp_path / "mine.py").write_text('"""Mine."""\ndef f(image, gain=1):\n    return image\n')
+    done = cli("info", f"{tmp_path}/mine.py:f")
+    assert done.exit_code == 0 and "unpublished" in done.output and "9999" not in done.output
+    assert "gain" in done.output and "own rule MeanStd(k=3)" in done.output
+    assert cli("info", f"{tmp_path}/mine.py:g").exit_code == 1
+
+
 def test_a_bad_second_data_set_is_said_before_work_on_the_first(cli, toy_folder, tmp_path):
     other = Path(shutil.copytree(toy_folder, tmp_path / "other"))
     (other / "masks" / "test_0.png").write_bytes(b"")

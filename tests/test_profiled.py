@@ -23,7 +23,7 @@ from istsbench.results.profiled import profiled
 from istsbench.results.profiles import PROFILES
 from istsbench.results.protocol import MATCHED, Protocol
 from istsbench.results.results import Results
-from istsbench.runs.record import map_store
+from istsbench.runs.record import Origin, map_store, write_record
 from istsbench.runs.run import run
 from istsbench.tables.table_vi import table_vi
 
@@ -243,6 +243,19 @@ def test_rows_with_maps_are_shown_alone(out, call):
     store = map_store(out, loaded(out).records["tophat"])
     shutil.rmtree(store.folder)
     assert call("--profile", "drpcanet", "--methods", "maxmean(length=7)").exit_code == 0
+
+
+def test_imported_rows_without_maps_are_left_out_by_name(out, call):
+    results = loaded(out)
+    record = results.records["tophat"]
+    shutil.rmtree(map_store(out, record).folder)
+    imported = replace(record, imported=Origin(pack="p", verified=True))
+    write_record(results.folder, imported)
+    done = call("--profile", "dnanet")
+    assert done.exit_code == 0 and "maps are not here, are left out: Top-Hat" in done.stderr
+    assert "Top-Hat" not in done.stdout and "1 more rows are in" in done.stdout
+    alone = call("--profile", "dnanet", "--methods", "tophat")
+    assert alone.exit_code == 1 and "those of Top-Hat are not all stored" in alone.stderr
 
 
 def test_a_row_of_others_without_maps_is_blank_and_says_so(out, call, dataset):

@@ -145,6 +145,19 @@ def test_figures_of_counts_work_and_those_of_maps_name_the_command(tmp_path, dat
     assert not list(folder.glob("figures/*"))
 
 
+def test_a_figure_of_my_rows_alone_says_how_the_shipped_ones_join(mine, data_root):
+    record = replace(sound(mine, "mynet"), method="mine.py:f")
+    write_record(mine, record)
+    words = ("plot", "bars", "--dataset", "nuaa", "--out", mine.parent, "--data-root", data_root)
+    code, _, error = call(*words)
+    number = len(ShippedRows.of("nuaa").results.records)
+    assert code == 0, error
+    assert f"the {number} shipped rows join by `istsbench import published:nuaa`" in error
+    for other in (replace(record, method="mynet"), replace(record, data_hash="other")):
+        write_record(mine, other)
+        assert "shipped rows join" not in call(*words)[2]
+
+
 def test_ship_carries_every_column_and_writes_only_what_changed(tmp_path, monkeypatch):
     out, to = tmp_path / "results", tmp_path / "packed"
     monkeypatch.setattr(shipped, "SHIPPED_SETS", ("nuaa",))

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from istsbench import registry
 from istsbench.data.datasets import NAMES, SOURCES
-from istsbench.segmenter import Card, parameter_help
+from istsbench.segmenter import Card, Segmenter, parameter_help
 from istsbench.threshold import RULES
+from istsbench.unregistered import is_own
 
 
 def _console() -> Console:
@@ -79,14 +80,24 @@ def bibtex_of(name: str) -> str:
     return of_card(registry.info(name).card).bibtex()
 
 
+def _kind(name: str) -> type[Segmenter]:
+    """The class behind a registered name, or behind a method of one's own as `run` takes it."""
+    if not is_own(name):
+        return registry.info(name)
+    (choice,) = registry.choose(name)
+    return type(choice.create())
+
+
 def show_method(name: str) -> None:
     """Print all that is known of a method."""
     from istsbench.metrics import RATIOS
     from istsbench.tables.published import paper_table
 
-    kind, console = registry.info(name), _console()
+    kind, console = _kind(name), _console()
     card = kind.card
     cited = f"({name}), {card.venue} {card.year}, {card.doi}"
+    if card.status == "unpublished":
+        cited = f"({name}), unpublished"
     console.print(f"[bold]{escape(card.label)}[/bold] {escape(cited)}")
     rule = f"group {card.group}, status {card.status}, own rule {kind.threshold!r}\n"
     console.print(rule, markup=False)

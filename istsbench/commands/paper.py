@@ -141,7 +141,9 @@ def table(
     with_published: Annotated[
         bool,
         typer.Option(
-            "--with-published", help="The rows that ship with this package beside yours, marked °."
+            "--with-published",
+            help="The rows that ship with this package beside yours, marked °; for figures too: "
+            "`istsbench import published:nuaa`.",
         ),
     ] = False,
     empty: EmptyOption = Empty.zero,
@@ -173,7 +175,10 @@ def table(
         if not profile and data_root:
             raise WrongUse("--data-root changes nothing without --profile")
         if profile and with_published:
-            raise WrongUse("--profile is computed from maps, --with-published shows rows without")
+            raise WrongUse(
+                "--profile is computed from maps, --with-published shows rows without: leave it "
+                "out, or make their maps here by `istsbench run --methods all`"
+            )
         fixed = ("rule", "reduction", "match", "empty", "intervals")
         if profile and (idle := [option for option in given(context) if option in fixed]):
             raise WrongUse(f"--profile fixes it: --{idle[0]} cannot be chosen beside it")
@@ -248,7 +253,14 @@ def _profiled(results: Results, profile: Profile, dataset: str, data_root: Path 
             raise DataError(f"{results.folder}: name its images by --dataset {FOLDER}PATH")
         return open_dataset(name, data_root)
 
-    return profiled(results, profile, opened)
+    found = profiled(results, profile, opened)
+    left_out = [one.label for spec, one in results.records.items() if spec not in found.records]
+    if left_out:
+        say(
+            f"note: {name}: imported rows, whose maps are not here, are left out: "
+            + ", ".join(left_out)
+        )
+    return found
 
 
 @paper.command(epilog="Example: `istsbench sensitivity --dataset nuaa`")

@@ -44,7 +44,8 @@ def profiled(
 
     `opened` gives the data set; it is asked for only if maps are to be counted. Methods that
     failed keep their reason. A row whose maps are not here and cannot be made here (others'
-    predictions) is blank, and says so. Raises `DataError` that names the methods whose maps are
+    predictions) is blank, and says so. Imported rows, which come without maps, are left out unless
+    no other row is there. Raises `DataError` that names the methods whose maps are
     missing, with the command that makes them.
     """
     ran = {
@@ -58,6 +59,11 @@ def profiled(
     for spec, names in todo.items():
         if missing := missing_maps(results, spec, dict.fromkeys(names)):
             gone[spec] = missing
+    imported = [spec for spec in gone if results.records[spec].imported]
+    if len(imported) < len(results.records):
+        results = results.only([spec for spec in results.records if spec not in imported])
+        for spec in imported:
+            del ran[spec], there[spec], todo[spec], gone[spec]
     lost = [spec for spec in gone if not can_be_made(results, spec)]
     if making := {spec: names for spec, names in gone.items() if spec not in lost}:
         raise DataError(_missing(results, making, profile, opened))

@@ -31,6 +31,7 @@ from istsbench.results.results import PROTOCOL, Results
 from istsbench.results.rows import divided
 from istsbench.runs.outputs import counts_file, curve_file, record_file
 from istsbench.runs.record import Origin, Record, as_bytes
+from istsbench.unregistered import is_users
 
 PREFIX = "published:"
 SHIPPED = "°"  # the sign of such a row
@@ -163,6 +164,21 @@ def with_shipped(folder: Path, empty: str = "zero") -> Results:
             mine, records={**theirs.records, **mine.records}, counts={**counts, **mine.counts}
         )
     return replace(both, offered=len(both.records))
+
+
+def can_join(results: Results) -> int:
+    """How many shipped rows could stand beside results that are the user's own rows alone.
+
+    0 where other rows are there, or none is shipped of these images.
+    """
+    if not all(is_users(spec, one.group) for spec, one in results.records.items()):
+        return 0
+    try:
+        shipped = ShippedRows.of(results.any_record.dataset)
+        shipped.check(results.any_record, results.folder)
+    except (UnknownName, ProtocolMix):
+        return 0
+    return len(shipped.results.records)
 
 
 def origins(results: Results) -> dict[str, str]:
