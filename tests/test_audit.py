@@ -124,6 +124,11 @@ def test_the_command_writes_page_and_table(tmp_path):
     assert len(pd.read_csv(io.StringIO(path.with_suffix(".csv").read_text()))) == 2
     printed = run("--dataset", "nust", "--out", tmp_path)
     assert printed.output.startswith("# Published rows") and "Every row" not in printed.output
+    assert "Made by" not in printed.output and "Made by" in path.read_text()
+    nuaa = run("--dataset", "nuaa", "--out", tmp_path).output
+    assert "idx_427" in nuaa and "\\_" not in nuaa and "&lt;" not in nuaa
+    last = nuaa[nuaa.index("| data set | list | targets |") :]
+    assert "NUAA-SIRST" in last and "NUDT" not in last and "IRSTD" not in last
     assert run("--to", tmp_path / "audit.txt").exit_code == 2
     assert run("--dataset", "coco").exit_code == 2
 

@@ -244,6 +244,13 @@ def test_the_command_writes_a_bundle(results, tmp_path):
     assert done.exit_code == 2 and not (tmp_path / "c").exists()
 
 
+def test_the_command_names_figures_left_out_and_what_draws_them(results, tmp_path):
+    words = ["bundle", "--dataset", results.folder.name, "--out", str(results.folder.parent)]
+    done = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "b")])
+    assert "left out, drawn from other rows: pr.pdf" in done.stderr
+    assert "istsbench plot all --dataset folder:PATH --rule own" in done.stderr
+
+
 def test_every_method_of_the_suite_has_a_reference():
     missing = [
         name

@@ -230,3 +230,32 @@ def test_the_command_takes_columns_rows_and_order(tmp_path):
     assert code == 2 and "it is for tex" in error
     code, _, error = call("table", "IV", "--columns", "f1", "--out", tmp_path)
     assert code == 2 and "--columns changes nothing in Table IV" in error
+
+
+def test_tables_that_differ_have_labels_of_their_own(tmp_path):
+    store(tmp_path / "nuaa")
+    choices = (
+        (), ("--reduction", "pooled"), ("--rule", "half"), ("--intervals",), ("--top", 1),
+        ("--match", "hungarian"), ("--columns", "f1"), ("--columns", "iou"), ("--sort", "iou"),
+        ("--columns", "f1,iou,precision,recall,pd"), ("--columns", "f1,iou,precision,recall,fa"),
+        ("--methods", "mpcm"), ("--beside", "nothing"), ("--sort", "label"),
+    )  # fmt: skip
+    labels = []
+    for words in choices:
+        words = ("table", "VI", "--out", tmp_path, "--format", "tex", *words)
+        code, text, error = call(*words)
+        assert code == 0 and call(*words)[1] == text, error
+        labels += re.findall(r"\\label\{(tab:[a-z0-9-]+)\}", text)
+    assert len(set(labels)) == len(choices) and max(map(len, labels)) < 70
+
+
+def test_the_bibliography_has_every_key_that_the_table_cites(tmp_path):
+    bib = tmp_path / "refs.bib"
+    words = ("table", "VI", "--out", tmp_path, "--with-published", "--dataset", "nuaa")
+    code, text, error = call(*words, "--format", "tex", "--cite", "--bib", bib)
+    assert code == 0, error
+    keys = set(re.findall(r"\\cite\{(\w+)\}", text))
+    assert len(keys) > 20 and keys == set(re.findall(r"@\w+\{(\w+),", bib.read_text()))
+    assert "--bib FILE" in text
+    assert call(*words, "--format", "tex", "--bib", bib)[0] == 2
+    assert call(*words, "--format", "tex", "--cite", "--bib", tmp_path / "refs.txt")[0] == 2

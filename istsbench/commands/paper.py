@@ -136,8 +136,13 @@ def table(
     sort: Annotated[str, typer.Option(help="Best rows first by a column; or label, year.")] = "",
     top: Annotated[int | None, typer.Option(min=1, help="Only this many best rows.")] = None,
     cite: Annotated[
-        bool, typer.Option("--cite", help="A citation beside each name (tex).")
+        bool,
+        typer.Option("--cite", help="A citation beside each name (tex); --bib writes its file."),
     ] = False,
+    bib: Annotated[
+        Path | None,
+        typer.Option(help="With --cite: write this .bib file, with every key that is cited."),
+    ] = None,
     with_published: Annotated[
         bool,
         typer.Option(
@@ -156,16 +161,21 @@ def table(
     """Print a table of the paper from stored results, with the paper's numbers beside."""
     from istsbench.data.names import split_names
     from istsbench.errors import WrongUse
+    from istsbench.files import write_atomic
     from istsbench.registry import by_comma
     from istsbench.results.folders import results_folder
     from istsbench.results.profiles import profile_named
     from istsbench.tables import latex
-    from istsbench.tables.choice import arranged
+    from istsbench.tables.choice import arranged, labelled
     from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
     from istsbench.tables.table_vi import table_vi
 
     if cite and format != "tex":
         raise WrongUse(f"--cite changes nothing in --format {format.value}: it is for tex")
+    if bib and not cite:
+        raise WrongUse("--bib holds what --cite cites: it changes nothing without it")
+    if bib and bib.suffix != ".bib":
+        raise WrongUse(f"--bib {bib} does not end in .bib")
     name = number.upper()
     if name == "VI":
         if columns and beside not in (None, Beside.nothing):
@@ -205,7 +215,7 @@ def table(
         whole = beside or format in (Format.csv, Format.macros)  # these have every column
         if not shown and not whole and (under or match != "first"):
             shown = [*_COUNTED]
-        made = arranged(made, shown, sort, top)
+        made = labelled(arranged(made, shown, sort, top), methods)
     elif name in OTHER_TABLES:
         free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
         if idle := [option for option in given(context) if option not in free]:
@@ -221,6 +231,8 @@ def table(
         text = latex.macro_file(latex.macros(made), latex.macro_units(made))
     else:
         text = made.latex(cite) if format == "tex" else made.text(format.value)
+    if bib:
+        write_atomic(bib, latex.references(made).encode())
     print(text)
     if latex.TOO_WIDE in text:
         say("note: the table is wider than a page of a journal; choose columns by --columns")
@@ -321,17 +333,23 @@ def bundle(
     dataset: Tags = "nuaa",
     rule: Annotated[Rule, typer.Option(help="Of the main table.")] = Rule.own,
     reduction: Annotated[Reduction, typer.Option(help="Of the main table.")] = Reduction.image,
+    with_published: Annotated[
+        bool,
+        typer.Option("--with-published", help="The rows that ship with this package beside yours."),
+    ] = False,
     empty: EmptyOption = Empty.zero,
     out: Out = Path("results"),
 ) -> None:
     """Write tables, LaTeX macros, figures, a protocol paragraph and references for a paper."""
+    from istsbench.figures.freshness import not_drawn
     from istsbench.progress import busy
     from istsbench.report.bundle import bundle as write
     from istsbench.results.folders import results_folders
-    from istsbench.results.results import Results
 
-    folders = results_folders(out, dataset)
-    sets = [Results.load(folder, empty=empty.value) for folder in folders]
+    sets = _results(results_folders(out, dataset), "", empty.value, with_published)
+    for results in sets:
+        if missing := not_drawn(results, rule.value, reduction.value, out):
+            say(missing)
     with busy(f"writing {to}"):
         paths = write(sets, out, to, rule.value, reduction.value)
     print((to / "protocol.md").read_text(encoding="utf-8"))

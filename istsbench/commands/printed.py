@@ -130,7 +130,7 @@ def audit(
         raise WrongUse(f"--to {to} does not end in .md")
     found, ours = judge(dataset), own_scores(out)
     if to is None:
-        print(auditpage.audit_page(found, ours, rows=False), end="")
+        print(auditpage.for_terminal(auditpage.audit_page(found, ours, rows=False)), end="")
         return
     paths = auditpage.write_audit(found, ours, to)
     counts = auditpage.tally(found)

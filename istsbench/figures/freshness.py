@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from istsbench.figures.catalogue import FIGURES
 from istsbench.figures.writing import DrawnFrom, base_name, source_hash
@@ -39,6 +40,22 @@ def drawn(results: Results, rule: str, reduction: str, ending: str) -> FigureFil
     for found in (current, old):
         found.sort(key=lambda path: (order.index(kind(path.stem)), path.name))
     return FigureFiles(tuple(current), tuple(old))
+
+
+def not_drawn(results: Results, rule: str, reduction: str, out: Path) -> str:
+    """Which PDF figures are missing beside results below `out`, and what draws them; else empty."""
+    found, record = drawn(results, rule, reduction, "pdf"), results.any_record
+    if found.current and not found.old:
+        return ""
+    names = ", ".join(path.name for path in found.old)
+    what = f"left out, drawn from other rows: {names}" if names else "no figure is drawn"
+    folder = record.dataset.startswith("folder-")
+    dataset = "folder:PATH" if folder else record.dataset
+    tag = "" if results.folder.name == record.dataset else f" --tag {quote(results.folder.name)}"
+    return (
+        f"figures of {results.folder}: {what}; to draw them: istsbench plot all --dataset {dataset}"
+        f"{tag} --rule {rule} --reduction {reduction} --out {quote(str(out))}"
+    )
 
 
 def kind(stem: str) -> str:

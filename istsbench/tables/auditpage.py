@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from html import unescape
 from pathlib import Path
 
 from istsbench.files import write_atomic
@@ -56,10 +58,11 @@ A verdict is about digits, not about anybody's work, and it can be wrong both wa
 
 def audit_page(audited: Sequence[Audited], ours: Ours, *, rows: bool = True) -> str:
     """The whole audit; without `rows`, the list of all rows is left out."""
+    made = "Made by `istsbench audit --to results/audit.md`; `audit.csv` beside it has every row "
     parts = [
         "# Published rows, held to the lists they state",
-        "Made by `istsbench audit --to results/audit.md`; `audit.csv` beside it has every row "
-        "with all its flags. Numbers in percent, Fa in units of 1e-6, as printed.",
+        (f"{made}with all its flags. " if rows else "")
+        + "Numbers in percent, Fa in units of 1e-6, as printed.",
         _HOW.rstrip(),
         "## Counts",
         _verdicts("data set", audited, lambda one: one.row.dataset),
@@ -82,6 +85,11 @@ def audit_page(audited: Sequence[Audited], ours: Ours, *, rows: bool = True) -> 
     if rows:
         parts += ["## Every row", *_all(audited)]
     return "\n\n".join(parts) + "\n"
+
+
+def for_terminal(page: str) -> str:
+    """A page of Markdown as it is read by eye: `idx_427`, not `idx\\_427`."""
+    return unescape(re.sub(r"\\([\\|*_`\[\]~])", r"\1", page))
 
 
 def write_audit(audited: Sequence[Audited], ours: Ours, path: Path) -> list[Path]:
@@ -216,10 +224,11 @@ def _how_wrong(audited: Sequence[Audited]) -> Iterable[str]:
         rows=len(audited),
         read=sum(one.row.read for one in audited),
     ).rstrip()
+    shown = {one.row.dataset for one in audited}
     lines = [
         (one.dataset, one.name, n, *(f"{100 * chance(n, digits):.1f} %" for digits in (1, 2, 3)))
         for one in known_lists().values()
-        if one.role == "test"
+        if one.role == "test" and one.dataset in shown
         for n in one.targets
     ]
     yield _grid(("data set", "list", "targets", "1 decimal", "2 decimals", "3 decimals"), lines)

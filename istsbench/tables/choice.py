@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from istsbench.unregistered import is_users
 _HEADS = {"": "", "paper": "paper ", "diff": "diff. "}
 _BESIDE = ("low", "high", "sd", "alike")  # what comes along with a column
 _TOLD = ("trained", "foreign", "origin", "rule")  # what signs and notes are made of
+_LONGEST = 24  # characters that a choice adds to a label
 _BY_TEXT = ("label", "year")
 
 
@@ -169,4 +171,14 @@ def arranged(
         by = columns[0] if columns else "f1"
     if by:
         table = in_order(table, by, top)
+    table = labelled(table, *columns)
+    table = labelled(table, f"by {by}" if by else "", f"top {top}" if top is not None else "")
     return with_columns(table, columns) if columns else table
+
+
+def labelled(table: Table, *words: str) -> Table:
+    """The table with a label that tells it from one without these words; long ones as a hash."""
+    text = "-".join(filter(None, [word.strip() for word in words]))
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + "-" + hashlib.sha256(text.encode()).hexdigest()[:4]
+    return replace(table, label="-".join(filter(None, (table.label, text))))

@@ -39,6 +39,17 @@ _IN_PAPERS = {
     "tuned": "thresholds chosen on validation images",
     "oracle": "thresholds chosen on these images themselves, which is no result",
 }
+_IN_CAPTIONS = {
+    "own": "under each method's own threshold",
+    "half": "under half of each image's scaled map",
+    "tuned": "under thresholds chosen on validation images",
+    "oracle": "under thresholds chosen on these images themselves, which is no result",
+}
+
+
+def captioned(rule: str, reduction: str) -> str:
+    """Rule and reduction as a caption says them."""
+    return f"{_IN_CAPTIONS[rule]}, {REDUCED[reduction]}"
 
 
 def protocol_line(results: Results, rule: str, reduction: str, match: str = "first") -> str:

@@ -24,6 +24,10 @@ _SMALL, _WIDEST = 100, 140  # characters: more do not fit a page's width in \\sm
 LATIN = "\u017f"  # the last letter that pdflatex can be counted on to set
 _NUMBERS = ("Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 TOO_WIDE = "% wider than a page: choose columns by --columns"
+KEYS_FROM = (
+    "% the keys are those of the file that `istsbench table ... --cite --bib FILE` writes, and "
+    "of references.bib of `istsbench bundle`, with --with-published where the table had it"
+)
 _CITED = 6  # characters of a printed citation, as [12], and the space before it
 _LOOSE = r"\renewcommand{\arraystretch}{1.2}"  # or underlines touch the row below
 
@@ -84,7 +88,7 @@ def _float(table: Table, cite: bool) -> str:
             r"% needs \usepackage{booktabs}",
             *_letters_needed(table),
             *([TOO_WIDE] * (characters > _WIDEST)),
-            *(["% the keys are those of references.bib, which `istsbench bundle` writes"] * cite),
+            *([KEYS_FROM] * cite),
             r"\begin{table*}",
             r"\centering",
             rf"\caption{{{escape(_caption(table))}}}",
@@ -108,7 +112,8 @@ def _float(table: Table, cite: bool) -> str:
 def _caption(table: Table) -> str:
     """What a journal prints after its own "Table 3": no number of ours."""
     if table.places:
-        return f"Comparison on {' and '.join(table.places.values())}."
+        under = f", {table.under}" if table.under else ""
+        return f"Comparison on {' and '.join(table.places.values())}{under}."
     title = re.sub(r"^Table [IVX]+\. *", "", table.title)
     return re.sub(r"^(Table \w+ of the paper), beside our m(.*)", r"Our m\2 beside \1", title) + "."
 
@@ -136,6 +141,16 @@ def _keys(table: Table) -> list[str]:
     found = [of_method(str(spec)) for spec in specs]
     ours = frame["status"] != "published"
     return [one.key if one and own else "" for one, own in zip(found, ours, strict=True)]
+
+
+def references(table: Table) -> str:
+    """A .bib file of what `table_tex` cites for the rows of a table."""
+    from istsbench.tables.references import bibliography, of_method
+
+    if "method" not in table.frame:
+        return bibliography([])
+    cited = zip(table.frame["method"], _keys(table), strict=True)
+    return bibliography(of_method(str(spec)) for spec, key in cited if key)
 
 
 def _letters_needed(table: Table) -> list[str]:

@@ -66,6 +66,7 @@ class Table:
     titles: Mapping[str, str] = field(default_factory=dict)  # data set -> how it is called
     places: Mapping[str, str] = field(default_factory=dict)  # data set -> title and images
     sentences: Mapping[str, str] = field(default_factory=dict)  # data set -> protocol, no hashes
+    under: str = ""  # rule and reduction, for a caption
     label: str = ""  # what tells it from other tables of its name, in LaTeX
 
     def column(self, name: str) -> Column:

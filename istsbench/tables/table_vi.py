@@ -27,6 +27,7 @@ from istsbench.runs.record import Record
 from istsbench.tables.audit import audited_rows
 from istsbench.tables.columns import KEYS, Column, named
 from istsbench.tables.foot import (
+    captioned,
     in_words,
     notes_of_columns,
     notes_told,
@@ -159,7 +160,16 @@ def table_vi(
     if profile:
         title = f"Table VI, profile {profile.name}, {REDUCED[reduction]}"
     under = {results.any_record.dataset: results for results in sets}
-    apart = ("intervals" if intervals else "", "seeds" if over_seeds else "")
+    usual = "nothing" if intervals or profile else "difference"  # as the command has it
+    empty = sets[0].empty_choice
+    apart = (
+        "intervals" if intervals else "",
+        "seeds" if over_seeds else "",
+        match if match != "first" else "",
+        "" if beside == usual else {"nothing": "alone"}.get(beside, beside),
+        elsewhere if elsewhere != "none" else "",
+        f"empty-{empty}" if empty else "",
+    )
     notes = list(dict.fromkeys(notes))
     return Table(
         title,
@@ -173,6 +183,7 @@ def table_vi(
         titles={name: one.any_record.title for name, one in under.items()},
         places={name: placed(one) for name, one in under.items()},
         sentences={name: in_words(one, rule, reduction, match) for name, one in under.items()},
+        under=f"profile {profile.name}" if profile else captioned(rule, reduction),
         label="-".join(filter(None, (rule, reduction, *apart))),
     )
 
