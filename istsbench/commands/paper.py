@@ -166,7 +166,7 @@ def table(
     from istsbench.results.folders import results_folder
     from istsbench.results.profiles import profile_named
     from istsbench.tables import latex
-    from istsbench.tables.choice import arranged, labelled
+    from istsbench.tables.choice import arranged, with_label
     from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
     from istsbench.tables.table_vi import table_vi
 
@@ -215,7 +215,7 @@ def table(
         whole = beside or format in (Format.csv, Format.macros)  # these have every column
         if not shown and not whole and (under or match != "first"):
             shown = [*_COUNTED]
-        made = labelled(arranged(made, shown, sort, top), methods)
+        made = with_label(arranged(made, shown, sort, top), methods)
     elif name in OTHER_TABLES:
         free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
         if idle := [option for option in given(context) if option not in free]:

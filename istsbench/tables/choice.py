@@ -171,12 +171,12 @@ def arranged(
         by = columns[0] if columns else "f1"
     if by:
         table = in_order(table, by, top)
-    table = labelled(table, *columns)
-    table = labelled(table, f"by {by}" if by else "", f"top {top}" if top is not None else "")
+    table = with_label(table, *columns)
+    table = with_label(table, f"by {by}" if by else "", f"top {top}" if top is not None else "")
     return with_columns(table, columns) if columns else table
 
 
-def labelled(table: Table, *words: str) -> Table:
+def with_label(table: Table, *words: str) -> Table:
     """The table with a label that tells it from one without these words; long ones as a hash."""
     text = "-".join(filter(None, [word.strip() for word in words]))
     if len(text) > _LONGEST:
