@@ -146,11 +146,15 @@ def plot(
     against: Annotated[Against, typer.Option(help="Below the Pareto figure.")] = Against.seconds,
     width: WidthOption = Width.page,
     every: Annotated[
-        bool, typer.Option("--all", help="roc, roc-log, pr: all curves, a panel a group.")
+        bool, typer.Option("--all", help="roc, roc-log, pr, pdfa: all curves, a panel a group.")
     ] = False,
     stamp: Annotated[
         bool, typer.Option("--stamp", help="Hash of the data and version at the foot.")
     ] = False,
+    foot: Annotated[
+        bool,
+        typer.Option("--foot/--no-foot", help="Without: print its text, for a caption."),
+    ] = True,
     format: Annotated[
         str, typer.Option(help="png, pdf, svg, by comma; else png,pdf, or the ending of --to.")
     ] = "",
@@ -184,7 +188,7 @@ def plot(
     some = specs is not None and set(specs) != set(rows_named(folder, "all"))
     request = Request(
         results, results.scored(opened), rule.value, reduction.value, shown, some, every,
-        Layout(width.value, stamp),
+        Layout(width.value, stamp, foot),
     )  # fmt: skip
     formats = by_comma(format, "--format") if format else ()
     done = draw_asked(name, request, against.value, to, formats, show=True)

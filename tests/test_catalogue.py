@@ -1,9 +1,11 @@
 from dataclasses import replace
+from unicodedata import decomposition
 
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from toys import make_record
@@ -17,7 +19,16 @@ from istsbench.figures import catalogue as plots
 from istsbench.figures.fonts import SMALLEST, shortened, text_width, wrapped
 from istsbench.figures.hiou import HIOU_PARTS, hiou_errors, hiou_parts
 from istsbench.figures.labels import distances, place_labels, write_labels
-from istsbench.figures.style import WIDTHS, Layout, looks, registered_looks
+from istsbench.figures.style import (
+    GREY,
+    WIDTHS,
+    Layout,
+    group_colour,
+    group_marker,
+    label_of,
+    looks,
+    registered_looks,
+)  # fmt: skip
 from istsbench.figures.writing import write_figure
 from istsbench.matching import target_counts
 from istsbench.metrics import REDUCTIONS
@@ -590,7 +601,7 @@ def test_a_curve_of_some_images_does_not_stand_beside_those_of_all(results):
     )
     figure = roc.roc(broken)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert len(texts) == 1 and texts[0].startswith("Max-Mean")
+    assert texts[:2] == ["Method", "Max-Mean"] and len(texts) == 4
     assert "not counted on every image: Top-Hat" in foot_of(figure)
 
 
@@ -622,6 +633,11 @@ def letters_of(figure):
     ]
 
 
+def raised(text):
+    """Whether a letter of it is raised or lowered, which a font draws at half its size."""
+    return any(decomposition(letter).startswith(("<super>", "<sub>")) for letter in text)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", plots.FIGURES)
 def test_letters_have_seven_points_at_the_width_of_print(many, dataset, monkeypatch, name, width):
@@ -630,10 +646,12 @@ def test_letters_have_seven_points_at_the_width_of_print(many, dataset, monkeypa
     made = plots.FIGURES[name].make(request)
     for figure in made if isinstance(made, list) else [made]:
         assert figure.get_figwidth() == pytest.approx({"page": 17.8, "column": 8.5}[width] / 2.54)
-        assert figure.get_figheight() <= 11
+        panels = name not in ("grid", "gallery", "surfaces")
+        assert figure.get_figheight() <= (22 / 2.54 if width == "column" and panels else 11)
         found = letters_of(figure)
         assert min(found)[0] >= SMALLEST, min(found)
-        assert not [text for _, text in found if "$\\mathdefault" in text]  # small exponents
+        small = [text for _, text in found if "$\\mathdefault" in text or raised(text)]
+        assert not small  # their letters are smaller than the font
 
 
 # ------------------------------------------------------------------ many methods
@@ -652,7 +670,11 @@ def test_of_many_curves_the_best_of_each_group_are_shown_and_told(many, width):
     legend = figure.axes[0].get_legend() or figure.legends[0]
     names = [text.get_text() for text in legend.get_texts()]
     best = sorted(many.records.values(), key=lambda one: -one.auc)[:5]
-    assert names == [f"{one.label}  {one.auc:.3f}" for one in best]  # groups take turns
+    assert names == ["Method", *(one.label for one in best), "AUC",
+                     *(f"{one.auc:.3f}" for one in best)]  # groups take turns  # fmt: skip
+    figure.draw_without_rendering()
+    ends = {round(text.get_window_extent().x1) for text in legend.get_texts()[7:]}
+    assert max(ends) - min(ends) <= 1
 
 
 @pytest.mark.parametrize("draw", [roc.roc, roc.pr])
@@ -661,14 +683,74 @@ def test_all_curves_stand_in_a_panel_a_group(many, draw):
     titles = [axes.get_title() for axes in figure.axes]
     assert titles[-1] == "Best of each group" and len(titles) == 6
     assert all(axes.get_visible() for axes in figure.axes)  # no cell is empty
-    shown = sum(len(axes.get_legend().get_texts()) for axes in figure.axes[:-1])
+    shown = sum(len(axes.get_legend().get_texts()) // 2 - 1 for axes in figure.axes[:-1])
     assert shown == len(many.records)
 
 
 def test_few_methods_are_all_shown(results):
     figure = roc.roc(results)
     assert "best of each group" not in foot_of(figure)
-    assert len(figure.legends[0].get_texts()) == 2
+    assert len(figure.legends[0].get_texts()) // 2 - 1 == 2
+
+
+def test_rows_of_the_user_are_shown_above_the_best_of_each_group(many):
+    groups = ("own", "own", "own", "submitted", "submitted")
+    brought = [f"row{number}" for number in range(5)]
+    for place, (spec, record) in enumerate(many.records.items()):
+        many.records[spec] = replace(record, auc=0.9 - place / 100)
+    for spec, group in zip(brought, groups, strict=True):
+        many.records[spec] = replace(many.records[spec], group=group, auc=0.4)
+    figure = roc.roc(many, Layout("column"))
+    names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert [f"Method {number}" in names for number in range(5)] == [True] * 4 + [False]
+    assert "without Method 4 of those brought" in foot_of(figure)
+    lines = [line for line in figure.axes[0].lines if line.get_marker() != "None"]
+    black = [line for line in lines if line.get_color() == "#000000"]
+    others = [line for line in lines if line not in black]
+    assert len(black) == 4
+    assert min(one.get_zorder() for one in black) > max(one.get_zorder() for one in others)
+    assert len({(str(one.get_linestyle()), one.get_marker()) for one in black}) == 4
+    assert {group_colour(registry.cards()[name].group) for name in registry.names()}.isdisjoint(
+        {"#000000"}
+    )
+    assert group_marker("own") != group_marker("submitted")
+
+
+def test_a_group_has_one_colour_in_bars_and_among_curves(results):
+    (curve, _), (panel, _) = roc.roc(results).axes[0].lines[:2], charts.bars(
+        results, "own", "image").axes  # fmt: skip
+    assert to_rgb(curve.get_color()) == panel.patches[0].get_facecolor()[:3]
+    assert panel.patches[0].get_facecolor()[3] == 1
+
+
+def test_letters_on_cells_can_be_read(results, dataset):
+    figure = charts.difficulty(results, dataset, "own", layout=Layout("column"))
+    pairs = [
+        (text.get_color(), cell.get_facecolor()[:3])
+        for axes in figure.axes
+        for text, cell in zip(axes.texts, axes.patches, strict=True)
+    ]
+    assert pairs and min(charts.contrast(*pair) for pair in pairs) >= 4.5
+    assert charts.contrast(GREY, "white") >= 4.5  # feet, and names of classes of few images
+    assert charts.contrast("black", "white") == pytest.approx(21)
+
+
+def test_a_path_in_a_label_is_cut_to_its_end():
+    def printed(label):
+        return label_of(make_record("x", label=label))
+
+    assert printed("X (weights=/a/long/path/seed1/w.npz, k=2)") == "X (weights=seed1/w.npz, k=2)"
+    assert printed(f"X (weights='/a b/{'d' * 30}/w.npz')") == "X (weights='w.npz')"
+    assert len(printed(f"X (weights=/a/{'f' * 60})")) < 45
+    assert printed("F1/IoU net (a=1)") == "F1/IoU net (a=1)"
+
+
+def test_without_a_foot_its_text_is_said(results, dataset):
+    request = plots.Request(results, dataset, layout=Layout("column", footed=False))
+    done = plots.draw("bars", request)
+    assert done.paths[0].name == "bars-own-image-column-nofoot.png"
+    (said,) = done.said
+    assert "for its caption: synthetic, test (first 8 of 24 images)" in said
 
 
 def test_a_row_without_a_time_stands_in_a_band_of_its_own(results):

@@ -12,6 +12,7 @@ from istsbench.errors import DataError
 from istsbench.figures import catalogue as plots
 from istsbench.figures import pdfa
 from istsbench.figures.pdfa import SHARES, area, levels, points, reached, sweep_targets
+from istsbench.figures.style import Layout
 from istsbench.matching import Regions, target_counts
 from istsbench.registry import choose
 from istsbench.results.results import Results
@@ -142,6 +143,7 @@ def test_the_figure_marks_the_rule_and_says_what_it_shows(results, dataset):
     own = results.summary("own", "pooled").set_index("method")
     axes = figure.axes[0]
     marks = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    marks = [mark for mark in marks if mark.get_markerfacecolor() == "white"]
     seen = sorted((float(m.get_xdata()[0]), float(m.get_ydata()[0])) for m in marks)
     expected = sorted((np.clip(fa, 1e-6, 1e-2), rate) for fa, rate in own[["fa", "pd"]].to_numpy())
     np.testing.assert_allclose(seen, expected)
@@ -152,18 +154,24 @@ def test_four_groups_stand_two_by_two(results, dataset):
     for spec, group in (("a", "hvs"), ("b", "lowrank"), ("c", "cnn")):
         results.records[spec] = replace(results.records["tophat"], group=group)
         results.counts[spec] = results.counts["tophat"]
-    axes = pdfa.pdfa(results, dataset, "own").axes
+    axes = pdfa.pdfa(results, dataset, "own", every=True).axes
     assert len(axes) == 4 and all(one.get_visible() for one in axes)
     assert axes[0].get_gridspec().get_geometry() == (2, 2)
 
 
 def test_rows_without_maps_have_their_mark_alone(results, dataset):
     results.records["maxmean"] = replace(results.records["maxmean"], method_hash="elsewhere")
-    figure = pdfa.pdfa(results, dataset, "own")
+    figure = pdfa.pdfa(results, dataset, "own", every=True)
     lines = [one for one in figure.axes[0].lines if one.get_drawstyle() == "steps-post"]
     texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert texts[-1] == "Max-Mean  no maps" and texts[0].startswith("Top-Hat  1.0")
-    assert len(lines) == 1 and len(lines[0].get_xdata()) > 1
+    assert texts[:3] == ["Method", "Top-Hat", "Max-Mean"]
+    assert texts[3] == "mean Pd" and texts[4].startswith("1.0") and texts[5] == "\u2013"
+    handle = figure.axes[0].get_legend().legend_handles[2]
+    assert handle.get_markerfacecolor() == "white"  # as it is drawn
+    assert len([one for one in lines if len(one.get_xdata()) > 1]) == 1
+    few = pdfa.pdfa(results, dataset, "own")
+    assert "Max-Mean" not in [text.get_text() for text in few.legends[0].get_texts()]
+    assert "their maps are not stored: Max-Mean" in " ".join(few.get_supxlabel().split())
 
 
 def test_without_targets_there_is_no_curve(results, dataset):
@@ -173,3 +181,22 @@ def test_without_targets_there_is_no_curve(results, dataset):
         pdfa.pdfa(results, dataset, "own")
     with pytest.raises(DataError, match="'tuned'"):
         pdfa.pdfa(results, dataset, "tuned")
+
+
+@pytest.mark.parametrize(("false", "text"), [(0, "0"), (500, "3.")])
+def test_a_mark_beyond_the_axis_has_an_arrow_and_its_value(results, dataset, false, text):
+    for spec, rows in results.counts.items():
+        pixels = rows[["tp", "fp", "fn", "tn"]].sum(axis=1)
+        beyond = 0 if not false else (pixels * 0.03).astype(int)
+        results.counts[spec] = rows.assign(false_pixels=beyond)
+    figure = pdfa.pdfa(results, dataset, "own", Layout("column"))
+    (axes,) = figure.axes
+    assert [one.get_text()[:2] for one in axes.texts] == [text] * 2
+    arrows = [line for line in axes.lines if line.get_marker() == ("<" if not false else ">")]
+    assert len(arrows) >= 2 and not any(line.get_clip_on() for line in axes.lines)
+    assert "arrows: Fa beyond the axis" in " ".join(figure.get_supxlabel().split())
+
+
+def test_the_line_ends_with_the_axis():
+    found = pdfa._line(curve((1e-8, 0.2), (1e-7, 0.3), (1e-4, 0.5), (2e-2, 0.9)))
+    np.testing.assert_allclose(found, [(1e-6, 1e-4, 1e-2), (0.3, 0.5, 0.5)])

@@ -78,6 +78,7 @@ class Request:
             parts += ["of", hashlib.sha256(specs.encode()).hexdigest()[:6]]
         parts += [self.layout.name] if self.layout.narrow else []
         parts += ["stamped"] if self.layout.stamped else []
+        parts += [] if self.layout.footed else ["nofoot"]
         return "-".join(parts)
 
 
@@ -138,8 +139,8 @@ FIGURES = {
     ),
     "pdfa": Kind(
         "target detection probability against false alarm rate",
-        lambda r: pdfa.pdfa(r.results, r.dataset, r.rule, layout=r.layout),
-        ("rule",),
+        lambda r: pdfa.pdfa(r.results, r.dataset, r.rule, r.layout, r.every),
+        ("rule", "every"),
         None,
         lambda r: pdfa.images_without_map(r.results, r.dataset, r.rule),
     ),
@@ -234,8 +235,21 @@ def draw(
             f"{folder / stem}: kept as it is, for a new one would lack {len(missing)} of "
             f"{len(request.results.counts)} methods; {advice} (--to FILE writes it elsewhere)"
         )
-    paths, strange = write_pages(kind.make(request), folder, stem, origin, formats)
-    return Written(paths, {}, [f"{stem}: {advice}"] if missing else [], strange)
+    made = kind.make(request)
+    pages = [made] if isinstance(made, Figure) else made
+    notes = [f"{stem}: {advice}"] if missing else []
+    if not request.layout.footed:
+        notes += [f"{stem}, for its caption: {text}" for text in _without_foot(pages)]
+    paths, strange = write_pages(pages, folder, stem, origin, formats)
+    return Written(paths, {}, notes, strange)
+
+
+def _without_foot(pages: Sequence[Figure]) -> list[str]:
+    """Take the foot off some pages; returns what stood there, each text once."""
+    texts = [" ".join(page.get_supxlabel().split()) for page in pages]
+    for page in pages:
+        page.supxlabel("")
+    return [*dict.fromkeys(filter(None, texts))]
 
 
 def _parts(to: Path) -> tuple[str, list[str]]:

@@ -11,8 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.typing import ColorType
 
 from istsbench.data.difficulty import BINS, classes, describe
 from istsbench.data.samples import Dataset
@@ -35,6 +38,7 @@ from istsbench.tables.published import paper_scores
 
 SHORT = {"precision": "Precision", "recall": "Recall", "f1": "F1", "iou": "IoU", "niou": "nIoU"}
 BAR = 0.165  # inches a method
+HATCHED = "submitted"  # group whose bars have stripes, as its colour is that of one's own rows
 FEW = 10  # images; the mean of fewer says little
 FADED = 0.35  # share of its colour that the cell of such a class keeps
 
@@ -92,14 +96,20 @@ def bars(
     for axes, score in zip(panels, scores, strict=True):
         part = data[data["score"] == score]
         colours = [group_colour(group) for group in part["group"]]
-        axes.barh(rows, part["value"], height=0.72, color=colours, alpha=0.75)
+        hatches = ["//////" if group == HATCHED else "" for group in part["group"]]
+        axes.barh(
+            rows, part["value"], height=0.72, color=colours, hatch=hatches, edgecolor="white",
+            linewidth=0,
+        )  # fmt: skip
         spans = [part["value"] - part["low"], part["high"] - part["value"]]
         whisker = axes.errorbar(
             part["value"], rows, xerr=np.maximum(spans, 0), fmt="none", ecolor="black",
-            elinewidth=0.8, capsize=1.6,
+            elinewidth=0.8, capsize=1.6, zorder=4,
         )  # fmt: skip
+        for line in whisker.get_children():  # a white rim, to be seen on any bar
+            line.set_path_effects([withStroke(linewidth=1.5, foreground="white")])
         axes.scatter(
-            part["paper"], rows, marker="D", s=13, facecolor="white", edgecolor="black",
+            part["paper"], rows, marker="D", s=9, facecolor="white", edgecolor="black",
             linewidth=0.7, zorder=3, label="paper",
         )  # fmt: skip
         axes.set(xlim=(0, 1), xlabel=SHORT.get(score, score))
@@ -140,6 +150,23 @@ def difficulty_data(
     return found
 
 
+def contrast(one: ColorType, other: ColorType) -> float:
+    """Of two colours, from 1 to 21, as the WCAG define it; small letters need 4.5."""
+
+    def luminance(colour: ColorType) -> float:
+        rgb = np.array(to_rgb(colour))
+        linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    dark, light = sorted([luminance(one), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def readable_on(colour: ColorType) -> str:
+    """The colour of letters on it: black or white, whichever stands out more (4.58 at least)."""
+    return "black" if contrast("black", colour) >= contrast("white", colour) else "white"
+
+
 @house_style()
 def difficulty(
     results: Results, dataset: Dataset, rule: str, score: str = "f1", layout: Layout = PAGE
@@ -164,14 +191,13 @@ def difficulty(
         for column, (name, number) in enumerate(zip(table.columns, numbers, strict=True)):
             for row, value in enumerate(table[name]):
                 shade = np.array(shades(value))
-                dark = value < 0.5 and number >= FEW
                 if number < FEW:
                     shade[:3] = 1 - FADED * (1 - shade[:3])
                 left, wide = edges[column], sides[fact][column]
                 axes.add_patch(Rectangle((left, row - 0.5), wide, 1, color=shade, linewidth=0))
                 axes.text(
                     left + wide / 2, row, f"{100 * value:.0f}", ha="center", va="center",
-                    color="white" if dark else GREY if number < FEW else "black",
+                    color=readable_on(tuple(shade)),
                 )  # fmt: skip
         axes.set(xlim=(0, edges[-1]), ylim=(len(specs) - 0.5, -0.5), yticks=[])
         names = [f"{name}  n={number}" for name, number in zip(table, numbers, strict=True)]

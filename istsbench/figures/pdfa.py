@@ -24,10 +24,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import ScaledTranslation
 
 from istsbench.data.samples import Dataset, Sample
 from istsbench.errors import DataError
-from istsbench.figures.curves import MethodCurve, in_panels
+from istsbench.figures.curves import (
+    TOGETHER,
+    MethodCurve,
+    Panels,
+    best_of_groups,
+    distinctly,
+    in_panels,
+    note_of_best,
+    pages_of,
+    together,
+)
+from istsbench.figures.fonts import SMALLEST
 from istsbench.figures.style import (
     PAGE,
     Layout,
@@ -53,6 +66,8 @@ _SHOWN = (1e-6, 1e-2)  # Fa, pixels per pixel
 AREA = (1e-6, 1e-3)  # Fa between which the mean of Pd is taken
 SHARES = np.append(0, np.geomspace(*_SHOWN, 33))  # of all pixels, false ones above a level
 FILE = "pdfa.csv"
+_HEAD = "mean Pd"  # over the numbers of a legend
+_APART = 0.07  # of Pd, between numbers beside marks
 _COLUMNS = ("method", "made_by", "level", "detected", "targets", "false_pixels", "pixels")
 _SWEEP = 1  # of what this module does; a change makes stored points stale
 
@@ -201,10 +216,14 @@ def area(curve: pd.DataFrame) -> float:
 
 
 @house_style()
-def pdfa(results: Results, dataset: Dataset, rule: str, layout: Layout = PAGE) -> Figure:
-    """Pd against Fa of every method, a panel a group, with the point of `rule` beside each.
+def pdfa(
+    results: Results, dataset: Dataset, rule: str, layout: Layout = PAGE, every: bool = False
+) -> Figure | list[Figure]:
+    """Pd against Fa with the point of `rule` beside each curve.
 
-    Methods without maps (rows of others) have that point alone.
+    Of more than `TOGETHER` methods those of highest mean Pd in each group are shown; `every`
+    shows all of them, a panel a group. Methods without maps (rows of others) have no curve: they
+    are named at the foot, and `every` shows their points.
     """
     rows = complete_rows(results, rule)
     own = {spec: summarise(part, "pooled") for spec, part in rows.items()}
@@ -217,49 +236,96 @@ def pdfa(results: Results, dataset: Dataset, rule: str, layout: Layout = PAGE) -
 
     def curve(spec: str) -> MethodCurve:
         if spec not in lines:
-            return MethodCurve(
-                np.empty(0), np.empty(0), replace(drawn[spec], line="none"), "no maps"
-            )
+            look = replace(drawn[spec], line="none")
+            return MethodCurve(np.empty(0), np.empty(0), look, "\u2013", hollow=True)
         return MethodCurve(*lines[spec], drawn[spec], f"{areas[spec]:.3f}", "steps-post")
 
-    def point(axes: Axes, spec: str) -> None:
-        """Hollow, as its level is no single one; a thin line leads to the curve of the method."""
-        look = drawn[spec]
-        fa, rate = float(np.clip(own[spec]["fa"], *_SHOWN)), own[spec]["pd"]
-        if spec in lines:
-            at, reaches = lines[spec]
-            there = reaches[max(int(np.searchsorted(at, fa, side="right")) - 1, 0)]
-            axes.plot([fa, fa], [rate, there], color=look.colour, linewidth=0.5, zorder=2)
-        axes.plot(
-            fa, rate, marker=look.marker, markersize=4.5, linestyle="none", zorder=4,
-            markerfacecolor="white", markeredgecolor=look.colour, markeredgewidth=0.8,
-            clip_on=False,
-        )  # fmt: skip
+    def marks(axes: Axes, specs: Sequence[str], shown: Sequence[MethodCurve]) -> None:
+        _rule_marks(axes, [(one, own[s]["fa"], own[s]["pd"])
+                           for s, one in zip(specs, shown, strict=True)])  # fmt: skip
 
     ranked = sorted(rows, key=lambda spec: (-areas.get(spec, -1), spec))
-    figure, panels, across = in_panels(results, layout, ranked, curve, point)
-    for number, axes in enumerate(panels):
-        axes.set(xscale="log", xlim=_SHOWN, ylim=(0, 1.02))
-        logarithmic_ticks(axes.xaxis, 4)
-        axes.set_xlabel("Fa, pixels per pixel")
-        if number % across == 0:
-            axes.set_ylabel("Pd")
-    foot(figure, stamp(results, layout, *_caption(rule)))
-    return figure
+    without = [results.records[spec].label for spec in ranked if spec not in lines]
+    notes = [f"no curve, as their maps are not stored: {', '.join(without)}"] if without else []
+    if every or not lines:
+        pages = in_panels(results, layout, ranked, curve, _HEAD, marks)
+    else:
+        shown = known = [spec for spec in ranked if spec in lines]
+        if len(known) > TOGETHER:
+            shown = best_of_groups(results, known)
+            notes.insert(0, note_of_best(results, known, "mean Pd"))
+        made = [curve(spec) for spec in shown]
+        figure = together(layout, made, _HEAD)
+        marks(figure.axes[0], shown, distinctly(made))
+        pages = [Panels(figure, figure.axes, 1)]
+    beyond = any(not _SHOWN[0] <= scores["fa"] <= _SHOWN[1] for scores in own.values())
+    for page in pages:
+        for number, axes in enumerate(page.axes):
+            axes.set(xscale="log", xlim=_SHOWN, ylim=(0, 1.02))
+            logarithmic_ticks(axes.xaxis, 4)
+            axes.set_xlabel("Fa, pixels per pixel")
+            if number % page.across == 0:
+                axes.set_ylabel("Pd")
+        foot(page.figure, stamp(results, layout, *_caption(rule, beyond), *notes))
+    return pages_of(pages)
 
 
 def _line(curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Fa and the highest Pd up to it, over the whole axis."""
+    """Fa and the highest Pd up to it, over the whole axis and no further."""
     line = reached(curve)
-    at = np.maximum([*line["fa"], _SHOWN[1]], _SHOWN[0])
-    return at, np.array([*line["pd"], line["pd"].iloc[-1]])
+    low, high = _SHOWN
+    before = line[line["fa"] <= low]["pd"].iloc[-1:]
+    within = line[(line["fa"] > low) & (line["fa"] <= high)]
+    rates = np.array([*(before if len(before) else [0.0]), *within["pd"]])
+    return np.array([low, *within["fa"], high]), np.append(rates, rates[-1])
 
 
-def _caption(rule: str) -> tuple[str, ...]:
+def _rule_marks(axes: Axes, marks: Sequence[tuple[MethodCurve, float, float]]) -> None:
+    """Hollow marks at the Fa and Pd of a rule, whose level is no single one.
+
+    One beyond the axis stands at its end, with an arrow outwards and its Fa beside it.
+    """
+    lowest = {False: -np.inf, True: -np.inf}  # of the next text, at the left and at the right
+    for one, fa, rate in sorted(marks, key=lambda mark: mark[2]):
+        look, at = one.look, float(np.clip(fa, *_SHOWN))
+        axes.plot(
+            at, rate, marker=look.marker, markersize=6 if look.brought else 4.5, linestyle="none",
+            zorder=5 + look.brought, markerfacecolor="white", markeredgecolor=look.colour,
+            markeredgewidth=0.8, clip_on=False,
+        )  # fmt: skip
+        if fa == at:
+            continue
+        right = fa > at
+        height = lowest[right] = max(rate, lowest[right] + _APART)
+        outwards = 6 if right else -6
+        arrow = ">" if right else "<"
+        axes.plot(
+            at,
+            rate,
+            marker=arrow,
+            markersize=4,
+            color=look.colour,
+            linestyle="none",
+            clip_on=False,
+            zorder=5,
+            markeredgewidth=0,
+            transform=axes.transData
+            + ScaledTranslation(outwards / 72, 0, axes.figure.dpi_scale_trans),
+        )
+        axes.annotate(
+            f"{fa:.1e}".replace("e-0", "e-") if fa else "0", (at, height), (-outwards, -8),
+            textcoords="offset points", ha="right" if right else "left", va="center",
+            color=look.colour, fontsize=SMALLEST, zorder=6,
+            path_effects=[withStroke(linewidth=2, foreground="white")],
+        )  # fmt: skip
+
+
+def _caption(rule: str, beyond: bool) -> tuple[str, ...]:
     low, high = map(power_of_ten, AREA)
     return (
         "one level over all maps, scaled per image unless probabilities",
         "lines: highest Pd at no more Fa",
-        f"hollow marks: rule {rule}, whose level differs by image, a thin line to their method's",
-        f"numbers: mean of that Pd over log Fa from {low} to {high}",
+        f"hollow marks: rule {rule}, whose level differs by image",
+        "arrows: Fa beyond the axis, in numbers beside" if beyond else "",
+        f"mean Pd: of the line over log Fa from {low} to {high}",
     )

@@ -7,11 +7,19 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from istsbench.errors import DataError
-from istsbench.figures.curves import TOGETHER, MethodCurve, best_of_groups, in_panels, together
+from istsbench.figures.curves import (
+    TOGETHER,
+    MethodCurve,
+    Panels,
+    best_of_groups,
+    in_panels,
+    note_of_best,
+    pages_of,
+    together,
+)
 from istsbench.figures.style import (
     GREY,
     PAGE,
@@ -72,8 +80,8 @@ def _curves(
     name: str,
     every: bool,
     line_of: Callable[[str], tuple[np.ndarray, np.ndarray]],
-) -> tuple[Figure, list[Axes], str]:
-    """The figure, its panels, and what there is to say of the methods it shows."""
+) -> tuple[list[Panels], str]:
+    """The pages of the figure, and what there is to say of the methods it shows."""
     ranked, drawn = _ranked(results, score), looks(results.records)
 
     @cache
@@ -83,21 +91,22 @@ def _curves(
         return MethodCurve(*line_of(spec), drawn[spec], value, steps)
 
     if every:
-        figure, panels, across = in_panels(results, layout, ranked, curve)
-        return figure, panels, f"behind each name its {name}"
+        return in_panels(results, layout, ranked, curve, name), ""
     shown, note = ranked, ""
     if len(ranked) > TOGETHER:
         shown = best_of_groups(results, ranked)
-        note = f"the best of each group by {name}, {len(shown)} of {len(ranked)} methods"
-    figure = together(layout, [curve(spec) for spec in shown], f"Method  {name}")
-    return figure, figure.axes, note
+        note = note_of_best(results, ranked, name)
+    figure = together(layout, [curve(spec) for spec in shown], name)
+    return [Panels(figure, figure.axes, 1)], note
 
 
 SCALED = "all pixels, maps scaled per image unless probabilities"
 
 
 @house_style()
-def roc(results: Results, layout: Layout = PAGE, log: bool = False, every: bool = False) -> Figure:
+def roc(
+    results: Results, layout: Layout = PAGE, log: bool = False, every: bool = False
+) -> Figure | list[Figure]:
     """ROC curves over all pixels with their AUC; `log` spreads low false alarm rates.
 
     Of more than `TOGETHER` methods those of highest AUC in each group are shown; `every` shows
@@ -111,22 +120,21 @@ def roc(results: Results, layout: Layout = PAGE, log: bool = False, every: bool 
         points = roc_data(results, spec, start)
         return points["fpr"].to_numpy(), points["tpr"].to_numpy()
 
-    figure, panels, note = _curves(results, layout, "auc", "AUC", every, line)
-    for axes in panels:
+    pages, note = _curves(results, layout, "auc", "AUC", every, line)
+    for axes in [axes for page in pages for axes in page.axes]:
         if log:
             axes.set(xscale="log", xlim=(start, 1))
-            logarithmic_ticks(axes.xaxis, 8 if len(panels) == 1 else 4)
+            logarithmic_ticks(axes.xaxis, 4 if every else 8)
         else:
             axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6, linestyle=":", zorder=1)
             axes.set(xlim=(-0.01, 1.01))
         axes.set_ylim(-0.01, 1.02)
-    _name(panels, "False positive rate", "True positive rate")
-    foot(figure, stamp(results, layout, SCALED, note))
-    return figure
+    return _finished(pages, "False positive rate", "True positive rate",
+                     stamp(results, layout, SCALED, note))  # fmt: skip
 
 
 @house_style()
-def pr(results: Results, layout: Layout = PAGE, every: bool = False) -> Figure:
+def pr(results: Results, layout: Layout = PAGE, every: bool = False) -> Figure | list[Figure]:
     """Precision against recall over all pixels with the average precision (the area below).
 
     Which methods are shown is as in `roc`, by average precision.
@@ -137,17 +145,18 @@ def pr(results: Results, layout: Layout = PAGE, every: bool = False) -> Figure:
         recall, precision = points["tpr"].to_numpy(), points["precision"].to_numpy()
         return np.append(0.0, recall), np.append(precision[:1], precision)
 
-    figure, panels, note = _curves(results, layout, "average_precision", "AP", every, line)
-    for axes in panels:
+    pages, note = _curves(results, layout, "average_precision", "AP", every, line)
+    for axes in [axes for page in pages for axes in page.axes]:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02))
-    _name(panels, "Recall", "Precision")
-    foot(figure, stamp(results, layout, SCALED, note))
-    return figure
+    return _finished(pages, "Recall", "Precision", stamp(results, layout, SCALED, note))
 
 
-def _name(panels: Sequence[Axes], below: str, left: str) -> None:
-    """Names of axes: below each panel, and at the left of the first of each row."""
-    for axes in panels:
-        axes.set_xlabel(below)
-        if axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
-            axes.set_ylabel(left)
+def _finished(pages: Sequence[Panels], below: str, left: str, text: str) -> Figure | list[Figure]:
+    """With names of axes, below each panel and at the left of each row, and the foot."""
+    for page in pages:
+        for number, axes in enumerate(page.axes):
+            axes.set_xlabel(below)
+            if number % page.across == 0:
+                axes.set_ylabel(left)
+        foot(page.figure, text)
+    return pages_of(pages)

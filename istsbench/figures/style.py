@@ -1,12 +1,15 @@
 """How every figure looks: widths, sizes, colours, ticks, the line at its foot.
 
-A method looks the same in all figures: the hue tells its group, shade, line style and
-marker its place in the group, so that curves stay apart in grey as well. The hues are
-those of Okabe & Ito's palette, which colour-blind readers tell apart.
+A group has the same hue in all figures. Where curves of one group stand alone in a panel,
+shade, line style and marker tell the place of a method in its group, so that curves stay apart
+in grey as well. The hues are those of Okabe & Ito's palette, which colour-blind readers tell
+apart, and violet. Black is kept for what the user brought: methods of one's own and submitted
+predictions, which are what a reader of such a figure looks for.
 """
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,19 +35,23 @@ from istsbench.tables.table_vi import row_signs
 
 WIDTHS = {"page": 17.8 / 2.54, "column": 8.5 / 2.54}  # inches, of a journal
 WIDTH = WIDTHS["page"]
-GREY = "#777777"
+GREY = "#6b6b6b"  # on white 5.3 : 1, so that small letters can be read
 RED, YELLOW = "#e8000b", "#ffd500"  # boxes of targets and of errors, as in the paper's figures
 
+_BLACK = "#000000"
 _HUES = {  # light, middle and dark of each group
     "spatial": ("#edb120", "#d55e00", "#6b2a00"),
     "hvs": ("#56b4e9", "#0072b2", "#002f5c"),
     "lowrank": ("#3fcf9f", "#009e73", "#00402e"),
     "cnn": ("#e4a6cb", "#b8578f", "#5c1f45"),
-    "game": ("#000000", "#000000", "#000000"),
+    "game": ("#a98fc9", "#6a3d9a", "#3a1a60"),
+    "own": (_BLACK, _BLACK, _BLACK),
+    "submitted": (_BLACK, _BLACK, _BLACK),
 }
-_OTHER = ("#aaaaaa", "#777777", "#444444")
+BROUGHT = {"own": "*opD", "submitted": "PshX"}  # groups of what the user brought, their marks
+_OTHER = ("#aaaaaa", "#777777", "#444444")  # groups of plug-ins
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-_MARKERS = "os^DvPX<>*hpd"  # 13 and 12 have no common divisor: 156 distinct looks
+_MARKERS = "os^Dv<>Xhpd"  # 11 and 12 have no common divisor: 132 distinct looks
 
 _STYLE = {
     "font.size": SMALLEST,
@@ -67,7 +74,8 @@ _STYLE = {
     "svg.hashsalt": "istsbench",  # the same names of parts for the same figure
 }
 _LOCK = RLock()
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_PATH = re.compile(r"""(?P<before>=\s*["']?)(?P<path>[^=,()"']*[/\\][^=,()"']*)""")
+_LONGEST = 24  # characters that are kept of a path in a label
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Layout:
 
     name: str = "page"  # one of `WIDTHS`
     stamped: bool = False  # hash of the data and version at the foot
+    footed: bool = True  # False: without a foot, as a journal prints a caption of its own
 
     @property
     def width(self) -> float:
@@ -113,9 +122,20 @@ class Look:
     """How one method is drawn."""
 
     label: str
+    group: str
     colour: str
     line: Any  # a matplotlib line style
     marker: str
+
+    @property
+    def brought(self) -> bool:
+        """By the user: drawn wider, and above the others."""
+        return self.group in BROUGHT
+
+    @property
+    def width(self) -> float:
+        """Points, of the line."""
+        return 1.8 if self.brought else 1.2
 
 
 def group_colour(group: str) -> str:
@@ -123,6 +143,8 @@ def group_colour(group: str) -> str:
 
 
 def group_marker(group: str) -> str:
+    if group in BROUGHT:
+        return BROUGHT[group][0]
     return _MARKERS[registry.group_order(group)[0]]
 
 
@@ -138,7 +160,7 @@ def looks(records: Mapping[str, Record]) -> dict[str, Look]:
         if place is None:  # a variant, or someone's predictions
             place = used.get(group, 0)
             used[group] = place + 1
-        found[spec] = Look(label_of(record), *_drawn(group, place))
+        found[spec] = _look(label_of(record), group, place)
     return found
 
 
@@ -150,21 +172,34 @@ def registered_looks() -> dict[str, Look]:
         card = known[name]
         assert isinstance(card, Card)
         mark = RECONSTRUCTION if card.status == "reconstruction" else ""
-        found[name] = Look(plain(card.label) + mark, *_drawn(card.group, place))
+        found[name] = _look(plain(card.label) + mark, card.group, place)
     return found
 
 
 def distinct(look: Look, place: int) -> Look:
-    """The look with dashes and mark by its place among few methods of several groups.
+    """The look with the colour of its group, and dashes and mark by its place among few methods.
 
-    Places in two groups may be the same, and then nothing but the hue would tell them apart.
+    Places in two groups may be the same, and then nothing but the hue would tell them apart. What
+    the user brought keeps its look.
     """
-    return replace(look, line=_LINES[place % len(_LINES)], marker=_MARKERS[place % len(_MARKERS)])
+    if look.brought:
+        return look
+    line, marker = _LINES[place % len(_LINES)], _MARKERS[place % len(_MARKERS)]
+    return replace(look, colour=group_colour(look.group), line=line, marker=marker)
 
 
 def label_of(record: Record) -> str:
     """The name of a method as figures print it."""
-    return plain(record.label + row_signs(record))
+    return plain(_PATH.sub(_end_of_path, record.label) + row_signs(record))
+
+
+def _end_of_path(found: re.Match[str]) -> str:
+    """The file's name in place of its path, and its folder as well where both are short: weights
+    of several seeds often differ by their folder alone."""
+    parts = [part for part in re.split(r"[/\\]", found["path"].strip()) if part]
+    two, name = "/".join(parts[-2:]), parts[-1] if parts else ""
+    kept = two if len(two) <= _LONGEST else name
+    return found["before"] + (kept if len(kept) <= _LONGEST else f"…{kept[1 - _LONGEST :]}")
 
 
 def plain(text: str) -> str:
@@ -176,12 +211,15 @@ def plain(text: str) -> str:
     return ("\u200b" if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
-def _drawn(group: str, place: int) -> tuple[str, Any, str]:
+def _look(label: str, group: str, place: int) -> Look:
+    if group in BROUGHT:  # the lines of one group are never those of the other
+        marks, dashes = BROUGHT[group], _LINES[[*BROUGHT].index(group) :: 2][place % 2]
+        return Look(label, group, _BLACK, dashes, marks[place % len(marks)])
     light, middle, dark = _HUES.get(group, _OTHER)
     line = place % len(_LINES)
     # Each shade meets each line style once before any pair returns.
     shade = (middle, light, dark)[(place // len(_LINES) + line) % 3]
-    return shade, _LINES[line], _MARKERS[place % len(_MARKERS)]
+    return Look(label, group, shade, _LINES[line], _MARKERS[place % len(_MARKERS)])
 
 
 @cache
@@ -229,10 +267,13 @@ def foot(figure: Figure, text: str) -> None:
 
 
 def power_of_ten(value: float) -> str:
-    """10⁻³: the exponent of a formula would be smaller than `SMALLEST`."""
+    """1e-3, from 1 to 100 in full: raised digits would be smaller than `SMALLEST`."""
     exponent = np.log10(value) if value > 0 else np.nan
     near = np.isfinite(exponent) and abs(exponent - round(exponent)) < 1e-6
-    return "10" + str(round(exponent)).translate(_RAISED) if near else ""
+    if not near:
+        return ""
+    whole = round(exponent)
+    return str(10**whole) if 0 <= whole <= 2 else f"1e{whole}"
 
 
 def logarithmic_ticks(axis: Axis, decades: float) -> None:
