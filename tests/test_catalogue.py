@@ -687,6 +687,17 @@ def test_all_curves_stand_in_a_panel_a_group(many, draw):
     assert shown == len(many.records)
 
 
+def test_all_curves_fit_a_column_on_pages(many):
+    pages = roc.roc(many, Layout("column"), every=True)
+    assert len(pages) > 1 and sum(len(page.axes) for page in pages) == 5
+    for page in pages:
+        assert page.get_figheight() <= 22 / 2.54
+        page.draw_without_rendering()  # a warning is an error: no axes have collapsed
+        for axes in page.axes:
+            legend = axes.get_legend().get_window_extent()
+            assert legend.x0 >= 0 and legend.x1 <= page.bbox.x1
+
+
 def test_few_methods_are_all_shown(results):
     figure = roc.roc(results)
     assert "best of each group" not in foot_of(figure)

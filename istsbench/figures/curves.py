@@ -185,7 +185,8 @@ def in_panels(
     for group in sorted(groups, key=group_order):
         title = group_named(group).title
         panels[title] = [spec for spec in specs if results.records[spec].group == group]
-    across = min(len(panels), 2 if layout.narrow or len(panels) == 4 else 3)
+    # Two would not fit into a column: a legend has names and numbers beside each other.
+    across = 1 if layout.narrow else min(len(panels), 2 if len(panels) == 4 else 3)
     if len(panels) % across:
         panels[BEST_OF_EACH] = [s for s in best_of_groups(results, specs) if len(curve_of(s).x)]
     width = layout.width / across - _HANDLE - 0.3
