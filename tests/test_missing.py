@@ -69,7 +69,7 @@ def test_the_message_names_a_command_that_helps(fresh, toy_folder, words):
 
 
 def test_just_the_missing_maps_are_made(fresh, toy_folder):
-    words = ["plot", "gallery", "--dataset", f"folder:{toy_folder}", "--out", fresh]
+    words = ["plot", "surfaces", "--dataset", f"folder:{toy_folder}", "--out", fresh]
     command = command_in(call(*words).stderr)
     call(*command)
     assert len(maps(fresh)) == 1 and "2 missing maps tried" not in call(*command).stdout
