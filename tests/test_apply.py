@@ -214,7 +214,7 @@ def test_the_table_and_the_boxes_hold_the_inputs_of_the_call_alone(apply, pictur
     names = {f"my pictures/{name}" for name in TARGETS}
     assert {*table(out).image} == names == boxed(out), done.output
     assert "3 images, 6 targets" in done.output and len(table(out)) == 6
-    assert "outputs of 3 pictures not among these inputs, or given by another path" in done.output
+    assert "outputs of 3 pictures not among these inputs, or under another name" in done.output
     assert "boxes.json, labels/" in done.output and (out / "labels/my pictures/a.txt").is_file()
     (pictures / "a.png").unlink()
     done = apply("toy", pictures, *words)

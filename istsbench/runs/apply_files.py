@@ -323,6 +323,6 @@ def _settle(
         result.notes.append(
             f"{task.outputs.folder} also holds outputs of {len(pictures)} "
             f"picture{'' if len(pictures) == 1 else 's'} not among these inputs"
-            f"{', or given by another path then' if same else ''}, as "
+            f"{', or under another name then' if same else ''}, as "
             f"{next(iter(pictures))[1]}; targets.csv does not list them"
         )
