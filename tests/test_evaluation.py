@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ import istsbench
 from istsbench import Fixed, PeakRatio
 from istsbench.cli import app
 from istsbench.errors import DataError, RunError, WrongUse
+from istsbench.results.results import Results
+from istsbench.tables.table_vi import table_vi
 
 
 @pytest.fixture
@@ -81,6 +84,26 @@ def test_closures_run_in_other_processes_too_and_keep_their_rule(name):
     ]
     assert rows[0].rule[0] == "Fixed(value=0.5)" and rows[0].f1[0] > 0.5
     pd.testing.assert_frame_equal(*(row.drop(columns="seconds") for row in rows))
+
+
+def test_a_function_without_a_rule_gets_that_of_what_it_returns(name):
+    def mask(image):
+        return above(image) > 20
+
+    row, given = (
+        istsbench.evaluate(mask, name, columns="all", out="results", show=False, **options)
+        for options in ({}, {"threshold": Fixed(0.5), "label": "given"})
+    )
+    scores = ["f1", "iou", "pd", "auc", "rule"]
+    assert row.loc[0, scores].tolist() == given.loc[0, scores].tolist()
+    assert row.rule[0] == "Fixed(value=0.5)"
+    istsbench.evaluate(above, name, out="results", show=False)
+    istsbench.evaluate("toy", name, out="results", show=False)
+    (folder,) = Path("results").glob("folder-*")
+    foot = " ".join(table_vi([Results.load(folder)]).notes)
+    assert "mask: the function names no threshold rule and returns masks: Fixed(value=0.5)" in foot
+    assert "above: the function names no threshold rule: MeanStd(k=3) is its own" in foot
+    assert foot.count("names no threshold rule") == 2
 
 
 def test_a_results_folder_keeps_maps_and_tells_changed_code(name, tmp_path):

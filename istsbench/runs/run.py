@@ -34,6 +34,7 @@ from istsbench.runs.record import (
     whole,
     write_record,
 )
+from istsbench.runs.ruled import ruled
 from istsbench.runs.scoring import Run, Work, one_line, score_all
 from istsbench.runs.shards import Named, Shard
 from istsbench.segmenter import Segmenter, Trainable
@@ -108,8 +109,9 @@ def run(
         for choice in choices:
             try:
                 with contained():
-                    method = _ready(choice.create(), dataset)
+                    method, told = ruled(_ready(choice.create(), dataset))
                 record = new_record(choice, method, images, wanted)
+                record = replace(record, notes=(*record.notes, *told))
             except Exception as error:
                 if isinstance(error, MissingWeights) and not choice.named:
                     outcome.skipped[choice.spec] = one_line(str(error))
