@@ -169,6 +169,10 @@ def test_rows_without_maps_have_their_mark_alone(results, dataset):
     handle = figure.axes[0].get_legend().legend_handles[2]
     assert handle.get_markerfacecolor() == "white"  # as it is drawn
     assert len([one for one in lines if len(one.get_xdata()) > 1]) == 1
+    assert all(len(line.get_xdata()) for line in figure.axes[0].lines)
+    figure.draw_without_rendering()
+    panel, page = figure.axes[0].get_window_extent(), figure.bbox
+    assert panel.y0 > figure.axes[0].get_legend().get_window_extent().y1 > page.y0
     few = pdfa.pdfa(results, dataset, "own")
     assert "Max-Mean" not in [text.get_text() for text in few.legends[0].get_texts()]
     assert "their maps are not stored: Max-Mean" in " ".join(few.get_supxlabel().split())

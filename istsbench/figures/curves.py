@@ -68,6 +68,8 @@ def note_of_best(results: Results, ranked: Sequence[str], by: str) -> str:
 def draw_curve(axes: Axes, curve: MethodCurve, number: int) -> None:
     """A line with marks on it; `number` shifts them, so that those of neighbours stay apart."""
     look = curve.look
+    if not len(curve.x):  # the layout would keep room for a mark at the figure's corner
+        return
     axes.plot(
         curve.x, curve.y, color=look.colour, linestyle=look.line, linewidth=look.width,
         marker=look.marker, markersize=_size(look), markeredgewidth=0.4, markeredgecolor="white",
