@@ -734,6 +734,13 @@ def test_a_group_has_one_colour_in_bars_and_among_curves(results):
     assert panel.patches[0].get_facecolor()[3] == 1
 
 
+def test_whiskers_lie_above_the_marks_of_the_paper(results):
+    axes = charts.bars(results, "own", "image").axes[0]
+    (whiskers,) = axes.containers[1].lines[2]
+    marks = [one for one in axes.collections if one is not whiskers]
+    assert marks and all(one.get_zorder() < whiskers.get_zorder() for one in marks)
+
+
 def test_letters_on_cells_can_be_read(results, dataset):
     figure = charts.difficulty(results, dataset, "own", layout=Layout("column"))
     pairs = [
