@@ -148,9 +148,9 @@ def test_the_paragraph_is_of_all_data_sets(pair):
     text = protocol_text(pair, "own", "image", str, str)
     for part in (
         "We compare 2 methods (2 spatial filters)",
-        "Not scored: ipi on nuaa set and nust set, MPCM on nust set.",
+        "Not scored: ipi on nuaa set and nust set; MPCM on nust set.",
         "Not every image could be scored by MPCM on nuaa set.",
-        "on one thread; it was A1 and B2 (Linux); software: commit c1 and c2.",
+        "had one thread of A1 and B2 (Linux). Software: commit c1 and c2.",
     ):
         assert part in text, part
 
@@ -168,16 +168,38 @@ def test_what_was_not_run_here_is_said_apart(pair):
         "Submitted as prediction images, and not run here: My Net",
         "counts that were made elsewhere: IPIgao2013 on nuaa set and nust set.",
         "Not scored: My Net on nuaa set.",
-        "Of the methods, 1 is written from the paper (Top-Hat).",
+        "Of the methods, 1 is written from the paper (Top-Hat), 1 is reconstructed",
     ):
         assert part in text, part
     assert "theirs" not in text
     for results in pair:
         results.records.pop("tophat")
     text = protocol_text(pair, "own", "image", str, str)
-    for part in ("We compare", "Every method receives", "ran on one thread", "Of the methods"):
+    for part in ("We compare", "Every method receives", "had one thread"):
         assert part not in text, part
     assert "  " not in text
+
+
+def test_imported_rows_are_grouped_by_their_data_sets(pair):
+    for results in pair:
+        for spec in results.records:
+            change(results, spec, imported=Origin(pack="0" * 64, verified=True))
+    del pair[1].records["ipi"]
+    text = protocol_text(pair, "own", "image", lambda key: "", str)
+    assert "Top-Hat, MPCM on nuaa set and nust set; IPI on nuaa set." in text
+    assert "Of the methods, 2 are written from the paper (Top-Hat, MPCM), 1 is recon" in text
+
+
+def test_the_own_rule_of_a_users_function_is_its_value(results, pair):
+    text = protocol_text([results], "own", "image", str, str)
+    assert "for slow methods on validation images alone)" in text
+    assert "of other methods, as given (" in text and "Toy: MeanStd(k=3)" in text
+    for one in pair:
+        mine = replace(one.records["mpcm"], method="mine", label="Mine")
+        one.records.clear()
+        one.records["mine"] = mine
+    alone = protocol_text(pair, "own", "image", str, str)
+    assert "by the method's own rule (Mine: " in alone and "calibrated" not in alone
 
 
 def test_another_rule_and_reduction_are_said(results):

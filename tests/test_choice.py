@@ -259,3 +259,9 @@ def test_the_bibliography_has_every_key_that_the_table_cites(tmp_path):
     assert "--bib FILE" in text
     assert call(*words, "--format", "tex", "--bib", bib)[0] == 2
     assert call(*words, "--format", "tex", "--cite", "--bib", tmp_path / "refs.txt")[0] == 2
+
+
+def test_rows_of_an_earlier_version_are_told_where_such_a_column_is_shown(tmp_path):
+    words = ("table", "VI", "--out", tmp_path, "--with-published", "--dataset", "nuaa")
+    table = call(*words)[1]
+    assert ("counted by an earlier version" in table) == ("hIoU |" in table)

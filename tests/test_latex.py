@@ -14,7 +14,7 @@ from istsbench.results.results import Results
 from istsbench.tables import latex
 from istsbench.tables.choice import arranged, with_columns
 from istsbench.tables.counterparts import measured, paper_beside
-from istsbench.tables.markup import PLAIN
+from istsbench.tables.markup import PLAIN, markdown
 from istsbench.tables.markup import latex as escape
 from istsbench.tables.published import published
 from istsbench.tables.scores import SCORES
@@ -199,6 +199,10 @@ def test_no_difference_is_minus_nothing():
 
 def test_text_is_escaped():
     assert escape("a_b & 5% <x>") == r"a\_b \& 5\% $<$x$>$"
+    assert escape("mask 592x400, 0x1f, a2x3") == r"mask $592\times400$, 0x1f, a2x3"
+    assert escape("ours†°") == r"ours$^{\dagger\circ}$"
+    assert escape("`table_vi --cite` & `") == r"\texttt{table\_vi --cite} \& `"
+    assert markdown("`a_b|c`, d_e") == r"`a_b\|c`, d\_e"
     assert escape("[1]") == "{[}1]"  # after a line break [ would begin an option
     assert escape("\\") == r"\textbackslash{}"
 

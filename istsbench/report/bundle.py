@@ -32,7 +32,13 @@ from istsbench.tables import latex
 from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
 from istsbench.tables.foot import noted, stated
 from istsbench.tables.markup import latex as escape_latex
-from istsbench.tables.references import Reference, bibliography, of_dataset, of_method
+from istsbench.tables.references import (
+    Reference,
+    bibliography,
+    is_of_package,
+    of_dataset,
+    of_method,
+)
 from istsbench.tables.table import Table
 from istsbench.tables.table_vi import table_vi
 
@@ -175,22 +181,33 @@ def protocol_text(
     ran = [record for record in rest if record.group != "submitted"]
     scoring = (
         "Every method receives the grey image (levels 0 to 255) at its native size and returns "
-        f"a score map, which is turned into a mask {RULE_TEXTS[rule]}."
+        f"a score map, which is turned into a mask {_by_rule(ran, rule, escape)}."
     )
     parts = [
         _methods(ran, cite, escape),
         _others(submitted, imported, cite, escape),
         _not_scored(sets, escape),
         _datasets(sets, cite, escape),
-        scoring if ran else f"Score maps are turned into masks {RULE_TEXTS[rule]}.",
+        scoring if ran else f"Score maps are turned into masks {_by_rule(imported, rule, escape)}.",
         _scores(reduction),
-        _status(ran, escape),
+        _status([*ran, *imported], escape),
         _weights(sets, escape),
         _failed(rows, escape),
         _machine(ran, escape),
         _ids(sets, rule, reduction),
     ]
     return " ".join(filter(None, parts)) + "\n"
+
+
+def _by_rule(rows: list[Record], rule: str, escape: Callable[[str], str]) -> str:
+    """How masks are made; a method that is not of this package has a value of its own."""
+    if rule != "own":
+        return RULE_TEXTS[rule]
+    theirs = {one.method: one for one in rows if not is_of_package(one.method)}
+    values = [escape(f"{one.label}: {one.rules.get('own', 'none')}") for one in theirs.values()]
+    if values and len(theirs) == len({one.method for one in rows}):
+        return f"by the method's own rule ({', '.join(values)})"
+    return RULE_TEXTS[rule] + (f"; of other methods, as given ({', '.join(values)})" * bool(values))
 
 
 def _methods(ran: list[Record], cite: Callable[[str], str], escape: Callable[[str], str]) -> str:
@@ -224,14 +241,17 @@ def _citation(spec: str, cite: Callable[[str], str]) -> str:
 def _on(
     rows: Iterable[Record], escape: Callable[[str], str], cite: Callable[[str], str] | None = None
 ) -> str:
-    """`IPI on NUAA-SIRST and NUST-SIRST, ACM on NUST-SIRST`."""
+    """`IPI, PSTNN on NUAA-SIRST and NUST-SIRST; ACM on NUST-SIRST`."""
     titles: dict[str, list[str]] = {}
     names: dict[str, str] = {}
     for record in rows:
         spec = record.method
         titles.setdefault(spec, []).append(escape(record.title))
         names[spec] = escape(record.label) + (_citation(spec, cite) if cite else "")
-    return ", ".join(f"{names[spec]} on {' and '.join(on)}" for spec, on in titles.items())
+    together: dict[str, list[str]] = {}
+    for spec, on in titles.items():
+        together.setdefault(" and ".join(on), []).append(names[spec])
+    return "; ".join(f"{', '.join(named)} on {on}" for on, named in together.items())
 
 
 def _others(
@@ -342,7 +362,7 @@ def _machine(ran: list[Record], escape: Callable[[str], str]) -> str:
         found.pop(key, None)
     versions = ", ".join(f"{key} {' and '.join(values)}" for key, values in found.items())
     return (
-        f"On a processor methods ran on one thread; it was {cpus} ({systems}); software: "
+        f"Methods that ran on a processor had one thread of {cpus} ({systems}). Software: "
         f"{escape(versions)}."
     )
 

@@ -172,7 +172,8 @@ def notes_of_columns(results: Results, rule: str) -> list[tuple[str, tuple[str, 
     earlier = [one.label for spec, one in results.records.items() if results.of_earlier(spec, rule)]
     if earlier:
         some = len(earlier) < len(results.records)
-        of = f" of {', '.join(earlier)}" if some else ""
+        more = f" and {len(earlier) - 3} more" if len(earlier) > 3 else ""
+        of = f" of {len(earlier)} rows ({', '.join(earlier[:3])}{more})" if some else ""
         note = (
             f"{record.title}: no {LACKED}{of}: counted by an earlier version; "
             "`istsbench run` counts again where the maps are stored."

@@ -78,7 +78,8 @@ def _float(table: Table, cite: bool) -> str:
             key = next(keys)
             named = rf"{label}~\cite{{{key}}}" if key else label
             body.append(" & ".join([named, *numbers]) + r" \\")
-    notes = r" \par ".join(escape(note) for note in _notes(table))
+    ended = (note if note.endswith((".", "!", "?", ":")) else f"{note}." for note in _notes(table))
+    notes = r" \par ".join(map(escape, ended))
     characters = _characters(table, cite)
     small = [r"\small"]
     if characters > _SMALL:

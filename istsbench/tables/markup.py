@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as _html
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,13 +37,31 @@ def _in_one_line(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Plain text as Markdown, in one line."""
-    return "".join(_MARKDOWN.get(sign, sign) for sign in _in_one_line(text))
+    """Plain text as Markdown, in one line; what stands in backticks is code."""
+    code = lambda part: f"`{part.replace('|', chr(92) + '|')}`"  # noqa: E731
+    return _with_code(text, lambda part: "".join(_MARKDOWN.get(s, s) for s in part), code)
 
 
 def latex(text: str) -> str:
-    """Plain text as LaTeX text, in one line."""
-    return "".join(_LATEX.get(sign, sign) for sign in _in_one_line(text))
+    """Plain text as LaTeX text, in one line; `592x400` gets a times sign, code is in \\texttt."""
+
+    def escaped(part: str) -> str:
+        return "".join(_LATEX.get(sign, sign) for sign in part)
+
+    def words(part: str) -> str:
+        sized = re.sub(r"(?<!\w)(\d+)x(\d+)(?!\w)", r"$\1\\times\2$", escaped(part))
+        return re.sub(r"(?:\$\^\\\w+\$){2,}", _one_group, sized)
+
+    return _with_code(text, words, lambda part: rf"\texttt{{{escaped(part)}}}")
+
+
+def _one_group(signs: re.Match[str]) -> str:
+    return "$^{" + "".join(re.findall(r"\\\w+", signs[0])) + "}$"
+
+
+def _with_code(text: str, words: Callable[[str], str], code: Callable[[str], str]) -> str:
+    parts = re.split(r"`([^`]+)`", _in_one_line(text))
+    return "".join(code(part) if odd % 2 else words(part) for odd, part in enumerate(parts))
 
 
 def html(text: str) -> str:

@@ -90,6 +90,12 @@ def of_method(spec: str) -> Reference | None:
     return of_card(card) if isinstance(card, Card) else None
 
 
+def is_of_package(spec: str) -> bool:
+    """Whether a method is one that ships with this package, whose paper is known."""
+    card = registry.cards().get(spec.partition("(")[0])
+    return isinstance(card, Card) and card.doi.lower() in _known()[0]
+
+
 def bibliography(references: Iterable[Reference | None]) -> str:
     """A .bib file, each publication once, by year and key."""
     unique = {reference.key: reference for reference in references if reference is not None}

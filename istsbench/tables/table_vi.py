@@ -126,8 +126,7 @@ def table_vi(
             notes += differing
         notes += notes_told(results, rule)
         of_columns = notes_of_columns(results, rule)
-        # Also of hIoU where no row has it: its column is missing for what such a note says.
-        notes += [note for note, scores in of_columns if {*scores} & {*_STANDARD}]
+        notes += [note for note, scores in of_columns if {*scores} & {*shown}]
         of_scores |= dict(of_columns)
     assert frame is not None, "at least one results folder"
     if over_seeds and not frame.filter(regex="^seeds_").notna().any(axis=None):
