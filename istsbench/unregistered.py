@@ -30,7 +30,7 @@ from istsbench.threshold import Threshold
 FUNCTION = "function"  # begins the row of a function that was handed in: function(LABEL)
 UNPUBLISHED = 9999  # the year of what was never published
 GROUP = "own"
-UNRULED = "names_no_rule"  # a class attribute: a function without a rule, and its label
+UNRULED = "names_no_rule"  # a class attribute, of functions
 _FORM = re.compile(r"(?P<place>.+\.py|[\w.]*):(?P<name>.*)", re.DOTALL)
 _PLAIN = (bool, int, float, str, tuple, type(None))
 FORMS = "expected package.module:Class or FILE.py:NAME"
@@ -217,7 +217,7 @@ def _of_function(
     if hasattr(function, "card"):
         del inside["excused"]
     if given is None and not hasattr(function, "threshold"):
-        inside[UNRULED] = function, label
+        inside[UNRULED] = True
     if state:
         inside[STATE] = state
     listed = [(key, _kind(one), dataclasses.field(default=one)) for key, one in fields.items()]

@@ -86,24 +86,14 @@ def test_closures_run_in_other_processes_too_and_keep_their_rule(name):
     pd.testing.assert_frame_equal(*(row.drop(columns="seconds") for row in rows))
 
 
-def test_a_function_without_a_rule_gets_that_of_what_it_returns(name):
-    def mask(image):
-        return above(image) > 20
-
-    row, given = (
-        istsbench.evaluate(mask, name, columns="all", out="results", show=False, **options)
-        for options in ({}, {"threshold": Fixed(0.5), "label": "given"})
-    )
-    scores = ["f1", "iou", "pd", "auc", "rule"]
-    assert row.loc[0, scores].tolist() == given.loc[0, scores].tolist()
-    assert row.rule[0] == "Fixed(value=0.5)"
+def test_the_foot_tells_the_rule_of_a_function_that_names_none(name):
     istsbench.evaluate(above, name, out="results", show=False)
+    istsbench.evaluate(above, name, label="ruled", threshold=Fixed(9), out="results", show=False)
     istsbench.evaluate("toy", name, out="results", show=False)
     (folder,) = Path("results").glob("folder-*")
     foot = " ".join(table_vi([Results.load(folder)]).notes)
-    assert "mask: the function names no threshold rule and returns masks: Fixed(value=0.5)" in foot
     assert "above: the function names no threshold rule: MeanStd(k=3) is its own" in foot
-    assert foot.count("names no threshold rule") == 2
+    assert foot.count("names no threshold rule") == 1
 
 
 def test_a_results_folder_keeps_maps_and_tells_changed_code(name, tmp_path):

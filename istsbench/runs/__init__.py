@@ -14,7 +14,6 @@ maps           The store of score maps: one file an image, complete or absent.
 outputs        Which files a run writes, and where each lies.
 pool           Calls in processes of our own, one at a time in each.
 record         The record of a method, METHOD.json.
-ruled          The rule of a function that names none, by what it returns.
 run            A run: methods x images -> maps -> counts, resumable at the image.
 scoring        Images to stored maps, the expensive half of a run, and each method's maps to counts.
 segmenting     One image through one method to its map, mask and targets.

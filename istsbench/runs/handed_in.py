@@ -13,7 +13,7 @@ from istsbench.provenance import look_anew
 from istsbench.registry import ENTRY_POINTS, Choice, choose
 from istsbench.segmenter import Segmenter
 from istsbench.threshold import Threshold
-from istsbench.unregistered import FUNCTION, as_method
+from istsbench.unregistered import FUNCTION, UNRULED, as_method
 
 Method = str | Segmenter | type[Segmenter] | Callable[..., Any]
 """What may be handed in: names as `--methods` takes them, or the method itself."""
@@ -47,6 +47,16 @@ def chosen(
         return [Choice(_spelled(type(made)), _changes(made), origin=lambda: made)]
     # In brackets, so that no function takes the row of a registered method.
     return [Choice(f"{FUNCTION}({name})", origin=lambda: made)]
+
+
+def rule_told(method: Segmenter) -> tuple[str, ...]:
+    """What is to be said of the rule of a function that names none; nothing of others."""
+    if not getattr(type(method), UNRULED, False):
+        return ()
+    return (
+        f"the function names no threshold rule: {method.threshold!r} is its own (for masks: "
+        "function.threshold = istsbench.Fixed(0.5))",
+    )
 
 
 def _name(method: object) -> str:

@@ -21,6 +21,7 @@ from istsbench.provenance import method_hash, parameters
 from istsbench.registry import Choice
 from istsbench.runs.counting import LACKED, Counted, Counting, lacks_columns, write_counts
 from istsbench.runs.forecast import costs
+from istsbench.runs.handed_in import rule_told
 from istsbench.runs.images import Images
 from istsbench.runs.learnt import seen, trained
 from istsbench.runs.maps import check_folders, check_room
@@ -34,7 +35,6 @@ from istsbench.runs.record import (
     whole,
     write_record,
 )
-from istsbench.runs.ruled import ruled
 from istsbench.runs.scoring import Run, Work, one_line, score_all
 from istsbench.runs.shards import Named, Shard
 from istsbench.segmenter import Segmenter, Trainable
@@ -109,9 +109,8 @@ def run(
         for choice in choices:
             try:
                 with contained():
-                    method, told = ruled(_ready(choice.create(), dataset))
+                    method = _ready(choice.create(), dataset)
                 record = new_record(choice, method, images, wanted)
-                record = replace(record, notes=(*record.notes, *told))
             except Exception as error:
                 if isinstance(error, MissingWeights) and not choice.named:
                     outcome.skipped[choice.spec] = one_line(str(error))
@@ -218,7 +217,7 @@ def new_record(choice: Choice, method: Segmenter, images: Images, wanted: Sequen
         method_hash=method_hash(method),
         tuning_hash=images.hash(images.tuning) if images.tuning else None,
         wanted=tuple(wanted),
-        notes=(*images.notes, *(seen(method, images) if learns else ())),
+        notes=(*images.notes, *rule_told(method), *(seen(method, images) if learns else ())),
         trained=trained(choice, method, images) if learns else None,
         **images.fields(),
     )

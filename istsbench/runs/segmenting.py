@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from istsbench.errors import MissingWeights, WrongUse
-from istsbench.runs.ruled import ruled
 from istsbench.runs.scoring import checked, one_line
 from istsbench.segmenter import Segmenter, Trainable
 from istsbench.side_effects import contained
@@ -64,12 +63,10 @@ def said(rule: Threshold) -> str:
 def with_weights(method: Segmenter, device: str | None = None) -> tuple[Segmenter, str]:
     """The method ready for pictures of no data set, and what is to be said of its weights.
 
-    A network without given weights has those of NUAA-SIRST, a function that returns masks the rule
-    of masks. Raises `MissingWeights`.
+    A network without given weights has those of NUAA-SIRST. Raises `MissingWeights`.
     """
     if not isinstance(method, Trainable):
-        with contained():
-            return ruled(method)[0], ""
+        return method, ""
     if device is not None and hasattr(method, "device"):
         changed: dict[str, Any] = {"device": device}
         method = replace(method, **changed)
