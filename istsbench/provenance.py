@@ -20,7 +20,7 @@ from pathlib import Path
 from istsbench.segmenter import Segmenter, Trainable
 
 VERSIONS = (
-    "istsbench", "numpy", "scipy", "scikit-image", "opencv-python", "opencv-python-headless",
+    "numpy", "scipy", "scikit-image", "opencv-python", "opencv-python-headless",
     "numba", "torch",
 )  # fmt: skip
 
@@ -232,6 +232,8 @@ def environment(device: str = "cpu", threads: int = 1) -> dict[str, str]:
     decide the last bits. `threads` is how many of the CPU score an image; where something
     else does, `device` stands in its place.
     """
+    from istsbench import __version__  # the package imports this module
+
     found = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -245,6 +247,7 @@ def environment(device: str = "cpu", threads: int = 1) -> dict[str, str]:
     for name, value in (("blas", _blas()), ("commit", commit())):
         if value is not None:
             found[name] = value
+    found["istsbench"] = __version__  # the metadata of an editable install may be older
     for name in VERSIONS:
         try:
             found[name] = metadata.version(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from toys import Bad, Learner, Toy
 
+import istsbench
 from istsbench import create
 from istsbench.provenance import (
     _sources_hash,
@@ -188,6 +189,7 @@ def test_environment_is_json_and_names_the_versions():
     found = environment()
     assert {"python", "system", "cpu", "cores", "numpy", "scipy"} <= set(found)
     assert any(name.startswith("opencv") for name in found)
+    assert found["istsbench"] == istsbench.__version__
     json.dumps(found)
     assert found["threads"] == "1" and "device" not in found
     assert environment(threads=3)["threads"] == "3"

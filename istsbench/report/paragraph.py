@@ -232,6 +232,8 @@ def _machine(ran: list[Record], escape: Callable[[str], str]) -> str:
     systems = escape(" and ".join(found.pop("system", ["an unknown system"])))
     for key in ("cores", "threads"):
         found.pop(key, None)
+    if "commit" in found:  # as short as they are told apart by
+        found["commit"] = list(dict.fromkeys(value[:10] for value in found["commit"]))
     versions = ", ".join(f"{key} {' and '.join(values)}" for key, values in found.items())
     return (
         f"Methods that ran on a processor had one thread of {cpus} ({systems}). Software: "
