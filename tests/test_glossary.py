@@ -23,14 +23,14 @@ from istsbench.threshold import RULES
 
 DOCS = Path(istsbench.__file__).parents[1] / "docs"
 PLAIN = {
-    *"""a about all among an and another are as at be below best beside between brackets by
-    comparable correction count counted data deep did distance distinguishable division earlier
-    epochs false file for from full glossary has have here how in is istsbench it its least machine
-    mean more most no not number numbers of official on one or other our ours out over pairs
-    pixels reachable regions row rows run same scale scores second set shown signed
-    rank source sirst nust table
-    target test tests that the their them then there they third this those timed to trained type
-    version was were where which while with words""".split()
+    *"""a about again all among an and another are as at background be below beside best between
+    brackets by comparable correction count counted data deep did distance distinguishable
+    division earlier epochs false file for from full glossary has have here how in is
+    istsbench it its least machine maps mean more most no not number numbers nust of
+    official on one or other our ours out over pairs pixels rank reachable regions row
+    rows run same scale scores second set shown signed sirst source stored suppression
+    table target test tests that the their them then there they third this those timed to
+    trained type version was were where which while with words""".split()
 }
 """Everyday words of footers; any other is to be explained in the glossary."""
 

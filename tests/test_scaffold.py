@@ -111,10 +111,10 @@ def test_a_name_that_cannot_be_used_is_refused(tmp_path, name, message):
 
 
 def test_an_existing_folder_is_left_as_it_is(tmp_path):
-    (tmp_path / "mine").mkdir()
-    done = CliRunner().invoke(app, ["new", "mine", "--out", str(tmp_path)])
-    assert done.exit_code == 2 and "mine exists; expected a new folder" in done.output
-    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+    (tmp_path / "newpack").mkdir()
+    done = CliRunner().invoke(app, ["new", "newpack", "--out", str(tmp_path)])
+    assert done.exit_code == 2 and "newpack exists; expected a new folder" in done.output
+    assert list(tmp_path.rglob("*")) == [tmp_path / "newpack"]
 
 
 def test_it_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -126,6 +126,6 @@ def test_it_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         return real(path, text, **options)
 
     monkeypatch.setattr(Path, "write_text", full)
-    done = CliRunner().invoke(app, ["new", "mine", "--out", str(tmp_path)])
+    done = CliRunner().invoke(app, ["new", "newpack", "--out", str(tmp_path)])
     assert done.exit_code == 1 and "No space left" in done.output
     assert list(tmp_path.iterdir()) == []

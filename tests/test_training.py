@@ -311,7 +311,7 @@ def test_ctrl_c_says_from_where_it_goes_on(named, tmp_path, monkeypatch):
     stop_in_epoch(monkeypatch, 0)
     words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--patch", 32, "--side", 64)
     code, said = train_by_command(*words)
-    assert code == 1 and "kept up to the last checkpoint" in said
+    assert code == 130 and "kept up to the last checkpoint" in said
 
 
 # ---------------------------------------------------------------------- checkpoints

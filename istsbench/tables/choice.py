@@ -127,7 +127,7 @@ def in_order(table: Table, by: str, top: int | None = None) -> Table:
         title = table.titles.get(column.dataset, column.dataset)
         said = f"{_head(column)} on {title}".replace(" 1e-6", "")
         if key.isna().all():
-            why = [note for note, of in table.of_scores.items() if {*of} == {*LATER}]
+            why = [note for note, of in table.of_scores.items() if {*of} >= {*LATER}]
             reason = f": {why[0]}" if why and column.score in LATER else ""
             raise DataError(f"no row has {said}, to sort by it{reason}")
         merit = score_named(column.score).merit

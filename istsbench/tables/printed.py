@@ -234,13 +234,16 @@ _NUMBER = re.compile(r"[*_$\\{}a-z<>/\s]*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?
 
 
 def _number(text: str) -> tuple[float, int, bool] | None:
-    """Value, decimals, and whether a percent sign follows; None for an empty cell."""
+    """Value, decimals, and whether a percent sign follows; None if it is no number."""
     match = _NUMBER.match(text)
     if not match or len(match[1]) > _LONGEST:
         return None
     mantissa, _, exponent = match[1].lower().partition("e")
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    return float(match[1]), decimals, text[match.end() :].lstrip().startswith("%")
+    value = float(match[1])
+    if not math.isfinite(value):  # as of 1e999: no score
+        return None
+    return value, decimals, text[match.end() :].lstrip().startswith("%")
 
 
 def _percent(found: list[RowTexts]) -> dict[Place, float]:
