@@ -182,3 +182,9 @@ def test_ship_carries_every_column_and_writes_only_what_changed(tmp_path, monkey
     written.write_bytes(written.read_bytes()[:-100])
     with pytest.raises(PackError, match="damaged"):
         ShippedRows.of("nuaa", to)
+
+
+def test_a_bundle_says_how_its_figures_come_to_show_the_shipped_rows(mine, tmp_path):
+    done = call("bundle", "--with-published", "--out", mine.parent, "--to", tmp_path / "paper")
+    assert done[0] == 0
+    assert f"before that: istsbench import published:nuaa --out '{mine.parent}'" in done[2]

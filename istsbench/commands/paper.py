@@ -349,7 +349,9 @@ def bundle(
     sets = _results(results_folders(out, dataset), "", empty.value, with_published)
     for results in sets:
         if missing := not_drawn(results, rule.value, reduction.value, out):
-            say(missing)
+            name = f"published:{results.any_record.dataset}"
+            first = f"; before that: istsbench import {name} --out {shlex.quote(str(out))}"
+            say(missing + (first if with_published else ""))  # figures show what the folder holds
     with busy(f"writing {to}"):
         paths = write(sets, out, to, rule.value, reduction.value)
     print((to / "protocol.md").read_text(encoding="utf-8"))
