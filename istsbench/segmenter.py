@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from istsbench.arrays import apart, picture
+from istsbench.errors import MissingWeights
 from istsbench.threshold import MeanStd, Threshold
 
 if TYPE_CHECKING:
@@ -223,7 +224,9 @@ class Trainable(Segmenter):
     """
 
     weights: Path | None = parameter(
-        None, "None: the published file for the data set, where there is one"
+        None,
+        "None: the published file for the data set, where there is one; or a file; or a data set, "
+        "as nuaa, whose published file is meant",
     )
 
     @classmethod
@@ -246,15 +249,23 @@ class Trainable(Segmenter):
         return [*([Path(named)] if named else []), *beside]
 
     def pretrained(self, dataset: str) -> Self:
-        """A copy that uses the published weights for a data set.
+        """A copy that uses the published weights for a data set, or for the one it names.
 
-        The method itself if its weights are given or no such file is there.
+        The method itself if its weights are a file, or if there are none for `dataset`. Raises
+        `MissingWeights` if there are none for the data set that it names.
         """
-        if self.weights is not None:
+        given = self.weights
+        if given is not None and (len(given.parts) > 1 or given.suffix or given.is_file()):
             return self
-        name = f"{self.registered_name()}.safetensors"
-        places = [folder / dataset / name for folder in self.weight_folders()]
+        named = dataset if given is None else given.name
+        file = f"{self.registered_name()}.safetensors"
+        places = [folder / named / file for folder in self.weight_folders()]
         found = next((path for path in places if path.is_file()), None)
+        if found is None and given is not None:
+            raise MissingWeights(
+                f"{type(self).card.label}: weights {str(given)!r} are neither a file nor a data "
+                f"set with published ones; looked for {', '.join(map(str, places))}"
+            )
         return self if found is None else replace(self, weights=found)
 
     def training_plan(self) -> dict[str, Any] | None:

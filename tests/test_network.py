@@ -14,7 +14,8 @@ from istsbench.errors import MissingWeights, WeightsError, WrongUse
 from istsbench.networks.checkpoint import read_weights, save_weights
 from istsbench.networks.network import Network
 from istsbench.networks.recipe import Preprocessing, best_device
-from istsbench.registry import info, names
+from istsbench.provenance import run_hash
+from istsbench.registry import create, info, names
 from pixelgame.segmenter import PixelGame, PixelGameWithoutMIM
 
 SMALL = ACM(blocks=1)
@@ -137,6 +138,22 @@ def test_published_weights_are_found_by_data_set_and_name(tmp_path, monkeypatch)
     assert ACM().pretrained("nuaa").weights == named
     given = ACM(weights=beside)
     assert given.pretrained("nuaa") is given
+
+
+def test_weights_may_be_named_by_their_data_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISTSBENCH_WEIGHTS", str(tmp_path))
+    shipped = ACM().pretrained("synthetic").weights
+    named = create("acm", weights="synthetic")
+    assert named.pretrained("nuaa").weights == shipped
+    image = np.random.default_rng(0).uniform(0, 255, (32, 40))
+    assert np.array_equal(named.score(image), ACM(weights=shipped).score(image))
+    assert run_hash(named, "nuaa") == run_hash(ACM(weights=shipped), "nuaa")
+    with pytest.raises(MissingWeights, match="'nuas' are neither a file nor a data set") as error:
+        create("acm", weights="nuas").pretrained("nuaa")
+    assert str(tmp_path / "nuas" / "acm.safetensors") in str(error.value)
+    (tmp_path / "here").touch()
+    monkeypatch.chdir(tmp_path)  # a file goes before a data set that is called alike
+    assert create("acm", weights="here").pretrained("nuaa").weights == Path("here")
 
 
 def test_published_weights_travel_with_the_code_and_tell_what_they_are():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -91,7 +92,12 @@ class Score(StrEnum):
 @handle_errors
 def table(
     context: typer.Context,
-    number: Annotated[str, typer.Argument(help="IV, V, VI, VII or VIII.")],
+    number: Annotated[
+        str,
+        typer.Argument(
+            help="IV, V, VI, VII or VIII; or cross: networks on data sets they did not learn from."
+        ),
+    ],
     dataset: Tags = "nuaa",
     rule: Annotated[Rule, typer.Option()] = Rule.own,
     reduction: Annotated[Reduction, typer.Option()] = Reduction.image,
@@ -168,6 +174,7 @@ def table(
     from istsbench.tables import latex
     from istsbench.tables.choice import arranged, with_label
     from istsbench.tables.counterparts import OTHER_TABLES, measured, paper_beside
+    from istsbench.tables.cross import cross_table
     from istsbench.tables.table_vi import table_vi
 
     if cite and format != "tex":
@@ -216,17 +223,22 @@ def table(
         if not shown and not whole and (under or match != "first"):
             shown = [*_COUNTED]
         made = with_label(arranged(made, shown, sort, top), methods)
+    elif name == "CROSS":
+        own = ("number", "dataset", "rule", "reduction", "format", "methods", "empty", "out")
+        _refuse_idle(context, own, "the table of cross-data scores")
+        folders = [results_folder(out, one) for one in split_names(dataset)]
+        made = cross_table(
+            _results(folders, methods, empty.value, False), rule.value, reduction.value
+        )
     elif name in OTHER_TABLES:
         free = {"number", "format", "out", *(() if name == "VIII" else ("reduction",))}
-        if idle := [option for option in given(context) if option not in free]:
-            option = idle[0].removeprefix("over_").replace("_", "-")
-            raise WrongUse(f"--{option} changes nothing in Table {name}")
+        _refuse_idle(context, free, f"Table {name}")
         ours, protocol = measured(OTHER_TABLES[name], out, reduction.value)
         if ours is None:
             say(f"note: {out} has no measurements for it: the paper's numbers stand alone")
         made = paper_beside(OTHER_TABLES[name], ours, protocol=protocol)
     else:
-        raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII or VIII")
+        raise WrongUse(f"table {number!r} is not known, expected IV, V, VI, VII, VIII or cross")
     if format == "macros":
         text = latex.macro_file(latex.macros(made), latex.macro_units(made))
     else:
@@ -236,6 +248,14 @@ def table(
     print(text)
     if latex.TOO_WIDE in text:
         say("note: the table is wider than a page of a journal; choose columns by --columns")
+
+
+def _refuse_idle(context: typer.Context, used: Collection[str], table: str) -> None:
+    from istsbench.errors import WrongUse
+
+    if idle := [option for option in given(context) if option not in used]:
+        option = idle[0].removeprefix("over_").replace("_", "-")
+        raise WrongUse(f"--{option} changes nothing in {table}")
 
 
 def _results(folders: list[Path], methods: str, empty: str, with_published: bool) -> list[Results]:

@@ -186,9 +186,10 @@ class Network(Trainable):
 
     def weights_file(self) -> Path:
         """The file of the weights; raises `MissingWeights` if there is none."""
-        if self.weights is None or not Path(self.weights).is_file():
+        found = None if self.weights is None else self.pretrained("").weights
+        if found is None or not found.is_file():
             raise MissingWeights(self._what_is_missing())
-        return Path(self.weights).resolve()
+        return found.resolve()
 
     def _ready(self) -> tuple[torch.nn.Module, Preprocessing]:
         path = self.weights_file()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from istsbench import registry
 from istsbench.data.datasets import open_dataset
 from istsbench.data.samples import Dataset, FolderDataset
-from istsbench.errors import BrokenMethod, DataError, WrongUse
+from istsbench.errors import BrokenMethod, DataError, MissingWeights, WrongUse
 from istsbench.registry import Choice, choose
 from istsbench.runs.maps import MapStore
 from istsbench.runs.outputs import maps_folder
@@ -278,9 +278,11 @@ def _untrained(choice: Choice, data: Dataset) -> bool:
     """Whether a run has no weights for a method that needs some."""
     try:
         method = choice.create()
+        return isinstance(method, Trainable) and method.pretrained(data.name).weights is None
+    except MissingWeights:
+        return True
     except (BrokenMethod, TypeError):  # the run records it
         return False
-    return isinstance(method, Trainable) and method.pretrained(data.name).weights is None
 
 
 def _apart(name: str) -> bool:
