@@ -8,6 +8,7 @@ collected     Rows that papers and repositories of 2022 to 2026 print, with thei
 columns       What a column of numbers in a table holds, and the name it is written under.
 combined      Table VI of several data sets as files, which never replace a table that shows more.
 counterparts  The paper's tables IV.
+cross         Networks on data sets that they were not trained on, beside those that they were.
 flags         What is doubtful in printed rows: Pd, Fa, and rows that are alike.
 foot          What stands under a table: images, protocol and notes.
 glossary      The words of tables, footers and messages, each explained in a line or two.

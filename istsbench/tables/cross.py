@@ -27,7 +27,7 @@ from istsbench.tables.foot import (
 from istsbench.tables.scores import score_named
 from istsbench.tables.table import Table
 
-SHOWN = ("f1", "iou")
+_SHOWN = ("f1", "iou")
 
 _ABOUT = ("method", "label", "group", "year", "status", "trained")
 _Key = tuple[str, str]  # spec without weights, data set of the weights
@@ -47,7 +47,7 @@ def cross_table(sets: Sequence[Results], rule: str = "own", reduction: str = "im
     rows = {name: _by_training(results) for name, results in zip(names, sets, strict=True)}
     chosen = [results.only(rows[name].values()) for name, results in zip(names, sets, strict=True)]
     lines: dict[_Key, dict[str, object]] = {}
-    columns = {c.name: c for name in names for c in (Column(score, name) for score in SHOWN)}
+    columns = {c.name: c for name in names for c in (Column(score, name) for score in _SHOWN)}
     notes: list[str] = []
     for name, results in zip(names, chosen, strict=True):
         if not results.records:
@@ -55,7 +55,7 @@ def cross_table(sets: Sequence[Results], rule: str = "own", reduction: str = "im
         scores = results.summary(rule, reduction).set_index("method")
         for key, spec in rows[name].items():
             line = lines.setdefault(key, _about(results.records[spec]))
-            line |= {Column(score, name).name: scores.loc[spec, score] for score in SHOWN}
+            line |= {Column(score, name).name: scores.loc[spec, score] for score in _SHOWN}
         notes += notes_told(results, rule)
     if not lines:
         raise DataError("no row here has weights that tell the data set they were trained on")
@@ -73,7 +73,7 @@ def cross_table(sets: Sequence[Results], rule: str = "own", reduction: str = "im
         tuple(
             (
                 one.any_record.title,
-                tuple((Column(s, name).name, score_named(s).head) for s in SHOWN),
+                tuple((Column(s, name).name, score_named(s).head) for s in _SHOWN),
             )
             for name, one in under.items()
         ),
