@@ -291,6 +291,31 @@ def test_a_run_in_which_everything_fails_still_says_why(cli, toy_folder):
     done = cli("run", "--methods", "absent", "--dataset", f"folder:{toy_folder}")
     assert done.exit_code == 1
     assert "failed: absent on folder-toyset: method 'absent' (no_such_package" in done.output
+    assert "error" not in done.output.lower().replace("modulenotfounderror", "")
+
+
+def test_a_misspelt_function_leaves_nothing_in_the_tables(cli, toy_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("istsbench.figures.catalogue.STANDARD", ())
+    (tmp_path / "mine.py").write_text("def f(image):\n    return image\n")
+    data, folder = f"folder:{toy_folder}", tmp_path / "results" / "folder-toyset"
+    done = cli("run", "--methods", "mine.py:g", "--dataset", data)
+    assert done.exit_code == 1 and "the file defines no 'g'; it has: f" in done.output
+    assert cli("run", "--methods", "toy", "--dataset", data).exit_code == 0
+    done = cli("run", "--methods", "mine.py:g", "--dataset", data)
+    assert done.exit_code == 1 and "failed: mine.py:g on folder-toyset" in done.output
+    assert "mine.py" not in (folder / "table_vi.csv").read_text()
+    assert {path.stem for path in folder.glob("*.json")} == {"toy"}
+
+
+def test_changed_code_is_said_once(cli, toy_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("istsbench.figures.catalogue.STANDARD", ())
+    path, words = tmp_path / "mine.py", ("run", "--methods", "mine.py:f", "--dataset")
+    path.write_text("def f(image):\n    return image\n")
+    told = "mine.py:f: the code, or what it uses, changed since the counts there were made"
+    assert told not in cli(*words, f"folder:{toy_folder}").output
+    path.write_text("def f(image):\n    return 2 * image\n")
+    assert cli(*words, f"folder:{toy_folder}").output.count(told) == 1
+    assert told not in cli(*words, f"folder:{toy_folder}").output
 
 
 def test_two_data_sets_make_one_table_beside_their_own(cli, toy_folder, tmp_path):
@@ -327,14 +352,14 @@ def test_networks_keep_no_limit_of_time_and_a_run_says_so(cli, toy_folder):
 # ---- rows taken out and renamed
 
 
-def test_a_failed_row_is_shown_for_its_run_and_can_be_removed(cli, toy_folder, tmp_path):
+def test_a_failed_row_stays_until_it_is_removed(cli, toy_folder, tmp_path):
     data, folder = f"folder:{toy_folder}", tmp_path / "results" / "folder-toyset"
-    cli("run", "--methods", "toy,absent", "--dataset", data)
-    assert (folder / "absent.json").is_file() and "absent" in (folder / "table_vi.md").read_text()
-    done = cli("results", "remove", "absent", "--dataset", "folder-toyset")
-    assert done.exit_code == 0 and "removed: absent (1 files)" in done.output, done.output
-    assert not (folder / "absent.json").exists()
-    assert "absent" not in (folder / "table_vi.md").read_text()
+    cli("run", "--methods", "toy,bad", "--dataset", data)
+    assert (folder / "bad.json").is_file() and "Bad" in (folder / "table_vi.md").read_text()
+    done = cli("results", "remove", "bad", "--dataset", "folder-toyset")
+    assert done.exit_code == 0 and "removed: bad (3 files)" in done.output, done.output
+    assert not (folder / "bad.json").exists()
+    assert "Bad" not in (folder / "table_vi.md").read_text()
     calls = scored()
     assert (
         "removed: toy (3 files)" in cli("results", "remove", "Toy", "--dataset", folder.name).output

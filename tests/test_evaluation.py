@@ -109,8 +109,17 @@ def test_a_results_folder_keeps_maps_and_tells_changed_code(name, tmp_path):
     assert rows[0].auc[0] == rows[2].auc[0]
     assert rows[0].rule[0] == rows[1].rule[0] and rows[0].auc[0] != rows[1].auc[0]
     assert len([*(tmp_path / "results" / "maps").glob("*/*")]) == 2
+    assert [len(row.attrs["notes"]) for row in rows] == [0, 1, 1]
+    assert rows[1].attrs["notes"][0].startswith("function(mine): the code, or what it uses, chan")
     (label,) = istsbench.load_results(name, "results").label
     assert label == "mine"
+
+
+def test_a_method_that_cannot_be_made_is_refused_beside_rows_of_before(name):
+    istsbench.evaluate("toy", name, out="results", show=False)
+    with pytest.raises(RunError, match="absent on folder-.*no_such_package"):
+        istsbench.evaluate("toy,absent", name, out="results", show=False)
+    assert istsbench.load_results(name, "results").method.tolist() == ["toy"]
 
 
 def test_a_function_never_takes_the_row_of_a_method(name):

@@ -253,6 +253,14 @@ def test_a_method_that_fails_now_is_not_equal(go, once_more, monkeypatch):
     assert done.lines()[0] == "bad(how='none'): 0 images had failed, now 1"
 
 
+def test_a_method_that_cannot_be_made_now_is_not_equal_to_a_row_of_before(go, once_more):
+    path = go("toy")
+    assert once_more(path).good
+    edit(path, each(spec="absent"))
+    done = once_more(path)
+    assert not done.good and "no counts: method 'absent' (no_such_pack" in done.lines()[0]
+
+
 def test_what_is_not_here_is_said(go, once_more, toy_folder, tmp_path):
     path = go("toy")
     with pytest.raises(WrongUse, match="--dataset folder:PATH"):

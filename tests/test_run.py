@@ -280,20 +280,21 @@ def test_a_retry_that_fails_again_is_remembered(go):
     [("absent", "ModuleNotFoundError"), ("notclass", "expected a subclass"),
      ("forgetful", "abstract")],
 )  # fmt: skip
-def test_a_broken_method_is_a_row_with_its_reason(go, name, reason):
+def test_a_method_that_cannot_be_made_is_said_and_leaves_no_row(go, name, reason):
     outcome = go(f"{name},toy")
-    assert outcome.done == ["toy"] and reason in outcome.failed[name]
+    assert (outcome.done, outcome.unmade) == (["toy"], [name])
+    assert reason in outcome.failed[name]
     results = Results.load(outcome.folder)
-    assert reason in results.failure(name) and results.failure("toy") is None
-    assert set(results.summary("own", "image")["method"]) == {name, "toy"}
-    before = (outcome.folder / f"{name}.json").stat().st_mtime_ns
-    assert go(f"{name},toy").failed == outcome.failed
-    assert (outcome.folder / f"{name}.json").stat().st_mtime_ns == before
+    assert [*results.records] == ["toy"]
+    assert {path.stem for path in outcome.folder.glob("*.json")} == {"toy"}
+    alone = go(name, out="others")
+    assert alone.failed == outcome.failed and not alone.folder.exists()
 
 
 def test_a_method_without_weights_fails_only_if_asked_for_by_name(go, folder, tmp_path):
     outcome = go("learner,toy")
     assert outcome.done == ["toy"] and "no weights for folder-toyset" in outcome.failed["learner"]
+    assert [*Results.load(outcome.folder).records] == ["toy"]
     outcome = go("toys", out="others")
     assert "learner" in outcome.skipped and "learner" not in outcome.failed
 
@@ -311,7 +312,7 @@ def test_weights_count_by_their_content_not_their_place(go, tmp_path, monkeypatc
     assert go("learner").scored == 6
 
 
-def test_a_method_whose_hash_fails_is_recorded_as_broken(go, monkeypatch):
+def test_a_method_whose_hash_fails_is_said_to_be_broken(go, monkeypatch):
     def broken(method):
         raise OSError("weights are gone")
 
@@ -668,8 +669,29 @@ def test_a_method_that_breaks_later_keeps_its_counts(go, monkeypatch):
         raise OSError("weights are gone")
 
     monkeypatch.setattr(runner, "method_hash", broken)
-    assert go().failed == {"toy": "weights are gone"}
+    outcome = go()
+    assert outcome.failed == {"toy": "weights are gone"}
+    assert outcome.notes == ["toy: the row shown is of an earlier run, not of now"]
     assert (folder / "toy.json").read_bytes() == before
+
+
+def test_what_replaces_a_row_says_why(go, monkeypatch, folder):
+    assert go("toy,batch").notes == [] == go("toy,batch").notes
+    monkeypatch.setattr(runner, "method_hash", lambda method: "another")
+    (note,) = go("toy,batch").notes
+    assert note == (
+        "toy, batch: the code, or what it uses, changed since the counts there were made; made "
+        "anew now"
+    )
+    assert go("toy,batch").notes == []
+    monkeypatch.setattr(Toy, "threshold", Fixed(9))
+    (note,) = go("toy,batch").notes
+    assert note.startswith("toy: the own threshold rule changed since")
+    path = str(folder / "images" / "test_4.png")
+    cv2.imwrite(path, cv2.imread(path, cv2.IMREAD_GRAYSCALE) + 1)
+    (note,) = go("toy,batch").notes
+    assert note.startswith("toy, batch: the images or masks changed since")
+    assert go("toy", wanted=("tuned",)).notes == []  # a rule is added, nothing replaced
 
 
 def test_a_limit_that_leaves_the_split_whole_leaves_the_tuning_images_whole(go):

@@ -120,9 +120,8 @@ def run(
         )
         for one in sets
     ]
-    specs = [choice.spec for choice in chosen]
     presented = [
-        _present(out, one, outcome, specs, reduction, empty.value)
+        _present(out, one, outcome, reduction, empty.value)
         for one, outcome in zip(sets, outcomes, strict=True)
         if part is None
     ]
@@ -171,27 +170,31 @@ def _labelled(choices: list[Choice], label: str) -> list[Choice]:
     return [replace(choices[0], called=label)]
 
 
-def _present(
-    out: Path, dataset: Any, outcome: Any, specs: list[str], reduction: str, empty: str
-) -> Any:
+def _present(out: Path, dataset: Any, outcome: Any, reduction: str, empty: str) -> Any:
     """Print one data set's table; write it, and the figures that it makes old.
 
     Rows that cannot stand together are printed without those of earlier runs; what is
-    written is left as it was, and None is returned.
+    written is left as it was, and None is returned. So it is where there is no row at all.
     """
     from istsbench.data.depth import OWN
     from istsbench.errors import DataError, ProtocolMix
     from istsbench.results.manifest import write_run_manifest
     from istsbench.results.results import Results
+    from istsbench.results.rows import rows_there
     from istsbench.tables.table_vi import console, table_vi
 
     folder, rule = outcome.folder, "own"
+    ran = [spec for spec in (*outcome.done, *outcome.failed) if spec not in outcome.unmade]
+    if not (ran or rows_there(folder)):
+        return None
     try:
         results = Results.load(folder, empty=empty)
         table = table_vi([results], rule, reduction)
     except (ProtocolMix, DataError) as error:
-        say(f"note: {error}; shown are the methods of this run only, nothing is written")
-        console(Results.load(folder, specs, empty), rule, reduction)
+        shown = "shown are the methods of this run only" if ran else "no table is shown"
+        say(f"note: {error}; {shown}, nothing is written")
+        if ran:
+            console(Results.load(folder, ran, empty), rule, reduction)
         return None
     if str(dataset.depth) != OWN and not results.any_record.depth:
         say(f"note: no image of {dataset.name} is deeper than 8 bit: --depth changes nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def evaluate(
     The columns are `MAIN`, which a terminal prints in one piece, or with `columns="all"` these
     first and then the others of `load_results`; ratios are 0..1, `fa` is false pixels a pixel,
     `seconds` those of the median image. A row for each method if a text names several; members
-    of a group that cannot run without weights are in `frame.attrs["skipped"]`.
+    of a group that cannot run without weights are in `frame.attrs["skipped"]`, and
+    `frame.attrs["notes"]` says what a run notes, as that changed code was scored anew.
 
     Raises `WrongUse` (a `ValueError`) for what is no method or no data set, `DataError` where
     images are missing, and `RunError` if the method fails on any image: also for a map of
@@ -91,8 +93,10 @@ def evaluate(
         specs = [one.spec for one in choices if one.spec not in outcome.skipped]
         if not specs:
             raise RunError("; ".join(f"{spec}: {why}" for spec, why in outcome.skipped.items()))
-        results = Results.load(outcome.folder, specs, empty)
-        failed = {spec: results.failure(spec) for spec in specs if spec in outcome.failed}
+        failed = {spec: outcome.failed[spec] for spec in outcome.unmade}
+        if not failed:
+            results = Results.load(outcome.folder, specs, empty)
+            failed = {spec: str(results.failure(spec)) for spec in outcome.failed}
         if failed:
             raise RunError(
                 "; ".join(f"{spec} on {data.name}: {why}" for spec, why in failed.items())
@@ -100,7 +104,9 @@ def evaluate(
         found = results.summary(rule, reduction)
     others = [name for name in SUMMARY if name not in MAIN] if columns == "all" else []
     found = found[[*MAIN, *others]]
-    found.attrs["skipped"] = outcome.skipped
+    found.attrs |= {"skipped": outcome.skipped, "notes": outcome.notes}
+    for note in outcome.notes if show else ():
+        print(f"note: {note}", file=sys.stderr)
     return found
 
 

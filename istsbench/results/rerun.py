@@ -109,15 +109,17 @@ def rerun(
     _check_images(path, manifest, data)
     choices = {entry.spec: _choice(entry) for entry in manifest.entries}
     changed = _check_code(path, manifest, choices, data)
-    scored, folder = 0, out
+    scored, folder, unmade = 0, out, dict[str, str]()
     for rules in dict.fromkeys(entry.rules for entry in manifest.entries):
         chosen = [choices[entry.spec] for entry in manifest.entries if entry.rules == rules]
         outcome = run(
             chosen, data, out, split=manifest.split, wanted=rules, limit=manifest.limit, **options
         )
         scored, folder = scored + outcome.scored, outcome.folder
+        unmade |= {spec: outcome.failed[spec] for spec in outcome.unmade}
     machines = [entry.machine for entry in manifest.entries]
-    return Rerun(folder, scored, _compare(manifest, folder), _elsewhere(machines), changed)
+    compared = _compare(manifest, folder, unmade)
+    return Rerun(folder, scored, compared, _elsewhere(machines), changed)
 
 
 def _open(manifest: Manifest, dataset: str | None, data_root: Path | None) -> Dataset:
@@ -202,16 +204,17 @@ def _elsewhere(machines: list[Mapping[str, str]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _compare(manifest: Manifest, folder: Path) -> tuple[Compared, ...]:
-    results = Results.load(folder, [entry.spec for entry in manifest.entries])
-    now = gather(results)
+def _compare(manifest: Manifest, folder: Path, unmade: Mapping[str, str]) -> tuple[Compared, ...]:
+    """`unmade` says why methods could not be made; a row of theirs is not of this run."""
+    specs = [entry.spec for entry in manifest.entries if entry.spec not in unmade]
+    now = gather(Results.load(folder, specs)) if specs else None
     new = {entry.spec: entry for entry in now.entries} if now else {}
     found = []
     for entry in manifest.entries:
         other, spec = new.get(entry.spec), entry.spec
         if other is None:
-            why = results.failure(spec) if spec in results.records else None
-            found.append(Compared(spec, False, math.nan, f"no counts: {why or 'it failed'}"))
+            why = unmade.get(spec, "it failed")
+            found.append(Compared(spec, False, math.nan, f"no counts: {why}"))
         elif other.counts == entry.counts:
             found.append(Compared(spec, True))
         elif other.failed or entry.failed:

@@ -55,8 +55,9 @@ class Origin:
 class Record:
     """A method on a data set: what its counts were made by, and what they come to.
 
-    Fields are in the order of the file. A method that could not even be made has no `wanted`,
-    and a reason in `failed` under the empty name.
+    Fields are in the order of the file. A row that could not be counted at all has no `wanted`,
+    and a reason in `failed` under the empty name: earlier versions wrote such of methods that
+    could not even be made.
     """
 
     format: int = FORMAT
@@ -271,6 +272,23 @@ def whole(folder: Path, record: Record, retry_failed: bool) -> Record | None:
         return None
     files = (counts_file(folder, record.file), curve_file(folder, record.file))
     return found if (found.csv, found.curve) == tuple(map(_sha, files)) else None
+
+
+def changed(folder: Path, record: Record) -> str:
+    """What the counts on disk were made by that `record` has otherwise; "" without such counts.
+
+    Rules that are asked for do not count, since a run adds them to those that are there.
+    """
+    found = sound(folder, record.file)
+    if found is None or not found.csv:
+        return ""
+    code = "code, or what it uses," if record.trained is None else "code or the weights"
+    told = {
+        code: found.method_hash != record.method_hash,
+        "images or masks": (found.data_hash, found.depth) != (record.data_hash, record.depth),
+        "own threshold rule": found.own != record.own,
+    }
+    return " and the ".join(what for what, differs in told.items() if differs)
 
 
 def _sha(path: Path) -> str:

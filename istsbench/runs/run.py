@@ -30,10 +30,10 @@ from istsbench.runs.record import (
     LOST,
     Record,
     by_reason,
+    changed,
     map_store,
     sound,
     whole,
-    write_record,
 )
 from istsbench.runs.scoring import Run, Work, one_line, score_all
 from istsbench.runs.shards import Named, Shard
@@ -52,6 +52,7 @@ class Outcome:
     folder: Path
     done: list[str] = field(default_factory=list)  # specs with every image counted
     failed: dict[str, str] = field(default_factory=dict)  # spec -> reason
+    unmade: list[str] = field(default_factory=list)  # of these: could not be made, so have no row
     skipped: dict[str, str] = field(default_factory=dict)  # spec -> reason, never asked for by name
     scored: int = 0  # images scored in this run
     counted: int = 0  # methods whose counts were written in this run
@@ -88,7 +89,8 @@ def run(
 ) -> Outcome:
     """Score and count `choices` on a split; see the module for what is written where.
 
-    A method that fails is recorded with its reason and the run goes on. `fresh` forgets
+    A method that fails on images is recorded with its reason and the run goes on; one that cannot
+    even be made leaves no record, and what it left before stays. `fresh` forgets
     the stored maps of these images first, `retry_failed` that images failed. `timeout` is in
     seconds an image; a method that takes longer has failed on it. A `shard` is scored only:
     nothing is counted, and of the images no other is looked at; so are `Named` images.
@@ -103,8 +105,7 @@ def run(
         images = Images.load(dataset, split, limit, wanted, shard)
     outcome = Outcome(maps_folder(out, dataset.name, images.depth) if shard else out / images.tag)
     plan: list[tuple[Work, Record]] = []
-    broken: list[Record] = []
-    lacking: list[str] = []
+    lacking, old, anew = list[str](), list[str](), dict[str, list[str]]()
     with busy(f"preparing {len(choices)} methods", show):
         for choice in choices:
             try:
@@ -116,7 +117,9 @@ def run(
                     outcome.skipped[choice.spec] = one_line(str(error))
                     continue
                 outcome.failed[choice.spec] = one_line(str(error))
-                broken.append(of_broken(choice, images, one_line(str(error))))
+                outcome.unmade.append(choice.spec)
+                if (found := sound(outcome.folder, choice.file)) is not None and found.csv:
+                    old.append(choice.spec)
                 continue
             work = Work(choice.spec, method, map_store(out, record), images.pixels)
             made = None if fresh else whole(outcome.folder, record, retry_failed)
@@ -127,15 +130,22 @@ def run(
                     lacking.append(choice.spec)
             if made is None:
                 plan.append((work, record))
+                if what := changed(outcome.folder, record):
+                    anew.setdefault(what, []).append(choice.spec)
             else:
                 outcome.settle(made)
+    outcome.notes += [
+        f"{', '.join(specs)}: the {what} changed since the counts there were made; made anew now"
+        for what, specs in anew.items()
+    ]
+    if old:
+        outcome.notes.append(f"{', '.join(old)}: the row shown is of an earlier run, not of now")
     if lacking:
         outcome.notes.append(
             f"{', '.join(lacking)}: counted by an earlier version, without {LACKED}, and the maps "
             "are not all here; the counts are left as they are, --fresh scores and counts anew"
         )
-    broken = [] if shard else [one for one in broken if _news(outcome.folder, one)]
-    if not (plan or broken):
+    if not plan:
         return outcome
     if not shard:
         _check_folder(outcome.folder, [record for _, record in plan])
@@ -155,8 +165,6 @@ def run(
         every = dataset.subset(images.pixels)
         counting = Counting(every, images.names, images.tuning, tuple(wanted))
     try:
-        for one in broken:
-            write_record(outcome.folder, one)
         for work in todo:
             if fresh:
                 work.store.forget(*work.images)
@@ -221,27 +229,6 @@ def new_record(choice: Choice, method: Segmenter, images: Images, wanted: Sequen
         trained=trained(choice, method, images) if learns else None,
         **images.fields(),
     )
-
-
-def of_broken(choice: Choice, images: Images, reason: str) -> Record:
-    """The record of a method that could not even be made."""
-    return Record(
-        method=choice.spec,
-        file=choice.file,
-        label=choice.spec,
-        failed={"": reason},
-        **images.fields(),
-    )
-
-
-def _news(folder: Path, broken: Record) -> bool:
-    """Whether a method that cannot be made has anything to say that its record does not.
-
-    Counts that it left when it could be made stay.
-    """
-    found = sound(folder, broken.file)
-    counted = found is not None and found.csv and found.data_hash == broken.data_hash
-    return not counted and found != broken
 
 
 def _check_folder(results: Path, records: Sequence[Record]) -> None:
