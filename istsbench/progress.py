@@ -29,41 +29,67 @@ class Remaining:
     """Pieces of work of several kinds, and what is left of them.
 
     `pieces` holds how many there are of each kind, `costs` the seconds that one is expected to
-    take. What counts is how the kinds compare: the speed is soon that of this machine.
+    take. What counts is how the kinds compare: the speed is soon that of this machine. The cost
+    of another kind is not guessed: it is what its pieces take, once one is done.
     """
 
     def __init__(
         self, pieces: Mapping[str, int], costs: Mapping[str, float], jobs: int = 1
     ) -> None:
-        self.jobs = jobs
-        known = sorted(costs[kind] for kind in pieces if kind in costs)
-        usual = known[len(known) // 2] if known else 1.0
-        self.costs = {kind: costs.get(kind, usual) for kind in pieces}
-        self.pieces, self.done, self.spent = sum(pieces.values()), 0, 0.0
-        self.total = sum(self.costs[kind] * number for kind, number in pieces.items())
-        self.trust = self.total / 8 if known else 0.0  # that machine and costs are alike
-        self.last = ""
+        self.jobs, self.pieces, self.done = jobs, pieces, dict.fromkeys(pieces, 0)
+        self.costs = {kind: costs[kind] for kind in pieces if kind in costs}
+        self.measured = {kind for kind in pieces if kind not in costs}
+        self.trust = self._seconds(pieces) / 8  # that machine and costs are alike
+        self.begun: dict[str, float] = {}  # kind -> when, in seconds that were gone
+        self.last, self.told = "", 0.0
 
-    def add(self, kind: str) -> None:
-        """One piece of a kind is done."""
-        self.done, self.last = self.done + 1, kind
-        self.spent += self.costs.get(kind, 0.0)
+    def _seconds(self, pieces: Mapping[str, int]) -> float:
+        return sum(cost * pieces[kind] for kind, cost in self.costs.items())
+
+    def add(self, what: str, gone: float) -> None:
+        """One piece of a kind is done, and so many seconds are gone."""
+        kind = what if what in self.pieces else ""
+        self.done[kind] += 1
+        begun = self.begun.setdefault(kind, self.told)  # kinds are done one after the other
+        if kind in self.measured:
+            self.costs[kind] = (gone - begun) * self.jobs / self.done[kind]
+        self.last, self.told = what, gone
+
+    @property
+    def unknown(self) -> list[str]:
+        """The kinds of which nobody knows yet what they cost."""
+        return [kind for kind, many in self.pieces.items() if many and kind not in self.costs]
 
     def left(self, gone: float) -> float | None:
-        """Seconds that are left when so many are gone; None before anything tells of it."""
-        if not self.spent:
+        """Seconds that are left when so many are gone, without kinds of unknown cost.
+
+        None before anything tells of it, and while most of what is left is of unknown cost.
+        """
+        rest = sum(self.pieces.values()) - sum(self.done.values())
+        if 2 * sum(self.pieces[kind] for kind in self.unknown) > rest:
+            return None
+        spent, total = self._seconds(self.done), self._seconds(self.pieces)
+        if not spent:
             # Nothing is done yet: the forecast, and after half of it as long again as waited.
-            return max(self.total / self.jobs - gone, gone) if self.trust else None
+            return max(total / self.jobs - gone, gone) if self.trust else None
         # At first most of the time is for starting processes and for methods that cost little.
-        rate = (gone + self.trust / self.jobs) / (self.spent + self.trust)
-        return rate * max(self.total - self.spent, 0.0)
+        rate = (gone + self.trust / self.jobs) / (spent + self.trust)
+        return rate * (total - spent)
+
+    def share(self) -> float:
+        """How much is done, 0..1: of the time where that is known, else of the pieces."""
+        done, pieces = sum(self.done.values()), sum(self.pieces.values())
+        total = self._seconds(self.pieces)
+        return done / pieces if self.unknown or not total else self._seconds(self.done) / total
 
     def text(self, gone: float) -> str:
         """`2/4, 0:10 gone, about 0:10 left (method)`."""
         left = self.left(gone)
         last = f" ({self.last})" if self.last else ""
-        about = "" if left is None else f", about {clock(left)} left{last}"
-        return f"{self.done}/{self.pieces}, {clock(gone)} gone{about}"
+        besides = f" besides {', '.join(self.unknown)}" if self.unknown else ""
+        about = "" if left is None else f", about {clock(left)} left{besides}{last}"
+        many = f"{sum(self.done.values())}/{sum(self.pieces.values())}"
+        return f"{many}, {clock(gone)} gone{about}"
 
 
 @contextmanager
@@ -82,12 +108,12 @@ def progress(
     """
     kinds = {"": pieces} if isinstance(pieces, int) else pieces
     work = Remaining(kinds, costs or {}, jobs)
+    start = time.monotonic()
 
     def report(what: str) -> None:
-        work.add(what if what in work.costs else "")
-        work.last = what
+        work.add(what, time.monotonic() - start)
 
-    if not show or not work.pieces:
+    if not show or not sum(kinds.values()):
         yield lambda what: None
     elif sys.stderr.isatty():
         with _bar(title, work):
@@ -144,11 +170,11 @@ def _bar(title: str, work: Remaining) -> Iterator[None]:
         """What `Remaining` says, at each refresh."""
 
         def render(self, task: Task) -> Text:
-            bar.update(task.id, completed=work.spent)
+            bar.update(task.id, completed=work.share())
             return Text(work.text(task.elapsed or 0.0))
 
     with Bar(
         TextColumn(title, markup=False), BarColumn(), Told(), console=Console(stderr=True)
     ) as bar:
-        bar.add_task(title, total=work.total)
+        bar.add_task(title, total=1.0)
         yield

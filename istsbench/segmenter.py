@@ -27,7 +27,7 @@ import numpy as np
 
 from istsbench.arrays import apart, picture
 from istsbench.errors import MissingWeights
-from istsbench.threshold import MeanStd, Threshold
+from istsbench.threshold import OF_MASKS, UNNAMED, Threshold
 
 if TYPE_CHECKING:
     from istsbench.data.samples import Dataset
@@ -121,8 +121,10 @@ class Segmenter(ABC):
     """
 
     card: ClassVar[Card]
-    threshold: ClassVar[Threshold] = MeanStd(3)
-    """The method's own rule: its paper's, or one calibrated without any test image."""
+    threshold: ClassVar[Threshold] = UNNAMED
+    """The method's own rule: its paper's, or one calibrated without any test image.
+
+    Maps of type bool of a method that names none are taken as masks, see `rule_for`."""
     batched: ClassVar[bool] = False
     """True if `score_many` is faster than `score` image by image (networks)."""
     excused: ClassVar[Mapping[str, str]] = {}
@@ -160,7 +162,26 @@ class Segmenter(ABC):
 
     def segment(self, image: Image) -> Mask:
         """Return the target mask, bool (H, W), by the method's own threshold rule."""
-        return self.threshold(self.score(image))
+        score = self.score(image)
+        return rule_for(named_rule(self), is_mask(score))(score)
+
+
+def named_rule(method: Segmenter) -> Threshold | None:
+    """The rule that a method names itself; None of one that has that of `Segmenter`."""
+    own = [base for base in type(method).__mro__ if base is not Segmenter]
+    return method.threshold if any("threshold" in vars(base) for base in own) else None
+
+
+def is_mask(score: object) -> bool:
+    """Whether a map, as a method returned it, is of type bool."""
+    return isinstance(score, np.ndarray) and score.dtype == bool
+
+
+def rule_for(named: Threshold | None, masks: bool) -> Threshold:
+    """The own rule that a method names, else the one for its maps: masks of type bool or scores."""
+    if named is not None:
+        return named
+    return OF_MASKS if masks else UNNAMED
 
 
 def _one(score: Callable[..., Any], /, image: object, *more: Any, **options: Any) -> Any:

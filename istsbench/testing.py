@@ -53,7 +53,8 @@ def _map(method: Segmenter, image: np.ndarray) -> np.ndarray:
     what = f"{type(method).__name__}.score on a {image.shape[0]}x{image.shape[1]} image"
     assert isinstance(score, np.ndarray), f"{what} returned {type(score).__name__}, expected array"
     assert score.shape == image.shape, f"{what} returned shape {score.shape}"
-    assert score.dtype == np.float64, f"{what} returned {score.dtype}, expected float64"
+    kinds = (np.float64, np.bool_)
+    assert score.dtype in kinds, f"{what} returned {score.dtype}, expected float64, or bool masks"
     assert np.isfinite(score).all(), f"{what} returned {np.sum(~np.isfinite(score))} NaN or Inf"
     assert score.min() >= 0, f"{what} returned a negative value, {score.min():.3g}"
     assert score.max() <= LARGEST_VALUE, f"{what} returned {score.max():.3g}, too large for float32"

@@ -137,6 +137,8 @@ RULES = {
     "elsewhere",
 }
 HALF = PeakRatio(0.5)
+UNNAMED = MeanStd(3)  # of scores, where a method names no rule
+OF_MASKS = Fixed(0.5)  # of maps of type bool, where a method names no rule: they are taken as masks
 
 
 def of_probability(own: Threshold) -> bool:

@@ -30,7 +30,6 @@ from istsbench.threshold import Threshold
 FUNCTION = "function"  # begins the row of a function that was handed in: function(LABEL)
 UNPUBLISHED = 9999  # the year of what was never published
 GROUP = "own"
-UNRULED = "names_no_rule"  # a class attribute, of functions
 _FORM = re.compile(r"(?P<place>.+\.py|[\w.]*):(?P<name>.*)", re.DOTALL)
 _PLAIN = (bool, int, float, str, tuple, type(None))
 FORMS = "expected package.module:Class or FILE.py:NAME"
@@ -172,9 +171,10 @@ def of_function(
 
     Parameters of the function with a plain default (number, word, tuple) are those of the
     method. `function.threshold` and `function.card` are taken where they are there; else the
-    rule is the given one or that of `Segmenter`. Raises `TypeError` if it takes no image alone.
+    rule is the given one, or none is named. Raises `TypeError` if it takes no image alone.
     """
     fields = _parameters(function)
+    ruled = rule is not None or hasattr(function, "threshold")
     shown: Any = rule or getattr(function, "threshold", Segmenter.threshold)
     card = getattr(function, "card", Card(label, GROUP, "", UNPUBLISHED, "", "unpublished"))
     for key, value, kind in (("threshold", shown, Threshold), ("card", card, Card)):
@@ -182,7 +182,7 @@ def of_function(
             raise TypeError(f"its {key} is {value!r}, expected a {kind.__name__}")
     # What a function uses may change between two calls, and then it is another method.
     state = "" if _is_in_file(function, _module_of(function)) else state_hash(function)
-    told = function, label, rule, shown, card, tuple(fields.items()), state
+    told = function, label, rule, shown if ruled else None, card, tuple(fields.items()), state
     try:
         return _cached(*told)
     except TypeError as error:
@@ -195,7 +195,7 @@ def _of_function(
     function: Callable[..., Any],
     label: str,
     given: Threshold | None,
-    rule: Threshold,
+    rule: Threshold | None,
     card: Card,
     parameters: tuple[tuple[str, Any], ...],
     state: str,
@@ -211,13 +211,13 @@ def _of_function(
     module = _module_of(function)
     inside: dict[str, Any] = {
         "__module__": module, "__doc__": inspect.getdoc(function), "__reduce__": reduced,
-        "score": score, "card": card, "threshold": rule,
+        "score": score, "card": card,
         "excused": {"card_is_complete": "a function has no card"},
     }  # fmt: skip
     if hasattr(function, "card"):
         del inside["excused"]
-    if given is None and not hasattr(function, "threshold"):
-        inside[UNRULED] = True
+    if rule is not None:
+        inside["threshold"] = rule
     if state:
         inside[STATE] = state
     listed = [(key, _kind(one), dataclasses.field(default=one)) for key, one in fields.items()]

@@ -92,8 +92,58 @@ def test_the_foot_tells_the_rule_of_a_function_that_names_none(name):
     istsbench.evaluate("toy", name, out="results", show=False)
     (folder,) = Path("results").glob("folder-*")
     foot = " ".join(table_vi([Results.load(folder)]).notes)
-    assert "above: the function names no threshold rule: MeanStd(k=3) is its own" in foot
+    assert "above: it names no threshold rule: MeanStd(k=3) (masks of type bool: Fixed(" in foot
     assert foot.count("names no threshold rule") == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_masks_of_type_bool_are_taken_as_they_are_unless_a_rule_is_named(name, jobs):
+    def mask(image):
+        return above(image) > 20
+
+    def ruled(image):
+        return mask(image)
+
+    ruled.threshold = PeakRatio(0.75)
+    options = {"columns": "all", "out": "results", "show": False, "jobs": jobs}
+    row, given, own = (
+        istsbench.evaluate(one, name, **options, **more)
+        for one, more in (
+            (mask, {}),
+            (mask, {"threshold": Fixed(0.5), "label": "given"}),
+            (ruled, {}),
+        )
+    )
+    scores = ["f1", "iou", "pd", "auc", "rule"]
+    assert row.loc[0, scores].tolist() == given.loc[0, scores].tolist()
+    assert (row.rule[0], own.rule[0]) == ("Fixed(value=0.5)", "PeakRatio(ratio=0.75)")
+    istsbench.evaluate("toy", name, **options)
+    (folder,) = Path("results").glob("folder-*")
+    table = table_vi([Results.load(folder)])
+    foot = " ".join(table.foot())
+    told = "mask: it names no threshold rule and returns masks of type bool: Fixed(value=0.5)"
+    assert told in foot and foot.count("names no threshold rule") == 1
+    assert "maps of two levels: mask, given, ruled; AUC is of one operating point" in " ".join(
+        table.of_scores
+    ).replace("given, mask", "mask, given")
+    again = istsbench.evaluate(mask, name, **options)
+    assert again.rule[0] == "Fixed(value=0.5)" and again.attrs["notes"] == []
+
+
+def test_masks_for_some_images_and_scores_for_others_are_refused(name):
+    def mixed(image):
+        return above(image) > 20 if image[0, 0] % 2 else above(image)
+
+    message = (
+        "3 of 6 images failed: score returned a mask of type "
+        "bool, and a map of scores for test_0; expected one kind for all images"
+    )
+    with pytest.raises(RunError, match=message):
+        istsbench.evaluate(mixed, name, out="results", show=False)
+    with pytest.raises(RunError, match=message):
+        istsbench.evaluate(mixed, name, out="results", show=False)  # the maps are there
+    row = istsbench.evaluate(mixed, name, threshold=Fixed(9), columns="all", show=False)
+    assert row.rule[0] == "Fixed(value=9)"
 
 
 def test_a_results_folder_keeps_maps_and_tells_changed_code(name, tmp_path):
@@ -191,6 +241,14 @@ def test_apply_takes_a_rule_a_level_or_a_name():
     for threshold, level in levels.items():
         (frame,) = istsbench.apply(Toy(), IMAGE, threshold=threshold).frames
         assert level is None or frame.level == level
+
+
+def test_apply_takes_masks_of_type_bool_as_they_are():
+    image = np.full((40, 50), 20.0)
+    image[5:30, 5:30] = 90  # so many that none lies above the mean + 3 std of the mask
+    assert istsbench.apply(lambda one: one > 50, image).mask.sum() == 625
+    assert istsbench.apply(lambda one: one * (one > 50), image).mask.sum() == 0
+    assert istsbench.apply(lambda one: one > 50, image, threshold=2).mask.sum() == 0
 
 
 def test_deep_arrays_are_scaled_as_deep_files_are(tmp_path):

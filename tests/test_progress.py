@@ -17,8 +17,8 @@ def test_clock(seconds, text):
 def test_what_is_left_follows_the_pieces_that_are_done():
     work = Remaining({"": 4}, {})
     assert work.left(3.0) is None and work.text(3.0) == "0/4, 0:03 gone"
-    work.add("")
-    work.add("")
+    work.add("", 5.0)
+    work.add("", 10.0)
     assert work.left(10.0) == pytest.approx(10.0)
 
 
@@ -36,18 +36,35 @@ def test_what_is_left_is_near_from_the_first_quarter_on(slower):
     work = Remaining({"quick": 100, "dear": 10}, costs)
     true = slower * (100 * 0.01 + 10 * 1.0)
     for kind in ["quick"] * 100 + ["dear"] * 9:
-        work.add(kind)
         gone += slower * costs[kind]
+        work.add(kind, gone)
         if gone >= true / 4:
             assert 1 / 1.5 < work.left(gone) / (true - gone) < 1.5
 
 
-def test_a_kind_of_unknown_cost_counts_as_the_middle_one():
-    work = Remaining({"a": 1, "b": 1, "c": 1, "new": 1}, {"a": 1.0, "b": 2.0, "c": 30.0})
-    assert work.costs["new"] == 2.0
-    for kind in work.costs:
-        work.add(kind)
-    assert work.left(7.0) == 0.0
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_kind_of_unknown_cost_is_not_guessed_but_measured(jobs):
+    """Of a method of one's own only the counting is forecast."""
+    work = Remaining({"mine": 10, "counting": 1}, {"counting": 3.0}, jobs)
+    assert work.left(0.0) is None and work.text(2.0) == "0/11, 0:02 gone"
+    for number in range(jobs):
+        work.add("mine", 0.5 + 0.01 * number)  # starting takes most of it
+    assert work.left(0.5) < 10
+    for number in range(jobs, 10):
+        work.add("mine", 0.5 + 0.2 * (number + 1 - jobs) / jobs)
+    assert work.left(2.3) < 4
+    work.add("counting", 3.0)
+    assert work.left(3.0) == 0
+
+
+def test_what_is_known_is_told_besides_what_is_not():
+    work = Remaining({"dear": 4, "mine": 4}, {"dear": 10.0})
+    assert work.text(0.0) == "0/8, 0:00 gone, about 0:40 left besides mine"
+    for number in range(4):
+        work.add("dear", 10.0 * (number + 1))
+    assert work.left(40.0) is None  # all that is left is of unknown cost
+    work.add("mine", 41.0)
+    assert work.left(41.0) == pytest.approx(3.0, rel=0.1)
 
 
 def test_without_a_terminal_it_says_plain_lines(capsys):

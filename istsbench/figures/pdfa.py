@@ -103,7 +103,7 @@ def sweep_targets(score: np.ndarray, true: Regions, falling: np.ndarray) -> list
 def _swept(results: Results, spec: str, samples: Sequence[Sample]) -> pd.DataFrame | None:
     """The points of one method, without its name; None unless every map is stored."""
     record = results.records[spec]
-    store, own = map_store(results.folder.parent, record), read_rule(record.own)
+    store, own = map_store(results.folder.parent, record), read_rule(record.own_used)
     maps = []
     for sample in samples:
         stored = store.load(sample.name)
@@ -133,7 +133,7 @@ def _swept(results: Results, spec: str, samples: Sequence[Sample]) -> pd.DataFra
 
 def _made_by(record: Record) -> str:
     """What the points depend on; the hash of the ROC stands for maps and masks."""
-    parts = (record.method_hash, record.data_hash, record.own, record.curve, _SWEEP)
+    parts = (record.method_hash, record.data_hash, record.own_used, record.curve, _SWEEP)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:10]
 
 

@@ -49,7 +49,8 @@ def evaluate(
     `method` is a name as `run --methods` takes it, a `Segmenter`, or a function from an image,
     float64 (H, W) of 0..255, to a map of the same size, finite, none below 0, larger where a
     target is likelier. `label` and `threshold` are those of a function; without, its own name
-    and `MeanStd(3)`, so give `Fixed(0.5)` for a function that returns a mask. All else is as in
+    and `MeanStd(3)`, or `Fixed(0.5)` if it returns masks of type bool for every image; a mask of
+    another type needs it to be given. All else is as in
     `istsbench run`, and so are the numbers. Maps and counts go to a temporary folder, or to the
     results folder `out`, where the row joins the others and maps are used again.
 

@@ -170,7 +170,7 @@ def count_maps(results: Results, spec: str, profile: Profile, dataset: Dataset) 
 
 def is_probability(record: Record) -> bool:
     """Whether the maps of a method are probabilities."""
-    return of_probability(read_rule(record.rules.get("own", record.own)))
+    return of_probability(read_rule(record.own_used))
 
 
 def _keep(results: Results, record: Record, profile: Profile, found: Profiled) -> None:
@@ -195,7 +195,7 @@ def _identity(record: Record, profile: Profile) -> dict[str, Any]:
         "profile": json.loads(json.dumps(asdict(profile))),
         "method": record.method,
         "method_hash": record.method_hash,
-        "own": record.own,
+        "own": record.own_used,
         "data_hash": record.data_hash,
     }
 

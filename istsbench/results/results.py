@@ -19,6 +19,7 @@ from istsbench.results.profile_counts import profile_scores
 from istsbench.results.profiles import Profile
 from istsbench.results.rows import in_row_order
 from istsbench.runs.counting import OF_MAP, OF_MASK
+from istsbench.runs.outputs import curve_file
 from istsbench.runs.record import Record, by_reason, read_counts, read_record
 from istsbench.suppression import GAINS
 from istsbench.threshold import RULES
@@ -148,6 +149,11 @@ class Results:
             return False
         later = rows.reindex(columns=[OF_MASK[0]])  # rows in memory may lack the column itself
         return bool(later.loc[rows["rule"] == rule].isna().any(axis=None))
+
+    def two_levels(self, spec: str) -> bool:
+        """Whether its maps have two levels, as masks have: its curves are of one point then."""
+        path = curve_file(self.folder, self.records[spec].file)
+        return self.profile is None and path.is_file() and len(path.read_bytes().splitlines()) == 3
 
     def seconds(self, spec: str) -> float:
         """The median over images of the time of `score`, nan if none was measured."""

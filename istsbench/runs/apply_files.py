@@ -58,7 +58,7 @@ class Task:
 
     title: str
     method: Segmenter
-    rule: Threshold
+    rule: Threshold | None
     outputs: Outputs
 
 

@@ -75,11 +75,11 @@ class Outputs:
     folder: Path
     asked: frozenset[str] = frozenset()  # of maps, overlays, coco, yolo: beside the masks
 
-    def claim(self, choice: Choice, method: Segmenter, rule: Threshold, depth: str) -> None:
+    def claim(self, choice: Choice, method: Segmenter, rule: Threshold | None, depth: str) -> None:
         """Make the folder this method's; raises `WrongUse` if it holds anything else."""
         here = {
             "format": _FORMAT, "method": choice.spec, "made_by": method_hash(method),
-            "threshold": repr(rule), "depth": depth,
+            "threshold": repr(rule or method.threshold), "depth": depth,
         }  # fmt: skip
         path = self.folder / MARKER
         if not path.exists():

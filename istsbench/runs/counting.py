@@ -22,7 +22,7 @@ import io
 import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from istsbench.metrics import best_rule, pixel_counts, sweep
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.outputs import counts_file, curve_file
 from istsbench.runs.record import Record, read_counts, sound, write_record
+from istsbench.segmenter import rule_for
 from istsbench.suppression import GAINS, background_suppression
 from istsbench.threshold import HALF, RULES, Threshold, candidates, of_probability
 
@@ -71,6 +72,8 @@ class Counted:
     average_precision: float
     target_auc: float = math.nan
     busy: float | None = None  # median over the maps, where all tell; see `StoredMap`
+    masks: bool = False  # the maps are of type bool
+    refused: Mapping[str, str] = field(default_factory=dict)  # image -> why its map is not counted
 
 
 def _stored(
@@ -95,6 +98,22 @@ def _chosen(
         total += sweep(stored.score, sample.mask, options)
         found += 1
     return best_rule(total, options) if found == len(names) else None
+
+
+def _kinds(store: MapStore, names: Sequence[str]) -> tuple[bool, dict[str, str]]:
+    """Whether the maps are masks of type bool, and why some are refused: others are of that kind.
+
+    The first image decides.
+    """
+    found = {name: one.mask for name in names if (one := store.load(name)) is not None}
+    first, masks = next(iter(found.items()), ("", False))
+    kinds = {True: "a mask of type bool", False: "a map of scores"}
+    return masks, {
+        name: f"score returned {kinds[mask]}, and {kinds[masks]} for {first}; expected one kind "
+        "for all images, or a method that names its threshold rule"
+        for name, mask in found.items()
+        if mask != masks
+    }
 
 
 def resolve(
@@ -160,14 +179,23 @@ def scaled(score: np.ndarray, own: Threshold) -> np.ndarray:
 
 
 def count(
-    own: Threshold,
+    named: Threshold | None,
     store: MapStore,
     dataset: Dataset,
     names: Sequence[str],
     tuning: Sequence[str],
     wanted: Sequence[str],
 ) -> Counted:
-    """Count the stored maps of `names` under the wanted rules."""
+    """Count the stored maps of `names` under the wanted rules.
+
+    `named` is the own rule; without one it is decided by what the method returned, and `tuned`
+    and `oracle` are left out where that is not the same for all images.
+    """
+    masks, refused = _kinds(store, (*names, *tuning)) if named is None else (False, {})
+    own = rule_for(named, masks)
+    if refused:
+        names = [name for name in names if name not in refused]
+        wanted = [rule for rule in wanted if rule in ("own", "half")]
     chosen = resolve(wanted, own, store, dataset, names, tuning)
     rows, values, truths, busy, curves = [], [], [], list[float | None](), []
     for sample, stored in _stored(store, dataset, names):
@@ -181,13 +209,15 @@ def count(
     if not rows:
         empty = pd.DataFrame(columns=list(COLUMNS))
         nothing = pd.DataFrame(columns=["fpr", "tpr", "precision"])
-        return Counted(empty, described, nothing, float("nan"), float("nan"))
+        return Counted(
+            empty, described, nothing, float("nan"), float("nan"), masks=masks, refused=refused
+        )
     curve = Curve.of(np.concatenate(values), np.concatenate(truths))
     measured = [value for value in busy if value is not None]
     return Counted(
         pd.DataFrame(rows), described, curve.points(), curve.auc, curve.average_precision,
         reduce(operator.add, curves).auc,
-        float(np.median(measured)) if len(measured) == len(busy) else None,
+        float(np.median(measured)) if len(measured) == len(busy) else None, masks, refused,
     )  # fmt: skip
 
 
@@ -200,9 +230,9 @@ class Counting:
     tuning: tuple[str, ...]
     wanted: tuple[str, ...]
 
-    def of(self, own: Threshold, store: MapStore) -> Counted:
-        """The counts of one method."""
-        return count(own, store, self.dataset, self.names, self.tuning, self.wanted)
+    def of(self, named: Threshold | None, store: MapStore) -> Counted:
+        """The counts of one method, by the own rule that it names, if it does."""
+        return count(named, store, self.dataset, self.names, self.tuning, self.wanted)
 
 
 def write_counts(

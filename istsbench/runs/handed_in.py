@@ -11,9 +11,9 @@ from typing import Any
 from istsbench.errors import BrokenMethod, WrongUse
 from istsbench.provenance import look_anew
 from istsbench.registry import ENTRY_POINTS, Choice, choose
-from istsbench.segmenter import Segmenter
-from istsbench.threshold import Threshold
-from istsbench.unregistered import FUNCTION, UNRULED, as_method
+from istsbench.segmenter import Segmenter, named_rule
+from istsbench.threshold import OF_MASKS, UNNAMED, Threshold
+from istsbench.unregistered import FUNCTION, as_method
 
 Method = str | Segmenter | type[Segmenter] | Callable[..., Any]
 """What may be handed in: names as `--methods` takes them, or the method itself."""
@@ -49,14 +49,16 @@ def chosen(
     return [Choice(f"{FUNCTION}({name})", origin=lambda: made)]
 
 
-def rule_told(method: Segmenter) -> tuple[str, ...]:
-    """What is to be said of the rule of a function that names none; nothing of others."""
-    if not getattr(type(method), UNRULED, False):
+def rule_told(method: Segmenter, masks: bool) -> tuple[str, ...]:
+    """What is to be said of the rule of a method that names none; nothing of others.
+
+    `masks` tells whether its maps are of type bool.
+    """
+    if named_rule(method) is not None:
         return ()
-    return (
-        f"the function names no threshold rule: {method.threshold!r} is its own (for masks: "
-        "function.threshold = istsbench.Fixed(0.5))",
-    )
+    if masks:
+        return (f"it names no threshold rule and returns masks of type bool: {OF_MASKS!r}",)
+    return (f"it names no threshold rule: {UNNAMED!r} (masks of type bool: {OF_MASKS!r})",)
 
 
 def _name(method: object) -> str:

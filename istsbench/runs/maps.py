@@ -40,6 +40,7 @@ class StoredMap:
     pixels: str  # hash of the image it was made from
     seconds: float  # time of `score` alone
     busy: float | None = None  # seconds of the processor in a second of that; None: not measured
+    mask: bool = False  # it was of type bool
 
 
 def read_map(data: bytes) -> StoredMap:
@@ -50,7 +51,8 @@ def read_map(data: bytes) -> StoredMap:
             raise ValueError("the checksum is wrong")
         array = np.load(body, allow_pickle=False)
         meta = json.loads(body.read())
-        return StoredMap(array, meta["pixels"], meta["seconds"], meta.get("busy"))
+        busy, mask = meta.get("busy"), meta.get("mask", False)
+        return StoredMap(array, meta["pixels"], meta["seconds"], busy, mask)
     except (EOFError, KeyError, TypeError) as error:
         raise ValueError(f"not a map: {error}") from error
 
@@ -79,6 +81,8 @@ class MapStore:
         about: dict[str, object] = {"pixels": stored.pixels, "seconds": stored.seconds}
         if stored.busy is not None:
             about["busy"] = round(stored.busy, 3)
+        if stored.mask:
+            about["mask"] = True
         meta = json.dumps(about)
         parts = (head.getvalue(), array.data.cast("B"), b"\n" + meta.encode())
         crc = 0

@@ -68,7 +68,7 @@ class Record:
     year: int = 0  # 9999 for what was never published
     status: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
-    own: str = ""  # its own threshold rule
+    own: str = ""  # its own threshold rule, as its class has it
     file: str  # name of its files, without ending
     method_hash: str = ""  # of code, parameters and weights
     folder: str | None = None  # hash of the path, for data sets that may be called alike
@@ -99,6 +99,11 @@ class Record:
     def ran(self) -> bool:
         """Whether its numbers were made by a run of this package here."""
         return self.imported is None and self.group != "submitted"
+
+    @property
+    def own_used(self) -> str:
+        """The own rule of its counts: another one if its class names none and it returns masks."""
+        return self.rules.get("own", self.own)
 
     def alike(self, other: Record) -> bool:
         """Whether two rows differ at most by the rules that were asked for."""

@@ -178,6 +178,8 @@ def run(
             def finish(number: int, counted: Counted) -> None:
                 work, record = plan[number]
                 failed = _left_out(work, images, counted)
+                told = rule_told(work.method, counted.masks)
+                record = replace(record, notes=(*record.notes, *told))
                 made = write_counts(outcome.folder, record, counted, work.store, failed)
                 records[number] = made
                 report(COUNTING)
@@ -225,7 +227,7 @@ def new_record(choice: Choice, method: Segmenter, images: Images, wanted: Sequen
         method_hash=method_hash(method),
         tuning_hash=images.hash(images.tuning) if images.tuning else None,
         wanted=tuple(wanted),
-        notes=(*images.notes, *rule_told(method), *(seen(method, images) if learns else ())),
+        notes=(*images.notes, *(seen(method, images) if learns else ())),
         trained=trained(choice, method, images) if learns else None,
         **images.fields(),
     )
@@ -305,8 +307,9 @@ def _left_out(work: Work, images: Images, counted: Counted) -> dict[str, str]:
     """The images without counts, and why."""
     there = set(counted.rows["image"])
     there |= {name for name in images.tuning if work.store.has(name, images.pixels[name])}
+    there -= {*counted.refused}
     return {
-        name: work.store.failure(name, pixels) or LOST
+        name: counted.refused.get(name) or work.store.failure(name, pixels) or LOST
         for name, pixels in images.pixels.items()
         if name not in there
     }

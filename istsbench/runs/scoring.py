@@ -37,7 +37,7 @@ from istsbench.progress import Progress
 from istsbench.runs.counting import Counted, Counting
 from istsbench.runs.maps import MapStore, StoredMap
 from istsbench.runs.pool import Answers, Begin, Lost, in_processes
-from istsbench.segmenter import Segmenter
+from istsbench.segmenter import Segmenter, is_mask, named_rule
 from istsbench.side_effects import contained, one_thread
 from istsbench.threshold import Threshold
 
@@ -125,7 +125,7 @@ def _score_one(
             clock = Clock()
             score = method.score(image)
             seconds, busy = clock.read()
-        stored = StoredMap(checked(score, image), pixels, seconds, busy)
+        stored = StoredMap(checked(score, image), pixels, seconds, busy, is_mask(score))
     except DataGone:
         raise
     except (Exception, SystemExit) as error:
@@ -144,7 +144,13 @@ def _score_batch(work: Work, dataset: Dataset, names: Sequence[str]) -> None:
             seconds, busy = clock.read()
         pairs = zip(scores, images, strict=True)
         stored = [
-            StoredMap(checked(score, image), work.images[name], seconds / len(images), busy)
+            StoredMap(
+                checked(score, image),
+                work.images[name],
+                seconds / len(images),
+                busy,
+                is_mask(score),
+            )
             for name, (score, image) in zip(names, pairs, strict=True)
         ]
     except (Exception, SystemExit):
@@ -175,7 +181,7 @@ def score_all(
 
     def count_here(number: int) -> None:
         if counting is not None:
-            finish(number, counting.of(plan[number].method.threshold, plan[number].store))
+            finish(number, counting.of(named_rule(plan[number].method), plan[number].store))
 
     for number, work in enumerate(plan):
         if work.method.batched:
@@ -264,7 +270,7 @@ def _score_apart(
         dataset.subset(needed) if counting is None else counting.dataset,
         packed,
         {number: work.store for number, work in plan.items()},
-        {number: work.method.threshold for number, work in plan.items()},
+        {number: named_rule(work.method) for number, work in plan.items()},
         counting,
     )
     with closing(run(_in_worker, shared, calls)) as answers:
@@ -305,7 +311,7 @@ class _Shared:
     dataset: Dataset
     methods: Mapping[int, bytes | None]
     stores: Mapping[int, MapStore]
-    owns: Mapping[int, Threshold]
+    owns: Mapping[int, Threshold | None]
     counting: Counting | None
 
     def look(self) -> None:

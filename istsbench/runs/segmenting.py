@@ -15,17 +15,29 @@ import numpy as np
 
 from istsbench.errors import MissingWeights, WrongUse
 from istsbench.runs.scoring import checked, one_line
-from istsbench.segmenter import Segmenter, Trainable
+from istsbench.segmenter import Segmenter, Trainable, is_mask, named_rule, rule_for
 from istsbench.side_effects import contained
-from istsbench.threshold import HALF, AtLeast, Fixed, MeanStd, MeanToPeak, PeakRatio, Threshold
+from istsbench.threshold import (
+    HALF,
+    UNNAMED,
+    AtLeast,
+    Fixed,
+    MeanStd,
+    MeanToPeak,
+    PeakRatio,
+    Threshold,
+)
 
 HOME = "nuaa"  # the data set whose weights networks have where there is none
 
 
-def rule_named(text: str, method: Segmenter) -> Threshold:
-    """The rule of `own`, `half`, or a level in the unit of the map; raises `WrongUse`."""
+def rule_named(text: str, method: Segmenter) -> Threshold | None:
+    """The rule of `own`, `half`, or a level in the unit of the map; raises `WrongUse`.
+
+    None is `own` of a method that names none: it is decided by each map.
+    """
     if text == "own":
-        return method.threshold
+        return named_rule(method)
     if text == "half":
         return HALF
     try:
@@ -42,8 +54,10 @@ def rule_named(text: str, method: Segmenter) -> Threshold:
     return Fixed(level)
 
 
-def said(rule: Threshold) -> str:
+def said(rule: Threshold | None) -> str:
     """A rule in words; of one of a plug-in its `repr`."""
+    if rule is None:
+        return f"{said(UNNAMED)}, masks of type bool as they are"
     if rule == HALF:
         return "half"
     match rule:
@@ -94,9 +108,12 @@ class Scored:
     level: float
 
 
-def segmented(score: object, image: np.ndarray, rule: Threshold) -> Scored:
-    """From what a method returned for an image; raises `ValueError` if it breaks its promise."""
-    stored = checked(score, image)
+def segmented(score: object, image: np.ndarray, named: Threshold | None) -> Scored:
+    """From what a method returned for an image; raises `ValueError` if it breaks its promise.
+
+    Without a rule that is named, the map decides: see `istsbench.segmenter.rule_for`.
+    """
+    stored, rule = checked(score, image), rule_for(named, is_mask(score))
     values = stored.astype(np.float64)
     level = float(rule.level(values))
     if math.isnan(level):
@@ -105,7 +122,7 @@ def segmented(score: object, image: np.ndarray, rule: Threshold) -> Scored:
 
 
 def scored_or_why(
-    method: Segmenter, rule: Threshold, images: Sequence[np.ndarray]
+    method: Segmenter, rule: Threshold | None, images: Sequence[np.ndarray]
 ) -> list[Scored | str]:
     """Each image scored, or why it could not be; several at once where the method is faster so."""
     if method.batched and len(images) > 1:
@@ -119,7 +136,7 @@ def scored_or_why(
     return [_scored_or_why(method, rule, image) for image in images]
 
 
-def _scored_or_why(method: Segmenter, rule: Threshold, image: np.ndarray) -> Scored | str:
+def _scored_or_why(method: Segmenter, rule: Threshold | None, image: np.ndarray) -> Scored | str:
     try:
         with contained():
             score = method.score(image)

@@ -165,6 +165,12 @@ def notes_of_columns(results: Results, rule: str) -> list[tuple[str, tuple[str, 
     ]
     if any(told) and results.profile is None:
         found += _EXPLAINED.items()
+    flat = [one.label for spec, one in results.records.items() if results.two_levels(spec)]
+    if flat:
+        note = (
+            f"{record.title}: maps of two levels: {', '.join(flat)}; AUC is of one operating point."
+        )
+        found.append((note, ("auc", "auc_image", "target_auc", "average_precision")))
     waited = [one.label for spec, one in results.records.items() if results.waited(spec)]
     if waited:
         note = f"{record.title}: timed while the machine did other work: {', '.join(waited)}."
