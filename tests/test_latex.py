@@ -375,22 +375,25 @@ def test_html_holds_every_cell():
 
 def test_measurements_are_found_beside_the_papers_numbers(tmp_path):
     assert measured("table_iv", tmp_path) == (None, ())
-    text = "# Table IV\n# how\nlabel,status,{0}_f1_image,{0}_iou_image,{0}_f1_pooled\n"
+    head = "label,status,{0}_f1_image,{0}_iou_image,{0}_f1_pooled,{0}_f1_image_sd\n"
+    text = f"# Table IV\n# how\n# of its marks\n{head}"
     for dataset, value in (("nuaa", 0.8), ("nust", 0.6)):
         folder = tmp_path / "ablations" / dataset
         folder.mkdir(parents=True)
-        rows = f"U,paper,{value},0.5,0.1\nmine,paper,0.1,0.1,0.1\n"
+        rows = f"U,paper,{value},0.5,0.1,0.02\nmine,paper,0.1,0.1,0.1,0.03\n"
         (folder / "table_iv.csv").write_text(text.format("fusion") + rows)
         (folder / "table_v.csv").write_text(text.format("fps") + rows)
     ours, notes = measured("table_iv", tmp_path)
-    frame = paper_beside("table_iv", ours, protocol=notes).frame.set_index("label")
+    table = paper_beside("table_iv", ours, protocol=notes)
+    assert "0.8000 ± 0.0200" in table.markdown() and "0.5000 ±" not in table.markdown()
+    frame = table.frame.set_index("label")
     assert frame.loc["U", ["nuaa_f1", "nust_f1", "nuaa_f1_paper"]].tolist() == [0.8, 0.6, 0.7418]
     assert frame.loc["mine", "nuaa_iou"] == 0.1
     assert notes == ("how, means over images",) * 2
     assert measured("table_iv", tmp_path, "pooled")[0]["nuaa_f1"].tolist() == [0.1, 0.1]
     ours, _ = measured("table_v", tmp_path)
     assert set(ours) == {"objective"} | {
-        f"{d}_fps_{r}" for d in ("nuaa", "nust") for r in ("f1", "iou")
+        f"{d}_fps_{r}" for d in ("nuaa", "nust") for r in ("f1", "iou", "f1_sd")
     }
 
 

@@ -199,7 +199,7 @@ def against_best(
         images = per_image(results, rule, score)
         values = images.mean().sort_values(ascending=False, kind="stable")
         best = images[values.index[0]]
-        p = [_signed_rank(best - images[spec]) for spec in values.index[1:]]
+        p = [signed_rank(best - images[spec]) for spec in values.index[1:]]
     else:
         values, p = _pooled_tests(results, rule, score, reduction)
     frame = pd.DataFrame({"value": values, "difference": values - values.iloc[0]})
@@ -238,7 +238,7 @@ def _pooled_tests(
     return values, p
 
 
-def _signed_rank(difference: pd.Series) -> float:
+def signed_rank(difference: pd.Series) -> float:
     """p of the signed-rank test.
 
     Images on which two methods score the same count half for each (Pratt's and the plain

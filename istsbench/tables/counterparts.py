@@ -26,8 +26,8 @@ def paper_beside(
     """One of the paper's tables IV, V, VII, VIII with our numbers, the paper's, the difference.
 
     `name` is e.g. "table_iv". `ours` has the paper's first column as its key and any of its
-    other columns by their names (see `paper_table`); rows and columns of its own follow
-    after the paper's.
+    other columns by their names (see `paper_table`), a column of standard deviations by such a
+    name and `_sd`; rows and columns of its own follow after the paper's.
     """
     paper = paper_table(name)
     key, *columns = map(str, paper.columns)
@@ -39,7 +39,8 @@ def paper_beside(
         )
     if ours[key].duplicated().any():
         raise WrongUse(f"{name}: {key} {ours[key][ours[key].duplicated()].iloc[0]!r} is twice")
-    own = [column for column in map(str, ours) if column not in (key, *columns)]
+    spreads = [f"{column}_sd" for column in columns]
+    own = [column for column in map(str, ours) if column not in (key, *columns, *spreads)]
     labels = list(dict.fromkeys([*paper[key], *ours[key]]))
     measured = ours.set_index(key).reindex(labels)
     printed = paper.set_index(key).reindex(labels)
@@ -57,6 +58,9 @@ def paper_beside(
         forms[column] = f".{max(most, 3) if _is_ratio(column) else most}f"
         forms[f"{column}_paper"] = f".{most}f" if len(digits[column]) == 1 else ".6g"
         forms[f"{column}_diff"] = f"+z.{most}f"
+        if f"{column}_sd" in ours:
+            frame[f"{column}_sd"] = measured[f"{column}_sd"].to_numpy(float)
+            forms[f"{column}_sd"] = forms[column]
     blocks: list[Block] = []
     for prefix, title in {**_TITLES, "": "Cost"}.items():
         mine = [c for c in columns if _prefix(c) == prefix]
@@ -136,14 +140,17 @@ def _commented(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
 def _ablation(
     frame: pd.DataFrame, notes: tuple[str, ...], dataset: str, reduction: str
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """`fusion_f1_image` is `nuaa_f1`, `fns_f1_image` is `nuaa_fns_f1`."""
+    """`fusion_f1_image` is `nuaa_f1`, `fns_f1_image_sd` is `nuaa_fns_f1_sd`."""
     names = {
-        f"{output}_{ratio}_{reduction}": f"{dataset}_{output}_{ratio}".replace("_fusion", "")
+        f"{output}_{ratio}_{reduction}{end}": f"{dataset}_{output}_{ratio}{end}".replace(
+            "_fusion", ""
+        )
         for output in ("fusion", "fns", "fps")
         for ratio in ("f1", "iou")
+        for end in ("", "_sd")
     }
     kept = [column for column in names if column in frame]
-    how = tuple(f"{note}, {REDUCED[reduction]}" for note in notes)
+    how = tuple(f"{note}, {REDUCED[reduction]}" for note in notes[:1])  # others are of its marks
     return frame[["label", *kept]].rename(columns=names), how
 
 
