@@ -385,7 +385,7 @@ def test_measurements_are_found_beside_the_papers_numbers(tmp_path):
         (folder / "table_v.csv").write_text(text.format("fps") + rows)
     ours, notes = measured("table_iv", tmp_path)
     table = paper_beside("table_iv", ours, protocol=notes)
-    assert "0.8000 ± 0.0200" in table.markdown() and "0.5000 ±" not in table.markdown()
+    assert "**0.8000** ± 0.0200 |" in table.markdown() and table.markdown().count("±") == 4
     frame = table.frame.set_index("label")
     assert frame.loc["U", ["nuaa_f1", "nust_f1", "nuaa_f1_paper"]].tolist() == [0.8, 0.6, 0.7418]
     assert frame.loc["mine", "nuaa_iou"] == 0.1
