@@ -37,6 +37,7 @@ Map = np.ndarray  # float64 (H, W), finite, >= 0, larger = more target-like, bac
 Mask = np.ndarray  # bool (H, W), True on targets
 
 _T = TypeVar("_T")
+HOME = "nuaa"  # the data set whose weights serve where a data set has none of its own
 STATUSES = ("reference-checked", "paper", "reconstruction", "unpublished")
 
 
@@ -246,8 +247,8 @@ class Trainable(Segmenter):
 
     weights: Path | None = parameter(
         None,
-        "None: the published file for the data set, where there is one; or a file; or a data set, "
-        "as nuaa, whose published file is meant",
+        "None: the published file for the data set, or else for NUAA-SIRST; or a file; or a data "
+        "set, as nust, whose published file is meant",
     )
 
     @classmethod
@@ -272,15 +273,16 @@ class Trainable(Segmenter):
     def pretrained(self, dataset: str) -> Self:
         """A copy that uses the published weights for a data set, or for the one it names.
 
-        The method itself if its weights are a file, or if there are none for `dataset`. Raises
-        `MissingWeights` if there are none for the data set that it names.
+        Where there are none for `dataset`, those for `HOME`. The method itself if its weights are a
+        file, or if there are none at all. Raises `MissingWeights` if there are none for the data
+        set that it names.
         """
         given = self.weights
         if given is not None and (len(given.parts) > 1 or given.suffix or given.is_file()):
             return self
-        named = dataset if given is None else given.name
         file = f"{self.registered_name()}.safetensors"
-        places = [folder / named / file for folder in self.weight_folders()]
+        named = [given.name] if given is not None else [dataset, HOME]
+        places = [folder / name / file for name in named for folder in self.weight_folders()]
         found = next((path for path in places if path.is_file()), None)
         if found is None and given is not None:
             raise MissingWeights(

@@ -299,6 +299,13 @@ def test_a_method_without_weights_fails_only_if_asked_for_by_name(go, folder, tm
     assert "learner" in outcome.skipped and "learner" not in outcome.failed
 
 
+def test_weights_of_another_data_set_that_serve_for_want_of_better_are_said(go, tmp_path):
+    outcome = go("acm,toy")
+    assert outcome.notes == ["acm: no weights for toyset, those of NUAA-SIRST are used"]
+    assert Results.load(outcome.folder).records["acm"].trained.dataset == "nuaa"
+    assert go("acm(weights=nuaa)", out="asked").notes == []
+
+
 def test_weights_count_by_their_content_not_their_place(go, tmp_path, monkeypatch):
     folders = [tmp_path / name / "folder-toyset" for name in "ab"]
     for folder in folders:

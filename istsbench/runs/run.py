@@ -106,6 +106,7 @@ def run(
     outcome = Outcome(maps_folder(out, dataset.name, images.depth) if shard else out / images.tag)
     plan: list[tuple[Work, Record]] = []
     lacking, old, anew = list[str](), list[str](), dict[str, list[str]]()
+    borrowed: dict[str, list[str]] = {}  # a note -> specs that it is of
     with busy(f"preparing {len(choices)} methods", show):
         for choice in choices:
             try:
@@ -121,6 +122,8 @@ def run(
                 if (found := sound(outcome.folder, choice.file)) is not None and found.csv:
                     old.append(choice.spec)
                 continue
+            if note := _borrowed(choice, record):
+                borrowed.setdefault(note, []).append(choice.spec)
             work = Work(choice.spec, method, map_store(out, record), images.pixels)
             made = None if fresh else whole(outcome.folder, record, retry_failed)
             if made is not None and lacks_columns(outcome.folder, record):
@@ -134,6 +137,7 @@ def run(
                     anew.setdefault(what, []).append(choice.spec)
             else:
                 outcome.settle(made)
+    outcome.notes += [f"{', '.join(specs)}: {note}" for note, specs in borrowed.items()]
     outcome.notes += [
         f"{', '.join(specs)}: the {what} changed since the counts there were made; made anew now"
         for what, specs in anew.items()
@@ -259,6 +263,16 @@ def _ready(method: Segmenter, dataset: Dataset) -> Segmenter:
             f"--set {name}.weights=FILE"
         )
     return trained
+
+
+def _borrowed(choice: Choice, record: Record) -> str:
+    """What is to be said of weights that are of another data set for want of better."""
+    trained = record.trained
+    if trained is None or any(name == "weights" for name, _ in choice.changes):
+        return ""
+    if trained.dataset == record.dataset:
+        return ""
+    return f"no weights for {record.title}, those of {trained.title} are used"
 
 
 def _todo(work: Work, fresh: bool, retry_failed: bool) -> Work:

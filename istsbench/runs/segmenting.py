@@ -15,7 +15,7 @@ import numpy as np
 
 from istsbench.errors import MissingWeights, WrongUse
 from istsbench.runs.scoring import checked, one_line
-from istsbench.segmenter import Segmenter, Trainable, is_mask, named_rule, rule_for
+from istsbench.segmenter import HOME, Segmenter, Trainable, is_mask, named_rule, rule_for
 from istsbench.side_effects import contained
 from istsbench.threshold import (
     HALF,
@@ -27,8 +27,6 @@ from istsbench.threshold import (
     PeakRatio,
     Threshold,
 )
-
-HOME = "nuaa"  # the data set whose weights networks have where there is none
 
 
 def rule_named(text: str, method: Segmenter) -> Threshold | None:
