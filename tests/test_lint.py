@@ -271,7 +271,7 @@ def test_the_command_tells_by_its_exit_code(tmp_path):
     done = run(path)
     assert done.exit_code == 1
     assert f"{path}:3: wrong: IoU 0.5 > F1 0.4" in done.output
-    assert "2 rows, 1 impossible" in done.output
+    assert "2 table rows read, scores checked in 2 of them: 1 impossible" in done.output
 
 
 @pytest.mark.parametrize("reduction", ["image", "pooled"])
@@ -296,8 +296,8 @@ def test_numbers_of_the_paper_beside_ours_are_counted_apart(tmp_path):
     text = "label,f1_nuaa,iou_nuaa,f1_nuaa_paper,iou_nuaa_paper\na,0.4,0.3,0.40,0.43\n"
     done = CliRunner().invoke(app, ["lint", str(write(tmp_path, text))])
     assert done.exit_code == 0
-    assert "table.csv: 1 row, 0 impossible" in done.output
-    assert "beside them 1 row of other papers, 1 impossible" in done.output
+    assert "table.csv: 1 table row read, scores checked in 1 of them on nuaa: 0 " in done.output
+    assert "beside them 1 row of other papers: 1 impossible" in done.output
     alone = write(tmp_path, "label,f1_nuaa_paper,iou_nuaa_paper\na,0.40,0.43\n")
     assert CliRunner().invoke(app, ["lint", str(alone)]).exit_code == 1
     below = "label,status,F1,IoU\na,paper,0.4,0.3\nb [1],published,0.40,0.43\n"
@@ -305,10 +305,23 @@ def test_numbers_of_the_paper_beside_ours_are_counted_apart(tmp_path):
     assert (report.impossible(), report.impossible(quoted=True)) == (0, 1)
 
 
-def test_lines_on_several_data_sets_are_told(tmp_path):
-    path = write(tmp_path, "m,F1 nuaa,IoU nuaa,F1 nust,IoU nust\na,0.4,0.3,0.5,0.4\n")
-    done = CliRunner().invoke(app, ["lint", str(path)])
-    assert "1 line on 2 data sets or parts: 2 rows, 0 impossible" in done.output
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        (
+            "m,F1 nuaa,IoU nuaa,F1 nust,Pd nust\na,0.4,0.3,0.5,0.4\nb,0.4,0.5,0.5,0.4\nc,,,,\n",
+            "3 table rows read, scores checked in 2 of them on nuaa: 1 impossible, 1 as if pooled",
+        ),
+        ("m,F1,IoU,R\na,0.4,0.25,\nb,0.4,,0.5\nc,,0.2,\n",
+         "3 table rows read, scores checked in 1 of them: 0 impossible, 2 as if pooled"),
+        ("m,set,metric,value\na,x,f1,0.4\na,x,iou,0.3\na,y,iou,0.3\na,y,r,0.3\nb,x,iou,0.5\nb,x,p,0.6\n",
+         "2 table rows read, scores checked in 2 of them on x and 1 of them on y: 0 impossible"),
+        ("m,Pd,Fa\na,0.9,12\n", "1 table row read, scores checked in none of them: 0 imp"),
+    ],
+)  # fmt: skip
+def test_the_summary_says_what_was_read_and_what_could_be_checked(tmp_path, text, told):
+    done = CliRunner().invoke(app, ["lint", str(write(tmp_path, text))])
+    assert told in done.output, done.output
 
 
 def test_counts_of_images_among_tables_are_skipped_and_said(tmp_path):
@@ -316,7 +329,7 @@ def test_counts_of_images_among_tables_are_skipped_and_said(tmp_path):
     counts.write_text("image,rule,tp,fp,fn\na,own,1,2,3\n")
     good = write(tmp_path, "m,F1,IoU\ngood,0.4,0.3\n")
     done = CliRunner().invoke(app, ["lint", str(counts), str(good)])
-    assert done.exit_code == 2 and "table.csv: 1 row, 0 impossible" in done.output
+    assert done.exit_code == 2 and "table.csv: 1 table row read, scores checked in 1" in done.output
     assert "mine.csv: counts of single images, not a table of results" in done.output
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,17 +91,18 @@ def _print_verdict(path: Path, report: Verdict) -> None:
         print(f"{path}:{row.line}: {row.title}: doubtful: {flag}")
     for note in report.notes:
         print(f"{path}: {note}")
-    own, doubts = report.own, len(report.flags)
-    lines = len({row.line for row in own})
-    several = f"{_number(lines, 'line')} on {len({row.part for row in own})} data sets or parts: "
+    parts = Counter(row.part for row in report.checked)
+    where = [f"{many} of them{part and f' on {part}'}" for part, many in parts.items()]
+    doubts = len(report.flags)
     print(
-        f"{path}: {several if len(own) > lines else ''}{_number(len(own), 'row')}, "
-        f"{report.impossible()} impossible, {len(report.pooled)} fit scores pooled over pixels"
-        + (f", {_number(doubts, 'doubt')}" if doubts else "")
+        f"{path}: {_number(report.read, 'table row')} read, scores checked in "
+        f"{' and '.join(where) or 'none of them'}: {report.impossible()} impossible, "
+        f"{len(report.pooled)} as if pooled over pixels"
+        + (f"; Pd and Fa: {_number(doubts, 'doubt')}" if doubts else "")
     )
-    if others := len(report.rows) - len(own):
+    if others := len(report.rows) - len(report.own):
         print(
-            f"{path}: beside them {_number(others, 'row')} of other papers, "
+            f"{path}: beside them {_number(others, 'row')} of other papers: "
             f"{report.impossible(quoted=True)} impossible, which changes no exit code"
         )
 

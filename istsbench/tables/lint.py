@@ -54,7 +54,8 @@ class Impossible:
 class Verdict:
     """The rows of a table, what is impossible in them, and what is doubtful.
 
-    A row is a line of the file on one data set, or what stands beside it of another paper.
+    One of the `rows` is a row of the table on one data set, or what stands beside it of another
+    paper; `read` says how many the table has. Those `checked` have scores that bind one another.
     `notes` say which lists of test images the Pd of the table speak for.
     """
 
@@ -62,6 +63,8 @@ class Verdict:
     findings: tuple[Impossible, ...]
     flags: tuple[tuple[PrintedRow, Flag], ...] = ()
     notes: tuple[str, ...] = ()
+    read: int = 0
+    checked: tuple[PrintedRow, ...] = ()  # own ones
 
     @property
     def own(self) -> list[PrintedRow]:
@@ -101,7 +104,8 @@ def lint(
     """
     if claim not in CLAIMS:
         raise WrongUse(f"claim is {claim!r}, expected one of {', '.join(CLAIMS)}")
-    rows = read_printed(path, columns or {}, scale)
+    rows, read = read_printed(path, columns or {}, scale)
+    checked = tuple(row for row in rows if not row.quoted and _can_be_checked(row, claim))
     findings = [finding for row in rows for finding in check_row(row, claim)]
     lines = _lines(rows, path, dataset, stated)
     beside = table_flags(lines)
@@ -110,7 +114,7 @@ def lint(
         for index, (row, line) in enumerate(zip(rows, lines, strict=True))
         for flag in (*row_flags(line), *beside.get(index, ()))
     ]
-    return Verdict(tuple(rows), tuple(findings), tuple(flags), tuple(_told(lines)))
+    return Verdict(tuple(rows), tuple(findings), tuple(flags), tuple(_told(lines)), read, checked)
 
 
 def _lines(rows: list[PrintedRow], path: Path, dataset: str, stated: str) -> list[PrintedLine]:
@@ -144,6 +148,18 @@ def _told(lines: list[PrintedLine]) -> Iterable[str]:
                 f"{fits} of {telling} Pd fit {targets} targets, those of {one.title} of "
                 f"{one.dataset}, {one.images} images"
             )
+
+
+def _can_be_checked(row: PrintedRow, claim: str) -> bool:
+    """Whether `contradictions` has two scores to hold against one another."""
+    there = set(row.scores)
+    overlaps = {"iou", "niou"} if claim == "image" else {"iou"}
+    return (
+        bool(there & overlaps and there & {"f1", "precision", "recall"})
+        or there >= {"f1", "precision", "recall"}
+        or (claim == "image" and there >= overlaps)
+        or ("hiou" in there and bool(there & {"loc", "seg"}))
+    )
 
 
 def check_row(row: PrintedRow, claim: str = "unknown") -> Iterable[Impossible]:
