@@ -42,7 +42,12 @@ def is_own(text: str) -> bool:
 
 def is_users(spec: str, group: str) -> bool:
     """Whether a row is the user's own: of predictions, or of a method that is not registered."""
-    return group == "submitted" or is_own(spec) or spec.startswith(f"{FUNCTION}(")
+    return group == "submitted" or is_unregistered(spec)
+
+
+def is_unregistered(spec: str) -> bool:
+    """Whether a row is of a method that is not registered: by file, by module, or handed in."""
+    return is_own(spec) or spec.startswith(f"{FUNCTION}(")
 
 
 def check_typed(name: str) -> None:

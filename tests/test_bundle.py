@@ -24,6 +24,7 @@ from istsbench.segmenter import Card
 from istsbench.tables.references import bibliography, of_card, of_dataset, of_method
 from istsbench.threshold import Fixed, MeanStd, MeanToPeak, PeakRatio, candidates
 
+SHOWN = ("precision", "recall", "f1", "iou")
 METHODS = "tophat,aagd,nwie,toy,toy(gain=2),bad"
 
 
@@ -123,6 +124,13 @@ def test_the_paragraph_states_the_protocol(folder, results):
     ):
         assert part in text, part
     assert "cite" not in text and "Not scored" not in text
+    assert "Precision, recall, F1 and IoU are means" in text and "hIoU: mean IoU" in text
+    assert "Pd and Fa" not in text and "Pd" not in read(folder, "tables/table_vi.md")
+
+
+def test_the_paragraph_explains_what_is_shown_and_no_more(pair):
+    text = protocol_text(pair, "own", "image", str, str, (*SHOWN, "pd", "auc_image"))
+    assert "Pd and Fa are pooled" in text and "AUC (images)" in text and "hIoU" not in text
 
 
 @pytest.fixture
@@ -145,7 +153,7 @@ def test_the_paragraph_is_of_all_data_sets(pair):
     change(nuaa, "mpcm", failed={"i3": "out of luck"})
     change(nust, "ipi", wanted=(), rules={}, label="ipi", failed={"": "it was not there"})
     del nust.records["mpcm"], nuaa.records["ipi"]
-    text = protocol_text(pair, "own", "image", str, str)
+    text = protocol_text(pair, "own", "image", str, str, SHOWN)
     for part in (
         "We compare 2 methods (2 spatial filters)",
         "Not scored: ipi on nuaa set and nust set; MPCM on nust set.",
@@ -162,7 +170,7 @@ def test_what_was_not_run_here_is_said_apart(pair):
         change(results, "ipi", environment={"cpu": "theirs"}, imported=origin)
     change(nust, "mpcm", group="submitted", status="submitted", label="My Net")
     del nuaa.records["mpcm"]
-    text = protocol_text(pair, "own", "image", str, str)
+    text = protocol_text(pair, "own", "image", str, str, SHOWN)
     for part in (
         "We compare 1 method (1 spatial filter): Top-Hat",
         "Submitted as prediction images, and not run here: My Net",
@@ -174,7 +182,7 @@ def test_what_was_not_run_here_is_said_apart(pair):
     assert "theirs" not in text
     for results in pair:
         results.records.pop("tophat")
-    text = protocol_text(pair, "own", "image", str, str)
+    text = protocol_text(pair, "own", "image", str, str, SHOWN)
     for part in ("We compare", "Every method receives", "had one thread"):
         assert part not in text, part
     assert "  " not in text
@@ -185,25 +193,25 @@ def test_imported_rows_are_grouped_by_their_data_sets(pair):
         for spec in results.records:
             change(results, spec, imported=Origin(pack="0" * 64, verified=True))
     del pair[1].records["ipi"]
-    text = protocol_text(pair, "own", "image", lambda key: "", str)
+    text = protocol_text(pair, "own", "image", lambda key: "", str, SHOWN)
     assert "Top-Hat, MPCM on nuaa set and nust set; IPI on nuaa set." in text
     assert "Of the methods, 2 are written from the paper (Top-Hat, MPCM), 1 is recon" in text
 
 
 def test_the_own_rule_of_a_users_function_is_its_value(results, pair):
-    text = protocol_text([results], "own", "image", str, str)
+    text = protocol_text([results], "own", "image", str, str, SHOWN)
     assert "for slow methods on validation images alone)" in text
     assert "of other methods, as given (" in text and "Toy: MeanStd(k=3)" in text
     for one in pair:
         mine = replace(one.records["mpcm"], method="mine", label="Mine")
         one.records.clear()
         one.records["mine"] = mine
-    alone = protocol_text(pair, "own", "image", str, str)
+    alone = protocol_text(pair, "own", "image", str, str, SHOWN)
     assert "by the method's own rule (Mine: " in alone and "calibrated" not in alone
 
 
 def test_another_rule_and_reduction_are_said(results):
-    text = protocol_text([results], "half", "pooled", str, str)
+    text = protocol_text([results], "half", "pooled", str, str, SHOWN)
     assert "taking what exceeds 0.5" in text and "pooled over all images" in text
     assert Protocol.of(results, "half", "pooled").id in text
 
@@ -219,7 +227,7 @@ def test_the_paragraph_names_every_candidate_of_a_chosen_rule(pair):
     kinds = {type(rule) for own in (MeanToPeak(0.3), Fixed(0.3)) for rule in candidates(own)}
     assert kinds == set(words)
     for rule in ("tuned", "oracle"):
-        text = protocol_text(pair, rule, "image", str, str)
+        text = protocol_text(pair, rule, "image", str, str, SHOWN)
         assert all(part in text for part in words.values())
 
 
@@ -227,7 +235,7 @@ def test_the_paragraph_has_the_notes_of_rows_and_the_data_set_of_weights(pair):
     spec, other = list(pair[0].records)[:2]
     trained = Trained(method=spec, label="Net", seed=0, plan="a", dataset="nudt", split="train")
     change(pair[0], spec, notes=("2 of 6 images are for training or validation",), trained=trained)
-    text = protocol_text(pair, "own", "image", str, str)
+    text = protocol_text(pair, "own", "image", str, str, SHOWN)
     label = pair[0].records[spec].label
     assert f"Notes: {label}: 2 of 6 images are for training or validation." in text
     assert f"weights trained on another data set, NUDT-SIRST, split train: {label}." in text

@@ -226,6 +226,19 @@ def test_macros_hold_the_numbers_that_the_table_prints():
     assert all(re.fullmatch("[A-Za-z]+", name) for name in macros)
 
 
+def test_a_method_of_ones_own_has_macros_by_its_label():
+    specs = {
+        "mine.py:f": "DoG (ours)",
+        "pkg.mod:Net(k=2)": "Net 2",
+        "function(g)": "g",
+        "ipi": "IPI",
+    }
+    specs["mine.py:h"] = "\u65b9"  # no letter that a macro may have
+    names = latex.macros(table_vi([made(specs=specs)], beside="nothing"))
+    rows = {name.removeprefix("istsNuaa").removesuffix("Fone") for name in names if "Fone" in name}
+    assert rows == {"DoGOurs", "NetTwo", "G", "Ipi", "MinePyH"}
+
+
 def test_macros_say_which_numbers_are_in_a_unit_of_their_own():
     table = with_columns(table_vi([made()], beside="nothing"), ["f1", "fa", "target_auc"])
     assert latex.macro_units(table) == [

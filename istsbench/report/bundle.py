@@ -64,8 +64,6 @@ def bundle(
         macros[latex.macro_name(dataset, "", "images")] = str(results.any_record.images)
     files["macros.tex"] = latex.macro_file(macros, [f"istsbench {__version__}"])
     files["tables/thresholds.csv"] = thresholds(sets).to_csv(index=False)
-    files["protocol.tex"] = protocol_text(sets, rule, reduction, _cite, escape_latex)
-    files["protocol.md"] = protocol_text(sets, rule, reduction, " [@{}]".format, str)
     files["references.bib"] = bibliography(_references(sets))
     figures: dict[str, bytes] = {}
     old: list[str] = []
@@ -74,6 +72,9 @@ def bundle(
         at = f"figures/{results.folder.name}"
         figures |= {f"{at}/{path.name}": path.read_bytes() for path in pdf.current}
         old += [f"{at}/{path.name}" for path in pdf.old]
+    shown = _shown([table for table, _ in tables.values()], figures)
+    for kind, cite, escape in (("tex", _cite, escape_latex), ("md", " [@{}]".format, str)):
+        files[f"protocol.{kind}"] = protocol_text(sets, rule, reduction, cite, escape, shown)
     files["preview.tex"] = _preview(tables, figures, old)
     contents = {name: text.encode() for name, text in files.items()} | figures
     for name, content in contents.items():
@@ -100,6 +101,16 @@ def _tables(
         if ours is not None:
             found[name] = (paper_beside(name, ours, protocol=protocol), "")
     return found
+
+
+def _shown(tables: Iterable[Table], figures: Iterable[str]) -> set[str]:
+    """The scores in the tables, and Pd and Fa where a figure is of them."""
+    columns = [
+        table.column(name) for table in tables for _, block in table.blocks for name, _ in block
+    ]
+    found = {column.score for column in columns if not column.kind}
+    of_targets = any(Path(name).name.startswith("pdfa") for name in figures)
+    return found | ({"pd", "fa"} if of_targets else set())
 
 
 def _preview(tables: Iterable[str], figures: Iterable[str], old: Collection[str]) -> str:

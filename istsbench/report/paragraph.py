@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 
 from istsbench.matching import REACH
@@ -11,7 +11,7 @@ from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
 from istsbench.results.trained import weights_told
 from istsbench.runs.record import Record
-from istsbench.tables.foot import noted, stated
+from istsbench.tables.foot import explained, noted, stated
 from istsbench.tables.references import (
     is_of_package,
     of_dataset,
@@ -44,8 +44,13 @@ def protocol_text(
     reduction: str,
     cite: Callable[[str], str],
     escape: Callable[[str], str],
+    shown: Collection[str],
 ) -> str:
-    """The protocol as a paragraph; `cite` makes a citation of a key, `escape` guards names."""
+    """The protocol as a paragraph; `cite` makes a citation of a key, `escape` guards names.
+
+    `shown` are the scores that the paper shows: besides precision, recall, F1 and IoU, which it
+    always does, no other is explained.
+    """
     rows = counted_rows(sets)
     imported = [record for record in rows if record.imported]
     rest = [record for record in rows if not record.imported]
@@ -61,7 +66,7 @@ def protocol_text(
         _not_scored(sets, escape),
         _datasets(sets, cite, escape),
         scoring if ran else f"Score maps are turned into masks {_by_rule(imported, rule, escape)}.",
-        _scores(reduction),
+        escape(_scores(reduction, shown)),
         _status([*ran, *imported], escape),
         _weights(sets, escape),
         _failed(rows, escape),
@@ -186,17 +191,22 @@ def _also(results: Results) -> str:
     return f"; {told}" if told else ""
 
 
-def _scores(reduction: str) -> str:
+def _scores(reduction: str, shown: Collection[str]) -> str:
     how = {
         "image": "means over images of each image's score",
         "pooled": "computed from the counts of pixels pooled over all images",
     }[reduction]
-    return (
+    parts = [
         f"Precision, recall, F1 and IoU are {how}, with 0/0 = 0, counted on all pixels at native "
-        "size. Pd and Fa are pooled: targets are 8-connected regions, a target is detected by "
-        f"the first free predicted region whose centroid is less than {REACH:g} pixels from its "
-        "own, and Fa counts the pixels of all other predicted regions."
-    )
+        "size."
+    ]
+    if {"pd", "fa"} & {*shown}:
+        parts.append(
+            "Pd and Fa are pooled: targets are 8-connected regions, a target is detected by the "
+            f"first free predicted region whose centroid is less than {REACH:g} pixels from its "
+            "own, and Fa counts the pixels of all other predicted regions."
+        )
+    return " ".join([*parts, *explained(shown)])
 
 
 def _status(ran: list[Record], escape: Callable[[str], str]) -> str:

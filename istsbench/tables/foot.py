@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from istsbench import __version__
 from istsbench.data.depth import sentence
 from istsbench.metrics import EMPTY, HIOU_LOSSES
@@ -45,6 +47,11 @@ _IN_CAPTIONS = {
     "tuned": "under thresholds chosen on validation images",
     "oracle": "under thresholds chosen on these images themselves, which is no result",
 }
+
+
+def explained(shown: Collection[str]) -> list[str]:
+    """What the scores shown are, where that is not plain from their names."""
+    return [note for note, scores in _EXPLAINED.items() if {*scores} & {*shown}]
 
 
 def captioned(rule: str, reduction: str) -> str:

@@ -16,6 +16,7 @@ from istsbench.tables.markup import LATEX, PLAIN
 from istsbench.tables.markup import latex as escape
 from istsbench.tables.published import PAPER_SETS
 from istsbench.tables.scores import score_named
+from istsbench.unregistered import is_unregistered
 
 if TYPE_CHECKING:
     from istsbench.tables.table import Table
@@ -232,21 +233,23 @@ def macro_name(dataset: str, method: str, score: str) -> str:
 def macros(table: Table, ending: str = "") -> dict[str, str]:
     """Macro name -> the number as the table prints it; empty cells have none.
 
-    `ending` tells apart the numbers of a second table. Where two names would be the same
-    although their cells are not, each gets a few more letters that depend only on its cell.
+    A row is called by its spec, one of a user's own function or class by its label. `ending` tells
+    apart the numbers of a second table. Where two names would be the same although their cells
+    are not, each gets a few more letters that depend only on its cell.
     """
     wanted: list[tuple[str, str, str]] = []
     for row, record in table.frame.iterrows():
         if record["status"] == "published":
             continue
-        method = str(record.get("method") or record["label"])
+        method, label = str(record.get("method") or record["label"]), str(record["label"])
+        called = label if is_unregistered(method) and letters(label) else method
         for column in table.numbers():
             text = table.printed(row, column)
             if text:
                 dataset, score = _split(table.column(column))
                 if table.name != "table_vi":
                     dataset = f"{table.name}_{dataset}"
-                name = macro_name(dataset, method, score) + letters(ending)
+                name = macro_name(dataset, called, score) + letters(ending)
                 wanted.append((name, f"{method}\0{column}", number(text)))
     names = [name for name, _, _ in wanted]
     found = {}
