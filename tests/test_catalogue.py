@@ -268,7 +268,17 @@ def test_times_from_packs_are_not_compared(results):
     names = [[text.get_text() for text in axes.texts] for axes in figure.axes]
     assert names == [["Top-Hat"], ["Max-Mean"]]  # the second in a band without a time
     del results.records["tophat"], results.counts["tophat"]
-    with pytest.raises(DataError, match="was timed here"):
+    with pytest.raises(DataError, match=r"was timed here \(1 timed elsewhere \(packs\)\)"):
+        tradeoff.seconds_data(results, "own", "image")
+
+
+def test_shipped_rows_beside_ones_own_have_no_time_and_it_is_said(results):
+    origin = Origin(pack="0" * 64, verified=False, name="istsbench 1, then")
+    results.records["maxmean"] = replace(results.records["maxmean"], imported=origin)
+    figure = tradeoff.seconds(results, "own", "image")
+    assert "no time, as timed elsewhere (shipped rows): Max-Mean" in foot_of(figure)
+    results.records["tophat"] = replace(results.records["tophat"], imported=origin)
+    with pytest.raises(DataError, match=r"\(2 timed elsewhere \(shipped rows\)\); times of other"):
         tradeoff.seconds_data(results, "own", "image")
 
 

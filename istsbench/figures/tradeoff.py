@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -32,9 +33,13 @@ from istsbench.registry import TRADITIONAL, choose, group_named, group_order
 from istsbench.results.intervals import paired_rows
 from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
+from istsbench.results.shipped import is_shipped
 from istsbench.runs.record import Record
 from istsbench.segmenter import Segmenter, Trainable
 
+_SHIPPED, _PACKED = "timed elsewhere (shipped rows)", "timed elsewhere (packs)"
+_NEVER = "never timed"
+_NO_TIME = (_SHIPPED, _PACKED, _NEVER)
 _KEY_COLUMNS, _KEY_LINE = 2, 0.125  # of the list of names in a column; inches
 
 
@@ -177,18 +182,20 @@ def seconds_data(
     method was timed here.
     """
     frame = _valued(results, rule, reduction, score)
-    packed = frame["method"].map(lambda spec: results.records[spec].imported is not None)
-    packed, never = packed.astype(bool), frame["seconds"].isna()
-    timed = frame[~packed & ~never]
+    pairs = zip(frame["method"], frame["seconds"], strict=True)
+    without = np.array([_no_time(results.records[spec], taken) for spec, taken in pairs], str)
+    timed = frame[without == ""]
     if timed.empty:
+        reasons = [f"{many} {why}" for why, many in Counter(without).items()]
         raise DataError(
-            f"{results.folder}: no method with every image counted under {rule!r} was timed here; "
-            "times in packs are taken on trust and not compared"
+            f"{results.folder}: no method with every image counted under {rule!r} was timed here "
+            f"({', '.join(reasons) or 'none is complete'}); times of other machines are not "
+            "compared: `istsbench run` times a method"
         )
     machines = sorted({_machine(results.records[spec]) for spec in timed["method"]})
+    reasons = [why for why in _NO_TIME if why in [*without]]
     said: dict[str, list[str]] = {
-        "no time, as timed elsewhere (packs)": [*frame["label"][packed]],
-        "no time, as never timed": [*frame["label"][never & ~packed]],
+        **{f"no time, as {why}": [*frame["label"][without == why]] for why in reasons},
         "timed on different machines": machines if len(machines) > 1 else [],
     }
     notes = [f"{what}: {', '.join(which)}" for what, which in said.items() if which]
@@ -196,8 +203,15 @@ def seconds_data(
     if waited.any():
         notes.append("* timed while the machine did other work: faster in truth")
     labels = timed["label"].where(~waited, timed["label"] + "*")
-    rest = frame[packed | never].assign(front=False).reset_index(drop=True)
+    rest = frame[without != ""].assign(front=False).reset_index(drop=True)
     return _with_front(timed.assign(label=labels), "seconds"), rest, notes
+
+
+def _no_time(record: Record, seconds: float) -> str:
+    """Why a row has no time that was taken here, one of `_NO_TIME`; "" if it has."""
+    if record.imported is not None:
+        return _SHIPPED if is_shipped(record) else _PACKED
+    return _NEVER if np.isnan(seconds) else ""
 
 
 def _machine(record: Record) -> str:
