@@ -25,18 +25,22 @@ from istsbench.commands.options import (
     Empty,
     EmptyOption,
     OneDataset,
+    Out,
+    Reduction,
+    Rule,
     Split,
     Tags,
     Width,
     WidthOption,
 )
-from istsbench.commands.paper import Out, Reduction, Rule, paper
+from istsbench.commands.paper import paper
 from istsbench.commands.plugin import plugin
 from istsbench.commands.printed import printed
 from istsbench.commands.reproduce import reproducing
 from istsbench.commands.results import results
 from istsbench.commands.run import run, say_of_figures
 from istsbench.commands.scale import scale
+from istsbench.commands.table import tables
 from istsbench.commands.train import train
 
 app = typer.Typer(
@@ -69,14 +73,8 @@ def _options(
 
 
 app.add_typer(data, name="data", no_args_is_help=True)
-app.add_typer(paper)
-app.add_typer(printed)
-app.add_typer(plugin)
-app.add_typer(scale)
-app.add_typer(merging)
-app.add_typer(reproducing)
-app.add_typer(words)
-app.add_typer(converting)
+for part in (tables, paper, printed, plugin, scale, merging, reproducing, words, converting):
+    app.add_typer(part)
 app.add_typer(results, name="results", no_args_is_help=True)
 
 

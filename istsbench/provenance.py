@@ -19,10 +19,10 @@ from pathlib import Path
 
 from istsbench.segmenter import Segmenter, Trainable
 
-VERSIONS = (
-    "istsbench", "numpy", "scipy", "scikit-image", "opencv-python", "opencv-python-headless",
-    "numba", "torch",
+_LIBRARIES = (
+    "numpy", "scipy", "scikit-image", "opencv-python", "opencv-python-headless", "numba", "torch",
 )  # fmt: skip
+VERSIONS = ("istsbench", *_LIBRARIES)
 
 
 def parameters(method: Segmenter) -> dict[str, object]:
@@ -247,12 +247,12 @@ def environment(device: str = "cpu", threads: int = 1) -> dict[str, str]:
     for name, value in (("blas", _blas()), ("commit", commit())):
         if value is not None:
             found[name] = value
-    for name in VERSIONS:
+    found["istsbench"] = __version__  # the metadata of an editable install may be older
+    for name in _LIBRARIES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    found["istsbench"] = __version__  # the metadata of an editable install may be older
     return found
 
 

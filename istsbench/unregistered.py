@@ -25,11 +25,10 @@ from typing import Any
 from istsbench.errors import BrokenMethod, WrongUse
 from istsbench.provenance import LOOSE, STATE, imported_names, is_beside, state_hash
 from istsbench.segmenter import Card, Segmenter
-from istsbench.threshold import Threshold
+from istsbench.threshold import UNNAMED, Threshold
 
 FUNCTION = "function"  # begins the row of a function that was handed in: function(LABEL)
-UNPUBLISHED = 9999  # the year of what was never published
-GROUP = "own"
+UNPUBLISHED, GROUP = 9999, "own"  # the year of what was never published, and the group
 _FORM = re.compile(r"(?P<place>.+\.py|[\w.]*):(?P<name>.*)", re.DOTALL)
 _PLAIN = (bool, int, float, str, tuple, type(None))
 FORMS = "expected package.module:Class or FILE.py:NAME"
@@ -179,15 +178,15 @@ def of_function(
     rule is the given one, or none is named. Raises `TypeError` if it takes no image alone.
     """
     fields = _parameters(function)
-    ruled = rule is not None or hasattr(function, "threshold")
-    shown: Any = rule or getattr(function, "threshold", Segmenter.threshold)
+    shown: Any = rule or getattr(function, "threshold", None)
     card = getattr(function, "card", Card(label, GROUP, "", UNPUBLISHED, "", "unpublished"))
-    for key, value, kind in (("threshold", shown, Threshold), ("card", card, Card)):
+    ruled = UNNAMED if shown is None else shown
+    for key, value, kind in (("threshold", ruled, Threshold), ("card", card, Card)):
         if not isinstance(value, kind):
             raise TypeError(f"its {key} is {value!r}, expected a {kind.__name__}")
     # What a function uses may change between two calls, and then it is another method.
     state = "" if _is_in_file(function, _module_of(function)) else state_hash(function)
-    told = function, label, rule, shown if ruled else None, card, tuple(fields.items()), state
+    told = function, label, rule, shown, card, tuple(fields.items()), state
     try:
         return _cached(*told)
     except TypeError as error:

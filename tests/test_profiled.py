@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from istsbench.cli import app
-from istsbench.commands.paper import PROFILE_NAMES, Match
+from istsbench.commands.table import Match
 from istsbench.data.datasets import open_dataset
 from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.matching import MATCHES
@@ -69,8 +69,7 @@ def no_data():
     raise AssertionError("the images were asked for")
 
 
-def test_the_command_knows_every_profile_and_matching():
-    assert tuple(PROFILES) == PROFILE_NAMES
+def test_the_command_knows_every_matching():
     assert tuple(Match) == MATCHES == tuple(MATCHED)
 
 

@@ -9,12 +9,13 @@ glossary    `istsbench glossary`.
 listings    What `istsbench list` and `istsbench info` print.
 merge       `istsbench merge`.
 options     Options that several commands share.
-paper       `istsbench table`, `sensitivity`, `bundle`: what goes into a paper.
+paper       `istsbench sensitivity` and `bundle`: what goes into a paper besides its tables.
 plugin      `istsbench check` and `new`: for those who write a method of their own.
 printed     `istsbench lint` and `audit`: what can be told of tables that are printed.
 reproduce   `istsbench reproduce`: published rows counted again from our maps.
 results     `istsbench results`: take rows out of a results folder, or rename them.
 run         `istsbench run`.
 scale       `istsbench plan`, `env` and `run --protocol`: cost, machine, and a run made again.
+table       `istsbench table`: a table of the paper from stored results.
 train       `istsbench train`.
 """

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import handle_errors, say
-from istsbench.commands.paper import Out
+from istsbench.commands.options import Out
 
 merging = typer.Typer()
 

@@ -29,6 +29,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option(help="Folder above the data sets; else $ISTSBENCH_DATA, else the user cache."),
 ]
+Out = Annotated[Path, typer.Option(help="Results folder.")]
 Split = Annotated[str, typer.Option(help="test, val, train, trainval, or a named split.")]
 DepthOption = Annotated[
     str,
@@ -37,6 +38,18 @@ DepthOption = Annotated[
         "(scale of the file's type) or two levels, LO:HI."
     ),
 ]
+
+
+class Rule(StrEnum):
+    own = "own"
+    half = "half"
+    tuned = "tuned"
+    oracle = "oracle"
+
+
+class Reduction(StrEnum):
+    image = "image"
+    pooled = "pooled"
 
 
 class Empty(StrEnum):

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import handle_errors
-from istsbench.commands.options import DataRoot
-from istsbench.commands.paper import Out
+from istsbench.commands.options import DataRoot, Out
 
 reproducing = typer.Typer()
 

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from istsbench.commands.errors import handle_errors, say
-from istsbench.commands.options import KNOWN
-from istsbench.commands.paper import Out
+from istsbench.commands.options import KNOWN, Out
 
 results = typer.Typer(help="Rows of results: take some out, rename one.")
 

@@ -10,8 +10,16 @@ import typer
 
 from istsbench.commands.completion import complete_methods
 from istsbench.commands.errors import handle_errors, say
-from istsbench.commands.options import DataRoot, Datasets, DepthOption, Empty, EmptyOption, Split
-from istsbench.commands.paper import Out, Reduction
+from istsbench.commands.options import (
+    DataRoot,
+    Datasets,
+    DepthOption,
+    Empty,
+    EmptyOption,
+    Out,
+    Reduction,
+    Split,
+)
 from istsbench.commands.scale import rerun
 
 if TYPE_CHECKING:

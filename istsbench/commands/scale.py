@@ -9,8 +9,7 @@ import typer
 
 from istsbench.commands.completion import complete_datasets, complete_methods
 from istsbench.commands.errors import given, handle_errors, say
-from istsbench.commands.options import DataRoot
-from istsbench.commands.paper import Out
+from istsbench.commands.options import DataRoot, Out
 
 scale = typer.Typer()
 

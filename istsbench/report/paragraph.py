@@ -11,7 +11,7 @@ from istsbench.results.protocol import Protocol
 from istsbench.results.results import Results
 from istsbench.results.trained import weights_told
 from istsbench.runs.record import Record
-from istsbench.tables.foot import explained, noted, stated
+from istsbench.tables.foot import meanings, noted, stated
 from istsbench.tables.references import (
     is_of_package,
     of_dataset,
@@ -206,7 +206,7 @@ def _scores(reduction: str, shown: Collection[str]) -> str:
             f"first free predicted region whose centroid is less than {REACH:g} pixels from its "
             "own, and Fa counts the pixels of all other predicted regions."
         )
-    return " ".join([*parts, *explained(shown)])
+    return " ".join([*parts, *meanings(shown)])
 
 
 def _status(ran: list[Record], escape: Callable[[str], str]) -> str:

@@ -49,7 +49,7 @@ _IN_CAPTIONS = {
 }
 
 
-def explained(shown: Collection[str]) -> list[str]:
+def meanings(shown: Collection[str]) -> list[str]:
     """What the scores shown are, where that is not plain from their names."""
     return [note for note, scores in _EXPLAINED.items() if {*scores} & {*shown}]
 

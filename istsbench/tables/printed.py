@@ -79,7 +79,7 @@ class PrintedRow:
 def read_printed(
     path: Path, columns: Mapping[str, str], scale: str
 ) -> tuple[list[PrintedRow], int]:
-    """The rows with numbers, and how many rows the table has; see `lint.lint` for the rest."""
+    """The rows with numbers, and how many rows there are; see `lint.lint`."""
     if scale not in SCALES:
         raise WrongUse(f"scale is {scale!r}, expected one of {', '.join(SCALES)}")
     head, lines = _read(path)
@@ -107,11 +107,10 @@ def read_printed(
     status = head.index("status") if "status" in head else None
     below = {n for n, cells in lines if status is not None and cells[status] == "published"}
     places = {(row.line, row.part) for row in rows}
-    many = len({text[0] for text in found}) if long else len(lines)
     return [  # what stands in `f1_nuaa_paper` is quoted where it is beside `f1_nuaa`
         replace(row, quoted=row.line in below or (row.line, _own_part(row.part)) in places)
         for row in rows
-    ], many
+    ], len({text[0] for text in found} if long else lines)
 
 
 def _own_part(part: str) -> str | None:
