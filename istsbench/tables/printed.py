@@ -83,14 +83,13 @@ def read_printed(
     if scale not in SCALES:
         raise WrongUse(f"scale is {scale!r}, expected one of {', '.join(SCALES)}")
     head, lines = _read(path)
-    given = dict(columns)
-    for score, column in given.items():
+    for score, column in columns.items():
         if score not in (*TABLE_SCORES, "label", "metric", "value"):
             raise WrongUse(f"{score!r} is no score, expected one of {', '.join(TABLE_SCORES)}")
         if column not in head:
             raise DataError(f"{path}: no column {column!r}, it has {', '.join(head)}")
-    long = _long(head, given)
-    found = _from_long(head, lines, given, long) if long else _from_wide(path, head, lines, given)
+    long = _long(head, columns)
+    found = _from_long(head, lines, columns, long) if long else _from_wide(path, head, lines, columns)
     if not any(len(scores) > 1 for _, _, _, scores in found):
         if {"tp", "fp", "fn"} <= {*head}:
             raise CountsFile(
