@@ -30,12 +30,9 @@ _SPELLINGS = {
     "recall": {"r", "rec", "recall", "tpr", "sensitivity"},
     "f1": {"f", "f1", "fscore", "f1score", "fmeasure", "f1measure", "dice", "dsc"},
     "iou": {"iou", "miou", "jaccard"},
-    "niou": {"niou"},
     "pd": {"pd", "detectionrate", "detectionprobability", "probabilityofdetection"},
     "fa": {"fa", "falsealarm", "falsealarmrate"},
-    "hiou": {"hiou"},
-    "loc": {"loc"},
-    "seg": {"seg"},
+    **{score: {score} for score in ("niou", "hiou", "loc", "seg")},
 }
 _UNIT = re.compile(  # of a false-alarm rate: 1e-6, 10^{-6}, x10-6
     r"[x×*]?\s*(?:1e|10\s*\^?\s*\{?)\s*[-−⁻]\s*(?P<power>[56⁵⁶])\}?", re.IGNORECASE
@@ -89,7 +86,9 @@ def read_printed(
         if column not in head:
             raise DataError(f"{path}: no column {column!r}, it has {', '.join(head)}")
     long = _long(head, columns)
-    found = _from_long(head, lines, columns, long) if long else _from_wide(path, head, lines, columns)
+    found = (
+        _from_long(head, lines, columns, long) if long else _from_wide(path, head, lines, columns)
+    )
     if not any(len(scores) > 1 for _, _, _, scores in found):
         if {"tp", "fp", "fn"} <= {*head}:
             raise CountsFile(
