@@ -174,7 +174,10 @@ def _bar(title: str, work: Remaining) -> Iterator[None]:
             return Text(work.text(task.elapsed or 0.0))
 
     with Bar(
-        TextColumn(title, markup=False), BarColumn(), Told(), console=Console(stderr=True)
+        TextColumn(title, markup=False),
+        BarColumn(),
+        Told(),
+        console=Console(stderr=True, emoji=False),
     ) as bar:
         bar.add_task(title, total=1.0)
         yield

@@ -166,7 +166,7 @@ ODD = """
 from istsbench import Card, Segmenter
 
 class Odd(Segmenter):
-    card = Card("[bold]x[/bold] [/]", "[red]", "[b]", 2000, "[i]", "paper")
+    card = Card("[bold]x[/bold] [/] :dog:", "[red]", "[b]", 2000, "[i]", "paper")
     def score(self, image): return image
 """
 
@@ -178,7 +178,7 @@ def test_labels_and_reasons_are_printed_as_they_are(cli, tmp_path, on_path):
         on_path(folder)
     done = cli("list")
     assert done.exit_code == 0
-    for words in ("[bold]x[/bold] [/]", "[red]", "[b]", "broken: method 'a[/i]'"):
+    for words in ("[bold]x[/bold] [/] :dog:", "[red]", "[b]", "broken: method 'a[/i]'"):
         assert words in done.output, words
 
 

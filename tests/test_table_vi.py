@@ -293,6 +293,14 @@ def test_a_limited_run_says_so(tmp_path):
     assert "first 2 of 86 images" in table_vi([Results.load(tmp_path)]).protocol[0]
 
 
+def test_a_name_between_colons_is_no_emoji_on_the_terminal(tmp_path, capsys):
+    write(tmp_path, "dog", label="mine.py:dog", notes=["no rule"])
+    write(tmp_path, "other", label="a :cat: b")
+    console(Results.load(tmp_path), "own", "image")
+    shown = capsys.readouterr().out
+    assert "mine.py:dog: no rule" in shown and "a :cat: b" in shown
+
+
 def test_console_prints_labels_as_they_are(tmp_path, capsys):
     write(tmp_path, "one", label="A [red]b[/red] [/] c")
     console(Results.load(tmp_path), "own", "image")

@@ -58,7 +58,7 @@ def verify(name: Name, data_root: Root = None) -> None:
 
     report = examine(one_name(name), data_root)
     if Console().is_terminal:
-        Console().print(report.table())
+        Console(emoji=False).print(report.table())
         print(report.verdict())
     else:
         print(report.text())

@@ -17,7 +17,7 @@ from istsbench.unregistered import is_own
 
 
 def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 160)
+    return Console(width=None if Console().is_terminal else 160, emoji=False)
 
 
 def _table(title: str, *heads: str) -> Table:

@@ -301,7 +301,8 @@ def console(results: Results, rule: str, reduction: str) -> None:
         mark = row_signs(record) + (SHIPPED if is_shipped(record) else "")
         cells = ["" if pd.isna(line[c]) else form.format(line[c]) for c, _, form in CONSOLE]
         grid.add_row(escape(str(line["label"])) + mark, *cells)
-    terminal = Console(width=None if Console().is_terminal else 160)
+    # Without emoji: mine.py:dog: is the name of a row.
+    terminal = Console(width=None if Console().is_terminal else 160, emoji=False)
     terminal.print(grid)
     told = [note for note, scores in notes_of_columns(results, rule) if _PRINTED & {*scores}]
     for note in (protocol_line(results, rule, reduction), *told, *notes_told(results, rule)):
