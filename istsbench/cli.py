@@ -172,13 +172,13 @@ def plot(
     from istsbench.figures.catalogue import Request, draw_asked
     from istsbench.figures.style import Layout
     from istsbench.registry import by_comma
-    from istsbench.results.folders import results_folder
+    from istsbench.results.folders import dataset_of, results_folder
     from istsbench.results.results import Results
     from istsbench.results.rows import rows_named
     from istsbench.results.shipped import can_join
     from istsbench.runs.shards import Named
 
-    opened = open_dataset(one_name(dataset), data_root)
+    opened = open_dataset(dataset_of(out, one_name(dataset)), data_root)
     folder = out / tag if tag else results_folder(out, one_name(dataset))
     specs = rows_named(folder, methods) if methods else None
     results = Results.load(folder, specs, empty.value)

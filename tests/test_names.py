@@ -124,6 +124,22 @@ def test_a_folder_without_a_path_is_not_the_working_folder(name):
     assert code == 2 and "names no folder; expected folder:PATH" in text
 
 
+def test_results_of_some_images_are_found_by_their_folder(toys, toy_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("istsbench.figures.catalogue.STANDARD", ())
+    call = lambda *words: CliRunner().invoke(app, [*map(str, words)])  # noqa: E731
+    assert call("run", "--methods", "toy", "--dataset", "synthetic", "--limit", 3).exit_code == 0
+    done = call("table", "VI", "--dataset", "synthetic")
+    assert done.exit_code == 1 and "there are some in synthetic-first3" in done.output
+    assert call("plot", "bars", "--dataset", "synthetic-first3").exit_code == 0
+    assert (tmp_path / "results/synthetic-first3/figures/bars-own-image.png").is_file()
+    assert call("plot", "bars", "--dataset", "synthetic-first4").exit_code == 2
+    data = f"folder:{toy_folder}"
+    assert call("run", "--methods", "toy", "--dataset", data, "--limit", 3).exit_code == 0
+    done = call("plot", "bars", "--dataset", "folder-toyset-first3")
+    assert done.exit_code == 1 and "--dataset folder:PATH --tag folder-toyset-first3" in done.output
+
+
 def test_a_depth_that_changes_nothing_is_said(toy_folder, tmp_path):
     words = ["--dataset", f"folder:{toy_folder}", "--methods", "tophat", "--out", tmp_path]
     code, text = call("run", *words, "--depth", "full")

@@ -60,7 +60,7 @@ def sensitivity(
     from istsbench.figures.style import Layout
     from istsbench.figures.writing import DrawnFrom, write_figure
     from istsbench.registry import by_comma
-    from istsbench.results.folders import results_folder
+    from istsbench.results.folders import dataset_of, results_folder
     from istsbench.results.protocol import SIZES
     from istsbench.results.results import Results
     from istsbench.results.sensitivity import sensitivity as examine
@@ -69,7 +69,7 @@ def sensitivity(
     for size in wanted:
         if size not in SIZES:
             raise UnknownName("size", size, list(SIZES))
-    opened = open_dataset(one_name(dataset), data_root)
+    opened = open_dataset(dataset_of(out, one_name(dataset)), data_root)
     folder = out / tag if tag else results_folder(out, one_name(dataset))
     results = Results.load(folder, empty=empty.value)
     scored = results.scored(opened)

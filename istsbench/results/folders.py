@@ -30,6 +30,25 @@ def results_folder(out: Path, name: str) -> Path:
     raise unknown("data set or results folder", name, tags)
 
 
+def dataset_of(out: Path, name: str) -> str:
+    """The data set that is meant by a name which `results_folder` takes, as a user names it.
+
+    Raises `DataError` for a folder with results of images whose place nobody has told.
+    """
+    if name in NAMES or name not in _tags(out):
+        return name
+    found = next((record.dataset for record in _records(out / name)), name)
+    if found.startswith("folder-"):
+        raise DataError(f"{out / name}: name its images by --dataset {FOLDER}PATH --tag {name}")
+    return found
+
+
+def elsewhere(folder: Path) -> str:
+    """Where the results of a data set are that are not in its own folder, for a message."""
+    found = [tag for tag in _tags(folder.parent) if tag.startswith(f"{folder.name}-")]
+    return f"; there are some in {', '.join(found)}" if found else ""
+
+
 def _check_place(folder: Path, path: Path) -> None:
     """Raise `DataError` if results are of another folder of images that is called alike."""
     places = {record.folder for record in _records(folder) if record.folder}

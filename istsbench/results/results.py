@@ -15,6 +15,7 @@ from istsbench.data.depth import OWN, Depth
 from istsbench.data.samples import Dataset
 from istsbench.errors import DataError, ProtocolMix
 from istsbench.metrics import HIOU_LOSSES, summarise, without_target
+from istsbench.results.folders import elsewhere
 from istsbench.results.profile_counts import profile_scores
 from istsbench.results.profiles import Profile
 from istsbench.results.rows import in_row_order
@@ -76,7 +77,8 @@ class Results:
                 counts[record.method] = _read(rows, partial(_counts, record))
         if not records:
             which = f" of {', '.join(sorted(wanted))}" if wanted else ""
-            raise DataError(f"{folder}: no results{which}; make some with `istsbench run`")
+            other = "" if wanted else elsewhere(folder)
+            raise DataError(f"{folder}: no results{which}; make some with `istsbench run`{other}")
         first = next(iter(records.values()))
         for spec, record in records.items():
             for key in PROTOCOL:

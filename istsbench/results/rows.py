@@ -11,6 +11,7 @@ import pandas as pd
 
 from istsbench import registry
 from istsbench.errors import DataError, UnknownName, WrongUse
+from istsbench.results.folders import elsewhere
 from istsbench.runs.record import sound
 
 EVERY = "all"
@@ -107,7 +108,7 @@ def _labels(folder: Path) -> dict[str, tuple[str, str]]:
         if record is not None:
             found[record.method] = record.label, record.group
     if not found:
-        raise DataError(f"{folder}: no results; make some with `istsbench run`")
+        raise DataError(f"{folder}: no results; make some with `istsbench run`{elsewhere(folder)}")
     return found
 
 
