@@ -70,6 +70,14 @@ def train(
         bool,
         typer.Option("--final", help="Once more by the plan in OUT, on train and val together."),
     ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights to begin with: a file, or a data set whose published ones are meant; of "
+            "the same network, or of a narrower one, which is widened.",
+            show_default="random",
+        ),
+    ] = None,
     compile: Annotated[bool, typer.Option("--compile", help="torch.compile, on a GPU.")] = False,
     depth: DepthOption = "image",
     data_root: Annotated[Path | None, typer.Option(help="Folder above the data sets.")] = None,
@@ -94,7 +102,7 @@ def train(
             network, data, out, recipe, seed=seed, device=device, precision=precision,
             compile=compile, max_minutes=max_minutes, resume=resume, final=final, show=True,
             epochs=epochs, batch=batch, lr=lr, patch=patch, side=side, validations=validations,
-            loss=loss, images=images,
+            loss=loss, images=images, start=start,
         )  # fmt: skip
     except KeyboardInterrupt:
         say("stopped; kept up to the last checkpoint, the same command continues from there")

@@ -14,4 +14,5 @@ patches     Training patches: a split held in memory as 8-bit pixels, cut, turne
 planning    What a training is to do, decided before it begins: recipe, images, preprocessing, seed.
 recipe      How a network is trained and fed: its recipe, its preprocessing, device and precision.
 training    The one way to train a network.
+widening    A start from other weights: those of the same network, or of a narrower one, widened.
 """

@@ -34,11 +34,14 @@ class Plan:
     preprocessing: Preprocessing
     seed: int
     precision: str
+    start: str | None = None  # the weights that it begins with, None for random ones
 
     def record(self) -> dict[str, Any]:
         """As JSON gives it back, with the key that files have had from the start."""
         found = asdict(self)
         found["preparation"] = found.pop("preprocessing")
+        if self.start is None:  # as in files from before there was a choice
+            del found["start"]
         return dict(json.loads(json.dumps(found)))
 
 
@@ -61,6 +64,7 @@ def command(network: Network, plan: Mapping[str, Any]) -> str:
             break
     for key, value in recipe.items():
         words += [f"--{key}", str(value)]
+    words += ["--start", "FILE"] if plan.get("start") else []
     words += ["--seed", str(plan["seed"]), "--precision", plan["precision"], "--out", "DIR"]
     return shlex.join(words) + (" --final" if plan["split"] == "trainval" else "")
 
@@ -80,11 +84,13 @@ def prepare(
     seed: int | None,
     precision: str | None,
     finished: Path | None,
+    start: str | None = None,
 ) -> tuple[Plan, Memory, Memory]:
     """The plan, the images to train on and those to choose the epoch on; the last may be none.
 
     With the last weights of a finished training the plan is to do that once more on training
-    and validation images; what is given besides must be as it was there.
+    and validation images; what is given besides must be as it was there. `start` tells which
+    weights it begins with.
     """
     earlier = _plan_of(finished) if finished is not None else {}
     if recipe is None:
@@ -99,11 +105,13 @@ def prepare(
     precision = earlier["precision"] if precision is None else precision
     _check_values(recipe, seed, precision)
     plan, memory = _plan(network, dataset, "train", recipe, seed, precision)
+    plan = replace(plan, start=start)
     if finished is None:
         chosen = dataset.tuning_names() if dataset.splits.get("val") else ()
         return plan, memory, Memory.of(dataset, chosen)
     check_same(earlier, plan, finished.parent)
-    return *_plan(network, dataset, "trainval", plan.recipe, seed, precision), Memory((), (), "")
+    whole, memory = _plan(network, dataset, "trainval", plan.recipe, seed, precision)
+    return replace(whole, start=start), memory, Memory((), (), "")
 
 
 def _plan_of(path: Path) -> dict[str, Any]:
@@ -156,7 +164,7 @@ def _plan(
 
 def check_same(there: Mapping[str, Any], asked: Plan, out: Path) -> None:
     """Raise `Stopped` if the plan of the training in a folder, as JSON, is another one."""
-    own = asked.record()
+    own = {"start": None, **asked.record()}
     # What a recipe has gained since is in older ones by its default.
     there = {**there, "recipe": asdict(Recipe(**there["recipe"]))}
     differ = {key: (there.get(key), value) for key, value in own.items() if there.get(key) != value}

@@ -38,6 +38,7 @@ from istsbench.networks.recipe import (
     on_threads,
     place,
 )
+from istsbench.networks.widening import Start
 from istsbench.progress import progress
 from istsbench.provenance import environment
 
@@ -68,6 +69,7 @@ def train(
     max_minutes: float | None = None,
     resume: bool = True,
     final: bool = False,
+    start: Path | str | None = None,
     show: bool = False,
     **changes: Any,
 ) -> N:
@@ -84,6 +86,9 @@ def train(
     more on training and validation images together, by the same plan and over the whole
     schedule; its last weights are kept, and its files go to `out`/final.
 
+    `start` is a weight file to begin with, or a data set whose published weights are meant: of the
+    same network, to fine-tune it, or of a narrower one, which is widened (see `widening`).
+
     Raises `Stopped` for what cannot be trained as asked, such as a `final` with another plan.
     """
     out, begun = Path(out), time.monotonic()
@@ -91,8 +96,12 @@ def train(
     if precision is None and not final:
         there = read_checkpoint(out) if resume else None
         precision = there[1]["plan"]["precision"] if there else best_precision(best_device(device))
-    plan, memory, held_out = prepare(network, dataset, recipe, changes, seed, precision, finished)
-    run = _Run(network, plan, memory, held_out, out / FINAL if final else out, device, compile)
+    begin = None if start is None else Start.read(start, network)
+    plan, memory, held_out = prepare(
+        network, dataset, recipe, changes, seed, precision, finished, begin.told if begin else None
+    )
+    folder = out / FINAL if final else out
+    run = _Run(network, plan, memory, held_out, folder, device, compile, begin)
     run.start(resume)
     run.go(begun + 60 * (float("inf") if max_minutes is None else max_minutes), show)
     kept = run.out / (BEST if held_out.images else LAST)
@@ -111,12 +120,14 @@ class _Run:
         out: Path,
         device: str,
         compile: bool,
+        begin: Start | None = None,
     ) -> None:
         from istsbench.networks.learner import Ranks
 
         self.network = replace(network, precision=plan.precision, device=device)
         self.plan, self.memory, self.held_out, self.out = plan, memory, held_out, out
         self.device = best_device(device)
+        self.begin = begin
         self.ranks = Ranks.join(self.device)
         self._check_batch()
         self.history = History()
@@ -143,7 +154,12 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.plan.seed)
             try:
-                module = place(self.network.build(), self.device)
+                module = self.network.build()
+                if self.begin is not None:
+                    shapes = {k: tuple(v.shape) for k, v in module.state_dict().items()}
+                    given = self.begin.fitted(shapes, self.plan.seed)
+                    module.load_state_dict({k: torch.from_numpy(v) for k, v in given.items()})
+                module = place(module, self.device)
                 learner = self.network.learner(module, self.plan.recipe)
             except ValueError as error:  # a parameter or a loss that the network does not know
                 raise Stopped(str(error)) from error
@@ -307,7 +323,10 @@ class _Run:
             "preparation": asdict(self.plan.preprocessing),
             "plan": {**self.plan.record(), "epoch": epoch},
             "command": command(self.network, self.plan.record()),
-            "images": sorted({*self.memory.pictures, *self.held_out.pictures}),
+            "images": sorted(
+                {*self.memory.pictures, *self.held_out.pictures}
+                | (self.begin.images if self.begin else set())
+            ),
             "scores": found,
             "versions": environment(str(self.device), best_threads()),
         }

@@ -24,6 +24,9 @@ def weights_told(results: Results) -> list[str]:
         trained = record.trained
         if trained is not None:
             told = f" ({trained.epochs} epochs)" if trained.epochs is not None else ""
+            if trained.start is not None:
+                begun = trained.start.partition(" (sha256")[0]
+                told = f"{told[:-1] or ' ('}, begun with weights of {begun})"
             groups.setdefault((trained.dataset, trained.split), []).append(record.label + told)
         elif "weights" in record.parameters:
             unknown.append(record.label)

@@ -38,6 +38,7 @@ def training(choice: Choice, method: Segmenter) -> Trained | None:
     base, recipe, split = replace(choice, changes=changes), plan.get("recipe"), plan.get("split")
     home = plan.get("dataset") if isinstance(plan.get("dataset"), str) else None
     epochs = recipe.get("epochs") if isinstance(recipe, dict) else None
+    start = plan.get("start")
     return Trained(
         method=base.spec,
         label=base.label(type(method).card.label),
@@ -46,6 +47,7 @@ def training(choice: Choice, method: Segmenter) -> Trained | None:
         dataset=home,
         title=title_of(home) if home is not None else None,
         epochs=epochs if type(epochs) is int else None,
+        start=start if isinstance(start, str) else None,
         plan=digest[:8],
     )
 

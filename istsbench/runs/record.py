@@ -39,6 +39,7 @@ class Trained:
     dataset: str | None = None
     title: str | None = None  # of the data set
     epochs: int | None = None  # planned
+    start: str | None = None  # the weights that it began with; None of random ones
     plan: str  # hash of all else that decided the training
 
 
@@ -149,7 +150,7 @@ def as_json(record: Record) -> dict[str, Any]:
     """The values that METHOD.json holds besides the seal."""
     values = asdict(record)
     for part, optional in ((values, _OPTIONAL if record.wanted else [*values]),
-                           (values["trained"] or {}, ("dataset", "title")),
+                           (values["trained"] or {}, ("dataset", "title", "start")),
                            (values["imported"] or {}, ("name",))):  # fmt: skip
         for key in optional:
             if part.get(key, 0) in (None, "", (), {}):
