@@ -92,8 +92,8 @@ def test_the_foot_tells_the_rule_of_a_function_that_names_none(name):
     istsbench.evaluate("toy", name, out="results", show=False)
     (folder,) = Path("results").glob("folder-*")
     foot = " ".join(table_vi([Results.load(folder)]).notes)
-    assert "above: it names no threshold rule: MeanStd(k=3) (masks of type bool: Fixed(" in foot
-    assert foot.count("names no threshold rule") == 1
+    assert "above: no threshold rule is named: MeanStd(k=3) (masks of type bool: Fixed(" in foot
+    assert foot.count("no threshold rule is named") == 1
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -121,8 +121,8 @@ def test_masks_of_type_bool_are_taken_as_they_are_unless_a_rule_is_named(name, j
     (folder,) = Path("results").glob("folder-*")
     table = table_vi([Results.load(folder)])
     foot = " ".join(table.foot())
-    told = "mask: it names no threshold rule and returns masks of type bool: Fixed(value=0.5)"
-    assert told in foot and foot.count("names no threshold rule") == 1
+    told = "mask: no threshold rule is named, the maps are masks of type bool: Fixed(value=0.5)"
+    assert told in foot and foot.count("no threshold rule is named") == 1
     assert "maps of two levels: mask, given, ruled; AUC is of one operating point" in " ".join(
         table.of_scores
     ).replace("given, mask", "mask, given")

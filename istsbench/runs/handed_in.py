@@ -57,8 +57,8 @@ def rule_told(method: Segmenter, masks: bool) -> tuple[str, ...]:
     if named_rule(method) is not None:
         return ()
     if masks:
-        return (f"it names no threshold rule and returns masks of type bool: {OF_MASKS!r}",)
-    return (f"it names no threshold rule: {UNNAMED!r} (masks of type bool: {OF_MASKS!r})",)
+        return (f"no threshold rule is named, the maps are masks of type bool: {OF_MASKS!r}",)
+    return (f"no threshold rule is named: {UNNAMED!r} (masks of type bool: {OF_MASKS!r})",)
 
 
 def _name(method: object) -> str:
