@@ -163,6 +163,15 @@ def test_the_paragraph_is_of_all_data_sets(pair):
         assert part in text, part
 
 
+def test_shipped_rows_are_not_called_imported_from_packs(pair):
+    for results in pair:
+        origin = Origin(pack="0" * 64, verified=False, name="istsbench 1_0, then")
+        change(results, "ipi", imported=origin)
+    text = protocol_text(pair, "own", "image", str, lambda text: text.replace("_", "-"), SHOWN)
+    assert "Shipped with istsbench 1-0, then, with counts that were made elsewhere: IPIg" in text
+    assert "packs" not in text
+
+
 def test_what_was_not_run_here_is_said_apart(pair):
     nuaa, nust = pair
     for results in pair:

@@ -30,6 +30,7 @@ RULE_TEXTS = {
     "tuned": f"{CANDIDATES} on validation images",
     "oracle": f"{CANDIDATES} on the test images themselves, which is not a result",
 }
+_FROM_PACKS = "Imported from results packs"
 STATUS_TEXTS = {
     "reference-checked": "equal to public reference code",
     "paper": "written from the paper",
@@ -144,11 +145,13 @@ def _others(
             f"Submitted as prediction images, and not run here: {_on(submitted, escape, cite)}; "
             "their levels, 0 to 1, are taken as score maps, with 0.5 as their own rule."
         )
-    if imported:
-        parts.append(
-            "Imported from results packs, with counts that were made elsewhere: "
-            f"{_on(imported, escape, cite)}."
-        )
+    came: dict[str, list[Record]] = {}
+    for record in imported:
+        named = record.imported.name if record.imported else ""
+        came.setdefault(f"Shipped with {named}" if named else _FROM_PACKS, []).append(record)
+    for how, rows in came.items():
+        told = f"{escape(how)}, with counts that were made elsewhere"
+        parts.append(f"{told}: {_on(rows, escape, cite)}.")
     return " ".join(parts)
 
 
