@@ -35,7 +35,8 @@ def parameters(method: Segmenter) -> dict[str, object]:
 
 
 _OF_NETWORKS = {  # from image to map
-    f"istsbench.networks.{name}" for name in ("network", "recipe", "fused", "kernels")
+    f"istsbench.networks.{name}"
+    for name in ("network", "recipe", "fused", "kernels", "winograd", "lanes")
 }
 
 

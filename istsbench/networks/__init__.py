@@ -8,6 +8,7 @@ fused       Batch norms in fewer passes over memory: for training on a CPU, and 
 greylevels  How a network of others normalises grey levels, folded into the first batch norm.
 history     How far a training is: a row an epoch, and what is shown of it.
 kernels     Loops over feature maps for a CPU, compiled by numba.
+lanes       Vectors of 16 numbers for such loops, and a product of small matrices.
 learner     What moves the weights of a network: one training step, and the state that it keeps.
 network     The base of every network: preprocessing, batches, padding, weights, device.
 patches     Training patches: a split held in memory as 8-bit pixels, cut, turned and normalised.
@@ -15,4 +16,5 @@ planning    What a training is to do, decided before it begins: recipe, images, 
 recipe      How a network is trained and fed: its recipe, its preprocessing, device and precision.
 training    The one way to train a network.
 widening    A start from other weights: those of the same network, or of a narrower one, widened.
+winograd    3x3 convolutions in fewer multiplications, for scoring.
 """
