@@ -15,7 +15,7 @@ IV: terms of the utility, both players fused. V: single objectives against the g
 player alone. VII: attention in the skips, fused; without any ("none") is Table VI's row.
 Rows that the paper does not have follow: both players trained by one loss, without a game.
 
-Beside the tables: counts.csv.xz, the pixels of every image, and log.csv.xz, every epoch.
+Beside each table: the pixels of every image (`_counts.csv.xz`) and every epoch (`_log.csv.xz`).
 """
 
 import hashlib
@@ -178,8 +178,8 @@ def write(table: str, parts: Mapping[str, pd.DataFrame], dataset: str, out: Path
         print(path)
 
 
-def _kept(frames: Iterable[pd.DataFrame], path: Path) -> None:
-    """The rows of all variants, in the order of their names, compressed."""
+def _keep(frames: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write the rows of all variants, in the order of their names, compressed."""
     frame = pd.concat(frames).sort_values(["attention", "loss", "seed"], kind="stable")
     first = ["attention", "loss", "seed"]
     frame = frame[[*first, *(c for c in frame if c not in first)]]
@@ -213,7 +213,7 @@ def main(
     numbers = [int(seed) for seed in seeds.split(",")]
     variants = dict.fromkeys(v for table in tables for v in TABLES[table][0].values())
     counts: dict[Variant, list[pd.DataFrame]] = {variant: [] for variant in variants}
-    logs = []
+    logs: dict[Variant, list[pd.DataFrame]] = {variant: [] for variant in variants}
     for seed in numbers:
         for variant in variants:
             options["max_minutes"] = left = max(end - time.monotonic(), 0) / 60
@@ -222,7 +222,7 @@ def main(
                 print("time is over: run the same command again to go on")
                 raise typer.Exit(3)
             counts[variant].append(found[0])
-            logs.append(found[1])
+            logs[variant].append(found[1])
     how = (
         f"{dataset}, {method} trained on its training images for {epochs} epochs, "
         f"{'mean ± sample standard deviation over ' if len(numbers) > 1 else ''}"
@@ -231,12 +231,12 @@ def main(
         f"probability > 0.5; {UTILITY}"
     )
     for table in tables:
-        parts = {label: pd.concat(counts[variant]) for label, variant in TABLES[table][0].items()}
-        write(table, parts, data.name, results / data.name, how)
-    _kept(
-        (part for parts in counts.values() for part in parts), results / data.name / "counts.csv.xz"
-    )
-    _kept(logs, results / data.name / "log.csv.xz")
+        rows, folder = TABLES[table][0], results / data.name
+        parts = {label: pd.concat(counts[variant]) for label, variant in rows.items()}
+        write(table, parts, data.name, folder, how)
+        name = f"table_{table.lower()}"
+        _keep([one for v in rows.values() for one in counts[v]], folder / f"{name}_counts.csv.xz")
+        _keep([one for v in rows.values() for one in logs[v]], folder / f"{name}_log.csv.xz")
 
 
 if __name__ == "__main__":

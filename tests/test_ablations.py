@@ -42,7 +42,7 @@ def test_tables_are_written_and_shared_variants_trained_once(script, tmp_path):
     assert list(fifth["label"]) == ["IoU loss", "Dice loss", "SS loss", "Ours", plain]
     assert fifth[["fns_f1_image", "fps_iou_pooled"]].notna().all().all()
     assert list(seventh["label"]) == ["SENet", "GCNet", "Triplet", "MIM", "none"]
-    kept = pd.read_csv(tmp_path / "results" / "synthetic" / "counts.csv.xz")
+    kept = pd.read_csv(tmp_path / "results" / "synthetic" / "table_v_counts.csv.xz")
     part = kept[(kept["loss"] == "iou") & (kept["output"] == "fps")]
     assert list(part["seed"]) == [0, 0, 1, 1]
     seeds = 2 * part["tp"] / (2 * part["tp"] + part["fp"] + part["fn"])
@@ -50,8 +50,8 @@ def test_tables_are_written_and_shared_variants_trained_once(script, tmp_path):
     ours = fifth.set_index("label").loc["IoU loss"]
     assert ours["fps_f1_image"] == pytest.approx(means.mean(), rel=1e-5)
     assert ours["fps_f1_image_sd"] == pytest.approx(means.std(ddof=1), rel=1e-5, abs=1e-9)
-    log = pd.read_csv(tmp_path / "results" / "synthetic" / "log.csv.xz")
-    assert len(log) == len(runs)
+    log = pd.read_csv(tmp_path / "results" / "synthetic" / "table_vii_log.csv.xz")
+    assert len(log) == 2 * len(seventh)
 
 
 def test_a_row_is_alike_unless_its_images_differ_throughout(script):
