@@ -26,15 +26,7 @@ from istsbench.runs.images import Images
 from istsbench.runs.learnt import seen, trained
 from istsbench.runs.maps import check_folders, check_room
 from istsbench.runs.outputs import maps_folder
-from istsbench.runs.record import (
-    LOST,
-    Record,
-    by_reason,
-    changed,
-    map_store,
-    sound,
-    whole,
-)
+from istsbench.runs.record import LOST, Record, by_reason, changed, map_store, sound, whole
 from istsbench.runs.scoring import Run, Work, one_line, score_all
 from istsbench.runs.shards import Named, Shard
 from istsbench.segmenter import Segmenter, Trainable
@@ -182,8 +174,8 @@ def run(
             def finish(number: int, counted: Counted) -> None:
                 work, record = plan[number]
                 failed = _left_out(work, images, counted)
-                told = rule_told(work.method, counted.masks)
-                record = replace(record, notes=(*record.notes, *told))
+                notes = record.notes + rule_told(work.method, counted.masks)
+                record = replace(record, notes=notes)
                 made = write_counts(outcome.folder, record, counted, work.store, failed)
                 records[number] = made
                 report(COUNTING)
