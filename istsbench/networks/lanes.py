@@ -20,8 +20,17 @@ LANES = 16
 _F32, _I32 = ir.FloatType(), ir.IntType(32)
 _VECTOR = ir.VectorType(_F32, LANES)
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
-_WIDE = bool(get_host_cpu_features().get("avx512f"))  # 32 registers of 16 numbers, else 16 of 8
-ROWS = 12 if _WIDE else 6  # of a product: so many sums fit the registers
+
+
+def _rows() -> int:
+    """So many sums fit the registers: 32 of 16 numbers, or in older processors 16 of 8."""
+    try:
+        return 12 if get_host_cpu_features().get("avx512f") else 6
+    except RuntimeError:  # LLVM does not know the features of this processor
+        return 6
+
+
+ROWS = _rows()  # of a product
 
 
 class _Lanes(types.Type):
