@@ -10,10 +10,10 @@
 # calflops leave all in evaluation mode: the second stops to learn its statistics. thop and torchinfo
 # restore the mode of the root alone, by root.train(): the frozen one thaws, and the next steps
 # overwrite the pretrained statistics. fvcore leaves the modes and runs the dummy image in training
-# mode: the second moves a tenth of the way to the statistics of an empty image. No error, no warning;
-# the loss stays finite, and validation differs. Only torchinfo's README speaks of it (layers in
-# different modes "may have side effects"); there it is one of five. Guess before it was run: each
-# restores the modes part by part, or at least one of five does.
+# mode: the second moves a tenth of the way to the statistics of an empty image. No error, no warning
+# (fvcore's "Unsupported operator aten::add_" is the batch norm's counter); validation differs. Only
+# torchinfo's README warns of it (layers in different modes "may have side effects"). Guess before it
+# was run: each restores the modes part by part, or at least one of five does.
 #
 # Way out: count copy.deepcopy(network).
 set -euo pipefail
