@@ -26,8 +26,18 @@ def test_a_transposed_convolution_counts_once_in_macs_and_by_output_in_operation
     assert found.operations == 400 * 2 * 16
 
 
+def one_of_each():
+    """Modules that the networks here do not have, and those of other packages may."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3), nn.PReLU(), nn.GroupNorm(2, 4), nn.ReLU6(), nn.AvgPool2d(2)),
+        *(nn.InstanceNorm2d(4), nn.ELU(), nn.Upsample(scale_factor=2), nn.GELU()),
+        *(nn.AdaptiveMaxPool2d(3), nn.Flatten(), nn.Linear(36, 5), nn.Sigmoid()),
+    )
+
+
 # Counted by ptflops 0.6.9 on these modules, one channel of 96x96.
 COUNTED = [
+    (one_of_each, 654_049),
     (lambda: UNet(3, 4, "down4"), 70_121_344),
     (lambda: FPN(3, 4, "down4"), 39_750_016),
     (lambda: ContrastNet(3, 4, "tiny"), 516_897_792),
@@ -83,11 +93,19 @@ def test_the_table_is_written(tmp_path):
     assert "ACM: 0.398 M weights here, 0.63 M in the paper" in text
 
 
-def test_counting_leaves_no_hook_and_needs_no_memory():
-    module = Players(8, "mim")
+def test_counting_leaves_the_module_alone_and_needs_no_memory():
+    module = Players(8, "mim").train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
     cost(module, 64)
     assert not any(part._forward_hooks for part in module.modules())
+    assert all(part.training for part in module.modules())
+    torch.testing.assert_close(module.state_dict(), before, rtol=0, atol=0)
     assert cost(Generators(64), 4096).macs > 1e13
+
+
+def test_what_has_no_rule_is_refused():
+    with pytest.raises(NotImplementedError, match="LSTM"):
+        cost(nn.Sequential(nn.Flatten(0, 1), nn.LSTM(8, 4)), 8)
 
 
 def test_a_clock_runs():

@@ -6,14 +6,17 @@ Three counts of operations for one image are kept apart, since papers mix them:
 - `flops`: two for each of these.
 - `operations`: the count that papers print as "FLOPs" or "GMac", by the rules of the tool
   ptflops up to 0.6.9: multiply-adds and biases of convolutions (a transposed one by its
-  output, four times too many at stride 2), two for an element of a batch norm, one for an
-  element of an activation or of a pooling's input; functions outside modules are free.
+  output, four times too many at stride 2) and linear layers, two for an element of a norm, one
+  for an element of an activation, of a pooling's input or of what is upsampled; other modules,
+  and functions outside modules, are free.
 
 Times are of the network alone, on data that is already on the device, after a warm-up.
 """
 
 from __future__ import annotations
 
+import copy
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -35,6 +38,10 @@ from istsbench.tables.table import Table
 
 SIZE = 480  # pixels a side, as in the paper's table
 BATCHES = (1, 2, 4, 8, 16, 32)
+
+# What the tool knows of each kind; it counts nothing for other activations, such as a sigmoid.
+ACTIVATIONS = (nn.ReLU, nn.PReLU, nn.ELU, nn.LeakyReLU, nn.ReLU6, nn.GELU)
+POOLINGS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 
 
 @dataclass(frozen=True)
@@ -69,8 +76,11 @@ def registered_networks() -> list[str]:
 
 
 def cost(module: nn.Module, size: int = SIZE) -> NetworkCost:
-    """The counts of a module for an input (1, 1, size, size); nothing is computed."""
-    module = module.to("meta").eval()
+    """The counts of a module for an input (1, 1, size, size); nothing is computed.
+
+    A copy is counted: the module keeps its weights, its mode and its device.
+    """
+    module = copy.deepcopy(module).to("meta").eval()
     total = 0
 
     def count(part: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
@@ -89,17 +99,23 @@ def cost(module: nn.Module, size: int = SIZE) -> NetworkCost:
 
 
 def _operations(part: nn.Module, inputs: torch.Tensor, output: torch.Tensor) -> int:
-    if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-        kernel = part.kernel_size[0] * part.kernel_size[1]
-        each = kernel * part.in_channels * part.out_channels // part.groups
+    if isinstance(part, nn.modules.conv._ConvNd):
+        each = math.prod(part.kernel_size) * part.in_channels * part.out_channels // part.groups
         bias = 0 if part.bias is None else part.out_channels
         return (each + bias) * output[0, 0].numel()
-    if isinstance(part, nn.BatchNorm2d):
+    if isinstance(part, nn.Linear):
+        bias = 0 if part.bias is None else part.out_features
+        return inputs.numel() * part.out_features + bias
+    if isinstance(part, nn.modules.batchnorm._NormBase | nn.GroupNorm):
         return (2 if part.affine else 1) * inputs.numel()
-    if isinstance(part, nn.ReLU | nn.LeakyReLU):
+    if isinstance(part, ACTIVATIONS):
         return output.numel()
-    if isinstance(part, nn.MaxPool2d | nn.AdaptiveAvgPool2d):
+    if isinstance(part, POOLINGS):
         return inputs.numel()
+    if isinstance(part, nn.Upsample):
+        return output.numel()
+    if isinstance(part, nn.RNNBase | nn.RNNCellBase | nn.MultiheadAttention):
+        raise NotImplementedError(f"operations of {type(part).__name__} are not counted here")
     return 0
 
 
