@@ -144,6 +144,26 @@ def test_data_that_the_workers_cannot_read_end_the_run(go, monkeypatch, tmp_path
     assert all(path.match(STAMPS) for path in (tmp_path / "out").rglob(".*"))
 
 
+def test_a_cluster_that_loses_its_last_worker_for_good_ends_the_run(go, tmp_path, monkeypatch):
+    monkeypatch.setattr(ours, "PATIENCE", 1.0)
+    monkeypatch.setattr(ours, "REFRESH", 0.2)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    ) as short:
+
+        def dismiss():
+            while not list((tmp_path / "out").rglob("*.npy")):
+                time.sleep(0.01)
+            short.scale(0)
+
+        thread = threading.Thread(target=dismiss, daemon=True)
+        thread.start()
+        with pytest.raises(RunError, match="no worker for 1 s; what is done is kept"):
+            go("out", "toy(seconds=0.5)", scheduler=short.scheduler_address)
+        thread.join()
+    assert list((tmp_path / "out").rglob("*.npy"))
+
+
 def test_workers_of_several_threads_are_refused(go):
     with (
         LocalCluster(

@@ -22,7 +22,7 @@ from contextlib import chdir, contextmanager
 from functools import lru_cache
 from math import inf
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from istsbench.errors import DataError, RunError
@@ -33,6 +33,7 @@ from istsbench.side_effects import one_thread
 CALLS_AHEAD = 2  # tasks that a worker has or waits for, so that it is not idle meanwhile
 WAIT = 30  # seconds for the scheduler to answer, and for a first worker
 REFRESH = 5.0  # seconds after which workers are counted again
+PATIENCE = 300.0  # seconds without any worker after which a run ends: a queue may send new ones
 
 
 def on_cluster(
@@ -94,10 +95,15 @@ def _answers(client: Any, file: str, calls: Iterator[tuple], timeout: float | No
     suspects: deque[tuple] = deque()
     landed: SimpleQueue[Any] = SimpleQueue()
     alone = False
-    counted, workers = -inf, 1
+    counted, workers, seen = -inf, 1, time.monotonic()
     while True:
         if time.monotonic() - counted > REFRESH:
             counted, workers = time.monotonic(), len(client.nthreads())
+            seen = counted if workers else seen
+            if counted - seen > PATIENCE:
+                raise RunError(
+                    f"the cluster has had no worker for {PATIENCE:g} s; what is done is kept"
+                )
         if not flying:
             alone = bool(suspects)
         while call := _next(len(flying), suspects, calls, alone, CALLS_AHEAD * workers):
@@ -107,7 +113,10 @@ def _answers(client: Any, file: str, calls: Iterator[tuple], timeout: float | No
             task.add_done_callback(landed.put)
         if not flying:
             return
-        task = landed.get()
+        try:
+            task = landed.get(timeout=REFRESH)
+        except Empty:
+            continue
         _, call = flying.pop(task.key)
         died = _died(task)
         if late := _late(Path(f"{file}.{task.key}")):
