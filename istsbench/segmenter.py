@@ -168,18 +168,31 @@ class Segmenter(ABC):
 
 
 def named_rule(method: Segmenter) -> Threshold | None:
-    """The rule that a method names itself; None of one that has that of `Segmenter`."""
+    """The rule that a method names itself; None of one that has that of `Segmenter`.
+
+    >>> from istsbench import create
+    >>> named_rule(create("acm"))
+    Fixed(value=0.5)
+    """
     own = [base for base in type(method).__mro__ if base is not Segmenter]
     return method.threshold if any("threshold" in vars(base) for base in own) else None
 
 
 def is_mask(score: object) -> bool:
-    """Whether a map, as a method returned it, is of type bool."""
+    """Whether a map, as a method returned it, is of type bool.
+
+    >>> is_mask(np.zeros((2, 2), bool)), is_mask(np.zeros((2, 2)))
+    (True, False)
+    """
     return isinstance(score, np.ndarray) and score.dtype == bool
 
 
 def rule_for(named: Threshold | None, masks: bool) -> Threshold:
-    """The own rule that a method names, else the one for its maps: masks of type bool or scores."""
+    """The own rule that a method names, else the one for its maps: masks of type bool or scores.
+
+    >>> rule_for(None, masks=True), rule_for(None, masks=False)
+    (Fixed(value=0.5), MeanStd(k=3))
+    """
     if named is not None:
         return named
     return OF_MASKS if masks else UNNAMED

@@ -356,7 +356,10 @@ def test_a_level_that_no_pixel_or_every_pixel_exceeds_is_noted(apply, pictures, 
     )
     cv2.imwrite("a.png", np.arange(9, dtype=np.uint8).reshape(3, 3))  # too few pixels for 3 std
     done = apply("mine.py:detect", "a.png", "--out", "own")
-    assert "1 image where the level (mean + 3 std) is above every value of the map" in done.output
+    assert (
+        "1 image where the level (mean + 3 std, masks of type bool as they are) is above every "
+        in done.output
+    )
     assert "own rule: mean + 3 std" in done.output
     assert "note" not in apply(*words, "good", "--threshold", "200").output
 

@@ -147,10 +147,10 @@ def test_a_depth_that_changes_nothing_is_said(toy_folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name != "maps"] == ["folder-toyset"]
 
 
-def test_hints_name_a_folder_as_run_takes_it(tmp_path, toy_folder):
+def test_hints_name_a_folder_as_run_takes_it(toys, tmp_path, toy_folder):
     root = shutil.copytree(toy_folder, tmp_path / "a, b")
     code, text = call(
-        "run", "--dataset", f'"folder:{root}"', "--methods", "acm", "--out", tmp_path / "out"
+        "run", "--dataset", f'"folder:{root}"', "--methods", "learner", "--out", tmp_path / "out"
     )
     assert code == 1
     hint = next(part for part in text.split("`") if part.startswith("istsbench train"))

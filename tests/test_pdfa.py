@@ -74,7 +74,9 @@ def test_a_sweep_counts_what_single_thresholds_count(seed):
 
 @pytest.mark.parametrize("own", [MeanStd(3), Fixed(0.5)])
 def test_points_are_pooled_over_images_at_one_level(results, dataset, own):
-    record = results.records["tophat"] = replace(results.records["tophat"], own=repr(own))
+    record = results.records["tophat"] = replace(
+        results.records["tophat"], own=repr(own), rules={"own": repr(own)}
+    )
     found = points(results, dataset, ["tophat"])["tophat"]
     names = results.counts["tophat"]["image"].unique()
     store = map_store(results.folder.parent, record)
