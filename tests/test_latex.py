@@ -399,6 +399,7 @@ def test_measurements_are_found_beside_the_papers_numbers(tmp_path):
     ours, notes = measured("table_iv", tmp_path)
     table = paper_beside("table_iv", ours, protocol=notes)
     assert "**0.8000** ± 0.0200 |" in table.markdown() and table.markdown().count("±") == 4
+    assert "difference" not in table.markdown() and "nuaa_f1_diff" in table.frame
     frame = table.frame.set_index("label")
     assert frame.loc["U", ["nuaa_f1", "nust_f1", "nuaa_f1_paper"]].tolist() == [0.8, 0.6, 0.7418]
     assert frame.loc["mine", "nuaa_iou"] == 0.1
@@ -408,6 +409,16 @@ def test_measurements_are_found_beside_the_papers_numbers(tmp_path):
     assert set(ours) == {"objective"} | {
         f"{d}_fps_{r}" for d in ("nuaa", "nust") for r in ("f1", "iou", "f1_sd")
     }
+
+
+def test_beside_deviations_only_what_was_measured_is_shown():
+    ours = pd.DataFrame({"objective": ["Ours", "IoU loss"], "nuaa_fns_f1": [0.4, 0.8]})
+    whole = paper_beside("table_v", ours).markdown()
+    assert "NUST-SIRST" in whole and "difference" in whole
+    table = paper_beside("table_v", ours.assign(nuaa_fns_f1_sd=0.01))
+    assert "NUST-SIRST" not in table.markdown() and "difference" not in table.markdown()
+    assert table.frame["nust_fns_f1_paper"].notna().all()
+    assert latex.TOO_WIDE not in table.latex()
 
 
 def test_costs_are_found_beside_the_papers(tmp_path):

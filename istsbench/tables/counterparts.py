@@ -62,14 +62,18 @@ def paper_beside(
             frame[f"{column}_sd"] = measured[f"{column}_sd"].to_numpy(float)
             forms[f"{column}_sd"] = forms[column]
     blocks: list[Block] = []
+    measured_of = {_prefix(c) for c in columns if frame[c].notna().any()}
     for prefix, title in {**_TITLES, "": "Cost"}.items():
         mine = [c for c in columns if _prefix(c) == prefix]
-        if mine:
+        # With deviations the whole is wider than a page: what tells nothing new is left to the CSV.
+        spread = any(f"{c}_sd" in frame for c in columns)
+        if mine and (not spread or prefix in measured_of):
             extra = [c for c in own if _prefix(c) == prefix]
             for head, end, group in (
                 ("ours", "", mine + extra), ("paper", "_paper", mine), ("difference", "_diff", mine)
             ):  # fmt: skip
-                blocks.append((f"{title}, {head}", tuple((c + end, _short(c)) for c in group)))
+                if not (spread and end == "_diff"):
+                    blocks.append((f"{title}, {head}", tuple((c + end, _short(c)) for c in group)))
     filled = [
         (head, kept)
         for head, block in blocks
