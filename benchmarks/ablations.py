@@ -33,10 +33,11 @@ import typer
 from istsbench.data.datasets import open_dataset
 from istsbench.data.samples import Dataset
 from istsbench.files import write_atomic
-from istsbench.metrics import RATIOS, image_ratios, pixel_counts, ratios
+from istsbench.metrics import image_ratios, pixel_counts
+from istsbench.networks.history import output_scores
 from istsbench.networks.training import LAST, LOG, train
 from istsbench.registry import choose
-from istsbench.results.intervals import holm, signed_rank
+from istsbench.results.intervals import LEVEL, holm, signed_rank
 from istsbench.tables.published import PAPER_SETS, paper_scores, paper_table
 from istsbench.tables.table import NOT_APART, Table
 
@@ -99,16 +100,11 @@ def counted(
 
 def scores(counts: pd.DataFrame) -> pd.DataFrame:
     """OUTPUT_RATIO_REDUCTION of every seed, a row a seed."""
-    lines = {}
-    for (seed, output), part in counts.groupby(["seed", "output"]):
-        reduced = {
-            "image": image_ratios(part).mean(),
-            "pooled": ratios(part[["tp", "fp", "fn"]].sum().to_frame().T).iloc[0],
-        }
-        lines.setdefault(seed, {}).update(
-            {f"{output}_{r}_{how}": v[r] for how, v in reduced.items() for r in RATIOS}
-        )
-    return pd.DataFrame(lines).T
+    seeds = {
+        seed: output_scores(dict(iter(part.groupby("output"))))
+        for seed, part in counts.groupby("seed")
+    }
+    return pd.DataFrame(seeds).T
 
 
 def per_image(counts: pd.DataFrame, output: str, ratio: str) -> pd.Series:
@@ -122,7 +118,7 @@ def alike(parts: Mapping[str, pd.DataFrame], reference: str, output: str, ratio:
     own = per_image(parts[reference], output, ratio)
     others = [label for label in parts if label != reference]
     p = [signed_rank(own - per_image(parts[label], output, ratio)) for label in others]
-    return {label for label, value in zip(others, holm(p), strict=True) if value >= 0.05}
+    return {label for label, value in zip(others, holm(p), strict=True) if value >= LEVEL}
 
 
 def printed(table: str, dataset: str) -> dict[str, dict[str, float]]:

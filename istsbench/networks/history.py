@@ -29,12 +29,17 @@ def epoch_scores(outputs: Iterable[Mapping[str, Map]], masks: Iterable[Mask]) ->
     for maps, mask in zip(outputs, masks, strict=True):
         for name, score in maps.items():
             counts.setdefault(name, []).append(pixel_counts(score > 0.5, mask))
+    columns = ["tp", "fp", "fn", "tn"]
+    return output_scores({k: pd.DataFrame(v, columns=columns) for k, v in counts.items()})
+
+
+def output_scores(counts: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """`OUTPUT_RATIO_REDUCTION` of the pixels of each output, a row (tp, fp, fn, tn) an image."""
     row: dict[str, float] = {}
-    for name, listed in counts.items():
-        frame = pd.DataFrame(listed, columns=["tp", "fp", "fn", "tn"])
+    for name, frame in counts.items():
         reduced = {
             "image": ratios(frame).mean(),
-            "pooled": ratios(frame.sum().to_frame().T).iloc[0],
+            "pooled": ratios(frame[["tp", "fp", "fn"]].sum().to_frame().T).iloc[0],
         }
         for reduction, values in reduced.items():
             row |= {f"{name}_{ratio}_{reduction}": float(values[ratio]) for ratio in RATIOS}
