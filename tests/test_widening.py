@@ -77,19 +77,20 @@ def test_a_start_of_the_same_width_is_the_weights_themselves(narrow, toy, tmp_pa
 def test_the_weights_tell_what_they_began_with_and_what_that_had_learnt_from(toy, tmp_path):
     begun = {"architecture": ACM(blocks=1).architecture(), "method": "acm", "images": ["x" * 16]}
     begun |= {"plan": {"dataset": "nuaa", "split": "train", "recipe": {"epochs": 7}, "seed": 0}}
+    begun |= {"command": "istsbench train 'acm(blocks=1)' --dataset nuaa --out DIR"}
     tensors, _ = read_weights(ACM(blocks=1).untrained(tmp_path).weights)
     file = tmp_path / "begun.safetensors"
     save_weights(file, tensors, begun)
     trained = train(ACM(blocks=1), toy, tmp_path / "out", start=file, **QUICK)
     header = read_weights(trained.weights)[1]
     told = header["plan"]["start"]
-    assert told.startswith("acm of nuaa/train, 7 epochs (sha256 ")
+    assert told.startswith("acm(blocks=1) of nuaa/train, 7 epochs (sha256 ")
     assert "--start FILE" in header["command"] and "x" * 16 in read_images(trained.weights)
     (choice,) = choose(f"acm(blocks=1, weights={trained.weights})")
     outcome = run([choice], toy, tmp_path / "results", show=False)
     record = Results.load(outcome.folder)
     (line,) = weights_told(record)
-    assert "(1 epochs, begun with weights of acm of nuaa/train, 7 epochs)" in line
+    assert "(1 epochs, begun with weights of acm(blocks=1) of nuaa/train, 7 epochs)" in line
 
 
 def test_the_same_start_goes_on_and_another_is_refused(narrow, toy, tmp_path):

@@ -12,6 +12,7 @@ pixelGame's MIM, gives each copy a part of what the channel had, and the answer 
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,8 +49,9 @@ class Start:
             )
         plan, digest = header.get("plan", {}), hashlib.sha256(path.read_bytes()).hexdigest()
         epochs = plan.get("recipe", {}).get("epochs", "?")
+        spec = shlex.split(header.get("command", ""))[2:3]  # with its parameters
         told = (
-            f"{header.get('method', own['network'])} of {plan.get('dataset', '?')}/"
+            f"{(spec or [header.get('method', own['network'])])[0]} of {plan.get('dataset', '?')}/"
             f"{plan.get('split', '?')}, {epochs} epochs (sha256 {digest[:10]})"
         )
         return cls(tensors, read_images(path) or frozenset(), told)
