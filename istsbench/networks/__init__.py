@@ -14,6 +14,7 @@ network     The base of every network: preprocessing, batches, padding, weights,
 patches     Training patches: a split held in memory as 8-bit pixels, cut, turned and normalised.
 planning    What a training is to do, decided before it begins: recipe, images, preprocessing, seed.
 recipe      How a network is trained and fed: its recipe, its preprocessing, device and precision.
+rounded     Weight files in 8 bits a weight, for networks that are too large for a wheel.
 training    The one way to train a network.
 widening    A start from other weights: those of the same network, or of a narrower one, widened.
 winograd    3x3 convolutions in fewer multiplications, for scoring.

@@ -1,7 +1,8 @@
 """Tensors on disk: weight files to share, and checkpoints that a training goes on from.
 
 Both are safetensors, so reading one runs no code. A weight file carries a JSON header
-(network, recipe, data, scores, versions) and keeps its large tensors in half precision. A
+(network, recipe, data, scores, versions) and keeps its large tensors in half precision, or,
+where a network is too large for a wheel, in 8 bits (`python -m istsbench.networks.rounded`). A
 checkpoint keeps every bit and is cut into pieces of at most 15 MiB, an index last, so that
 it exists wholly or not at all. Both carry sha256 sums, for safetensors itself would take a
 tensor with a changed bit; files from before there were sums are read without.
@@ -24,6 +25,7 @@ from istsbench.errors import WeightsError
 from istsbench.files import tidy, write_atomic
 
 _KEY, SUM = "istsbench", "sha256"
+SCALE = ".scale"  # ends the name of what a tensor in 8 bits is multiplied by, one a first index
 PIECE = 15 * 2**20  # bytes; stores and repositories often refuse files above 16 MiB
 INDEX = "checkpoint.json"
 
@@ -62,8 +64,13 @@ def save_weights(
         name: tensor.astype(np.float16) if halved and tensor.ndim > 1 else tensor
         for name, tensor in tensors.items()
     }
+    write_tensors(path, kept, header)
+
+
+def write_tensors(path: Path, kept: Tensors, header: Mapping[str, Any]) -> None:
+    """Write a weight file of these tensors as they are."""
     text = json.dumps({**header, SUM: _sum(kept, header)})
-    write_atomic(path, save(kept, {_KEY: text}))
+    write_atomic(path, save(dict(kept), {_KEY: text}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -80,10 +87,16 @@ def read_weights(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     stated = header.pop(SUM, None)
     if stated is not None and stated != _sum(tensors, header):
         raise WeightsError(f"{path}: damaged (its tensors and header do not have its {SUM})")
-    whole = {
-        name: tensor.astype(np.float32) if tensor.dtype == np.float16 else tensor
-        for name, tensor in tensors.items()
-    }
+    whole = {}
+    for name, tensor in tensors.items():
+        if tensor.dtype == np.int8:
+            if name + SCALE not in tensors:
+                raise WeightsError(
+                    f"{path}: {name} is in 8 bits, and its {name + SCALE} is missing"
+                )
+            whole[name] = tensor * tensors[name + SCALE].astype(np.float32)
+        elif not name.endswith(SCALE):
+            whole[name] = tensor.astype(np.float32) if tensor.dtype == np.float16 else tensor
     return whole, header
 
 
