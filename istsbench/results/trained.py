@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from istsbench.data.datasets import title_of
 from istsbench.results.results import Results
-from istsbench.runs.record import Record
+from istsbench.runs.record import Record, Trained
 
 FOREIGN = "‡"
 
@@ -23,11 +25,8 @@ def weights_told(results: Results) -> list[str]:
     for record in results.records.values():
         trained = record.trained
         if trained is not None:
-            told = f" ({trained.epochs} epochs)" if trained.epochs is not None else ""
-            if trained.start is not None:
-                begun = trained.start.partition(" (sha256")[0]
-                told = f"{told[:-1] or ' ('}, begun with weights of {begun})"
-            groups.setdefault((trained.dataset, trained.split), []).append(record.label + told)
+            told = record.label + _length(trained)
+            groups.setdefault((trained.dataset, trained.split), []).append(told)
         elif "weights" in record.parameters:
             unknown.append(record.label)
     lines = [
@@ -37,6 +36,29 @@ def weights_told(results: Results) -> list[str]:
     if unknown:
         lines.append(f"{own.title}: weights of which no training is known: {', '.join(unknown)}.")
     return lines
+
+
+def trainings_told(sets: Sequence[Results]) -> list[str]:
+    """The same of several data sets with rows of the same weights: each training once."""
+    groups: dict[tuple[str, str], dict[str, None]] = {}
+    for results in sets:
+        for one in results.records.values():
+            if (trained := one.trained) is not None and trained.dataset is not None:
+                split = f"split {trained.split}" if trained.split else "a split that is not known"
+                known = groups.setdefault((trained.dataset, split), {})
+                known[trained.label + _length(trained)] = None
+    return [
+        f"Weights of {title_of(dataset)}, {split}: {', '.join(labels)}."
+        for (dataset, split), labels in groups.items()
+    ]
+
+
+def _length(trained: Trained) -> str:
+    told = f" ({trained.epochs} epochs)" if trained.epochs is not None else ""
+    if trained.start is None:
+        return told
+    begun = trained.start.partition(" (sha256")[0]
+    return f"{told[:-1] or ' ('}, begun with weights of {begun})"
 
 
 def _where(own: Record, dataset: str | None, split: str | None) -> str:

@@ -14,6 +14,7 @@ from istsbench.errors import DataError, ProtocolMix, WrongUse
 from istsbench.results.protocol import REDUCED
 from istsbench.results.results import Results
 from istsbench.results.rows import in_row_order
+from istsbench.results.trained import trainings_told, weights_told
 from istsbench.runs.record import Record
 from istsbench.tables.columns import Column
 from istsbench.tables.foot import (
@@ -56,7 +57,8 @@ def cross_table(sets: Sequence[Results], rule: str = "own", reduction: str = "im
         for key, spec in rows[name].items():
             line = lines.setdefault(key, _about(results.records[spec]))
             line |= {Column(score, name).name: scores.loc[spec, score] for score in _SHOWN}
-        notes += notes_told(results, rule)
+        own = weights_told(results)  # of a line's weights the table tells itself, once
+        notes += [note for note in notes_told(results, rule) if note not in own]
     if not lines:
         raise DataError("no row here has weights that tell the data set they were trained on")
     frame = in_row_order(pd.DataFrame(lines.values())).reindex(columns=[*_ABOUT, *columns])
@@ -66,6 +68,7 @@ def cross_table(sets: Sequence[Results], rule: str = "own", reduction: str = "im
             command = f'istsbench run --methods "{",".join(left)}" --dataset {name}'
             title = results.any_record.title
             notes.append(f"{title}: {len(left)} of {len(lines)} lines were not run: `{command}`")
+    notes += trainings_told(chosen)
     under = dict(zip(names, sets, strict=True))
     return Table(
         f"Weights of each data set on each data set, rule {rule}, {REDUCED[reduction]}",
