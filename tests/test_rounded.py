@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 from baselines.cnn.acm import ACM
 from istsbench.errors import WeightsError
 from istsbench.networks.checkpoint import SCALE, read_weights, save_weights
-from istsbench.networks.rounded import LARGEST, LEAST, in_8_bits, round_weights
+from istsbench.networks.rounded import STEPS, WORTH, in_8_bits, round_weights
 
 
 def test_each_weight_is_the_nearest_step_of_its_channel():
@@ -20,15 +20,15 @@ def test_each_weight_is_the_nearest_step_of_its_channel():
     kept = in_8_bits({"layer": weight})
     scale = kept["layer" + SCALE]
     assert kept["layer"].dtype == np.int8 and scale.shape == (8, 1, 1, 1)
-    assert np.abs(kept["layer"]).max() == LARGEST
+    assert np.abs(kept["layer"]).max() == STEPS
     assert (np.abs(kept["layer"] * scale - weight) <= scale / 2 * 1.001).all()
 
 
 def test_only_large_tensors_are_rounded():
     tensors = {
-        "norm": np.linspace(0, 1, LEAST, dtype=np.float32),
-        "small": np.ones((4, LEAST // 4 - 1), np.float32),
-        "large": np.ones((4, LEAST // 4), np.float32),
+        "norm": np.linspace(0, 1, WORTH, dtype=np.float32),
+        "small": np.ones((4, WORTH // 4 - 1), np.float32),
+        "large": np.ones((4, WORTH // 4), np.float32),
         "steps": np.array(3),
     }
     kept = in_8_bits(tensors)
@@ -55,7 +55,7 @@ def test_a_rounded_network_answers_nearly_as_before_and_tells_its_bits(tmp_path)
 
 def test_a_tensor_without_its_scale_and_a_changed_scale_are_refused(tmp_path):
     path, again = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    save_weights(path, {"large": np.ones((4, LEAST), np.float32)}, {"method": "acm"})
+    save_weights(path, {"large": np.ones((4, WORTH), np.float32)}, {"method": "acm"})
     round_weights(path, again)
     tensors = load_file(again)
     tensors["large" + SCALE] *= 2

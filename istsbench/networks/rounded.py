@@ -12,15 +12,15 @@ are made with the rounded weights.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from istsbench.networks.checkpoint import SCALE, read_weights, write_tensors
 
-LEAST = 4096  # values in a tensor that is rounded
-LARGEST = 127  # whole number
+WORTH = 4096  # values in the smallest tensor that is rounded
+STEPS = 127  # on each side of 0
 
 
 def in_8_bits(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -29,11 +29,11 @@ def in_8_bits(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     for name, tensor in tensors.items():
         if tensor.ndim < 2 or tensor.dtype != np.float32:
             kept[name] = tensor
-        elif tensor.size < LEAST:
+        elif tensor.size < WORTH:
             kept[name] = tensor.astype(np.float16)
         else:
             largest = np.abs(tensor).max(axis=tuple(range(1, tensor.ndim)), keepdims=True)
-            scale = np.where(largest > 0, largest / LARGEST, 1).astype(np.float32)
+            scale = np.where(largest > 0, largest / STEPS, 1).astype(np.float32)
             kept[name] = np.rint(tensor / scale).astype(np.int8)
             kept[name + SCALE] = scale
     return kept
@@ -45,5 +45,12 @@ def round_weights(path: Path, out: Path) -> None:
     write_tensors(out, in_8_bits(tensors), {**header, "bits": 8})
 
 
+def main(words: Sequence[str]) -> None:
+    """Round the first file into the second."""
+    if len(words) != 2:
+        raise SystemExit("expected two files: the weights, and where those in 8 bits go")
+    round_weights(*map(Path, words))
+
+
 if __name__ == "__main__":
-    round_weights(*map(Path, sys.argv[1:3]))
+    main(sys.argv[1:])
