@@ -18,7 +18,7 @@ generators (a slip in the code lets the second generator's fall twice), in "fast
 half a cosine; the discriminator's stays in both. "fast" is also "tempered": what the
 discriminator says weighs a hundredth of what is published, with which the second generator of
 the slim network answered 0 everywhere after 10 epochs on NUAA-SIRST (results/pixelgame_study.md);
-at full width neither was trained here. The gradient of the clamp that ends each generator
+at full width only the second was trained here. The gradient of the clamp that ends each generator
 lives on where it leads back into [0, 1].
 Checked against: the counts of the PyTorch networks, 3,138,497 + 629,825 + 151,276
 weights, and the 868.75 G operations printed by followers.
