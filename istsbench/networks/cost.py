@@ -28,6 +28,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from istsbench.networks.fused import fold
 from istsbench.networks.network import Network
 from istsbench.networks.recipe import autocast, best_device, place
 from istsbench.provenance import environment
@@ -151,14 +152,14 @@ def speed(
     seconds: float = 3.0,
     compile: bool = False,
 ) -> Speed:
-    """Time a network with fresh weights on its device and in its precision.
+    """Time a network with fresh weights on its device and in its precision, as it scores.
 
     On a CPU only the first of `batches` is timed: more images at a time gain nothing there.
     """
     device = best_device(network.device)
     batches = batches if device.type == "cuda" else batches[:1]
     with torch.random.fork_rng(devices=[]):
-        module = place(network.build(), device).eval()
+        module = place(fold(network.build()), device)
     if compile:
         module.compile()
     rates: dict[int, float] = {}
@@ -199,7 +200,8 @@ def device_name(device: torch.device) -> str:
     """What the times were taken on."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{environment()['cpu']}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{environment()['cpu']}, {threads} thread{'s' * (threads > 1)}"
 
 
 def matrix_rate(device: torch.device, precision: str = "bf16", side: int = 8192) -> float:
