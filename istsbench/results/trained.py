@@ -44,13 +44,16 @@ def trainings_told(sets: Sequence[Results]) -> list[str]:
     for results in sets:
         for one in results.records.values():
             if (trained := one.trained) is not None and trained.dataset is not None:
-                split = f"split {trained.split}" if trained.split else "a split that is not known"
-                known = groups.setdefault((trained.dataset, split), {})
+                known = groups.setdefault((trained.dataset, _part(trained.split)), {})
                 known[trained.label + _length(trained)] = None
     return [
-        f"Weights of {title_of(dataset)}, {split}: {', '.join(labels)}."
-        for (dataset, split), labels in groups.items()
+        f"Weights of {title_of(dataset)}, {part}: {', '.join(labels)}."
+        for (dataset, part), labels in groups.items()
     ]
+
+
+def _part(split: str | None) -> str:
+    return f"split {split}" if split else "a split that is not known"
 
 
 def _length(trained: Trained) -> str:
@@ -62,7 +65,7 @@ def _length(trained: Trained) -> str:
 
 
 def _where(own: Record, dataset: str | None, split: str | None) -> str:
-    part = f"split {split}" if split else "a split that is not known"
+    part = _part(split)
     if dataset is None:
         return f"{own.title}: weights trained on a data set that the record does not name, {part}"
     if dataset == own.dataset:
