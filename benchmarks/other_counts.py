@@ -10,7 +10,6 @@ environment that has the packages already.
 """
 
 import argparse
-import csv
 import json
 import logging
 import subprocess
@@ -22,6 +21,8 @@ import warnings
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+
+from kept import settle
 
 TABLE = Path(__file__).with_suffix(".csv")
 PINS = (
@@ -60,22 +61,7 @@ def main() -> int:
         )
     found = json.loads(done.stdout.splitlines()[-1])
     print(markdown(found))
-    if options.write:
-        with TABLE.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(found)
-        return 0
-    with TABLE.open(newline="") as file:
-        stored = list(csv.DictReader(file))
-    changed = [
-        f"{one['package']} {one['function']}, {key}: {one[key]}, was {other[key]}"
-        for one, other in zip(found, stored, strict=True)
-        for key in one
-        if one[key] != other[key]
-    ]
-    print("\n".join(changed) or "as stored")
-    return int(bool(changed))
+    return settle(TABLE, found, ("package", "function"), options.write)
 
 
 def install(folder: Path) -> str:

@@ -29,6 +29,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from kept import settle
+
 TABLE = Path(__file__).with_suffix(".csv")
 SIZE, SMALL = 480, 80  # pixels a side: what is counted, and where side effects are looked for
 
@@ -82,22 +84,7 @@ def main() -> int:
             for made in apart(tool, place):
                 show(made)
                 found += made
-    if options.write:
-        with TABLE.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(found[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(found)
-        return 0
-    with TABLE.open(newline="") as file:
-        stored = list(csv.DictReader(file))
-    changed = [
-        f"{one['tool']}, {one['network']}, {key}: {one[key]}, was {other[key]}"
-        for one, other in zip(found, stored, strict=True)
-        for key in one
-        if one[key] != other[key]
-    ]
-    print("\n".join(changed) or "as stored")
-    return int(bool(changed))
+    return settle(TABLE, found, ("tool", "network"), options.write)
 
 
 def show(made: list[dict[str, str]]) -> None:
