@@ -164,6 +164,26 @@ def test_a_cluster_that_loses_its_last_worker_for_good_ends_the_run(go, tmp_path
     assert list((tmp_path / "out").rglob("*.npy"))
 
 
+def test_a_task_whose_answer_left_with_its_worker_counts_as_done():
+    """Dask would do it again, and has nobody left who could."""
+    answers = []
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+        ) as short,
+        distributed.Client(short, set_as_default=False) as client,
+    ):
+        task = client.submit(int)
+        assert task.result() == 0
+        short.scale(0)
+        while task.status == "finished":
+            time.sleep(0.01)
+        asking = threading.Thread(target=lambda: answers.append(ours._died(task)), daemon=True)
+        asking.start()
+        asking.join(10)
+    assert answers == [False]
+
+
 def test_workers_of_several_threads_are_refused(go):
     with (
         LocalCluster(

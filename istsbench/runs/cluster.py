@@ -144,10 +144,12 @@ def _died(task: Any) -> bool:
     """Whether the workers of a task that is done died; raises what else ends the run."""
     from distributed import KilledWorker
 
-    if task.status == "finished":
-        return False
     if task.status == "cancelled":
         raise RunError("the cluster is gone; what is done is kept")
+    # A task that was finished is "lost" as soon as the worker that holds its answer leaves. What
+    # it wrote is there, and to ask for its exception would wait until Dask has done it again.
+    if task.status != "error":
+        return False
     error = task.exception()
     if isinstance(error, KilledWorker):
         return True
