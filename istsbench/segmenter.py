@@ -307,7 +307,8 @@ class Trainable(Segmenter):
     def training_plan(self) -> dict[str, Any] | None:
         """How the weights were trained, as their file tells; None if it does not.
 
-        Holds at least `seed`; further `dataset`, `split`, `recipe` and what else decided it.
+        Holds at least `seed`; further `dataset`, `split`, `recipe` and what else decided it, and
+        the `command`, which decides nothing that the others do not tell.
         """
         return None
 

@@ -136,6 +136,17 @@ def test_other_plans_are_other_rows(three):
     assert set(frame["label"]) == {"Net, plan p1", "Net, plan p2", "other"}
 
 
+def test_another_recipe_is_told_by_what_differs(three):
+    for seed in (0, 1):
+        trained = {"method": "net", "label": "Net", "seed": seed, "plan": "p2"}
+        row(three, seed, 8, plan="p2", trained=trained | {"recipe": {"loss": "a", "lr": "1"}})
+        trained |= {"plan": "p3", "recipe": {"loss": "b", "lr": "1"}, "command": f"go {seed}"}
+        row(three, seed, 9, plan="p3", trained=trained)
+    frame, notes = specs(three)
+    assert set(frame["label"]) == {"Net, plan p1", "Net, loss a", "Net, loss b", "other"}
+    assert [note for note in notes if note.endswith("The first: `go 0`.")] == [notes[-1]]
+
+
 def test_the_same_weights_under_two_names_count_once(three):
     first = Results.load(three).records["net-p1-0-5"].method_hash
     counts = COUNTS.assign(tp=5, fp=5, fn=5)
@@ -193,12 +204,28 @@ def test_the_plan_of_other_seeds_is_the_same(tmp_path):
     found = []
     for change in changed:
         path = tmp_path / f"{len(found)}.safetensors"
-        save_weights(path, {"a": np.zeros(1, np.float32)}, {"plan": {**plan, **change}})
+        header = {"plan": {**plan, **change}, **({"command": "again"} if len(found) == 1 else {})}
+        save_weights(path, {"a": np.zeros(1, np.float32)}, header)
         (choice,) = choose(f"acm(blocks=1, weights='{path}')")
         found.append(told(choice))
     assert [one.seed for one in found] == [0, 1, 2]
     assert found[0].plan == found[1].plan != found[2].plan
+    assert [one.command for one in found] == [None, "again", None]
     assert {(one.method, one.label) for one in found} == {("acm(blocks=1)", "ACM (blocks=1)")}
+
+
+def test_what_was_no_choice_yet_is_the_default(tmp_path):
+    """So that a training of today is another seed of an earlier one."""
+    recipe = dataclasses.asdict(ACM.recipes["fast"])
+    earlier = {key: value for key, value in recipe.items() if key not in ("validations", "images")}
+    found = []
+    for changes in (recipe, earlier, {**recipe, "images": 100}):
+        path = tmp_path / f"{len(found)}.safetensors"
+        plan = {"seed": 0, "recipe": {**changes}}
+        save_weights(path, {"a": np.zeros(1, np.float32)}, {"plan": plan})
+        (choice,) = choose(f"acm(blocks=1, weights='{path}')")
+        found.append(told(choice).plan)
+    assert found[0] == found[1] != found[2]
 
 
 def noted(tmp_path, header):

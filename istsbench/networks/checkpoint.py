@@ -33,9 +33,15 @@ Tensors = Mapping[str, np.ndarray]
 
 
 def read_plan(path: Path) -> dict[str, Any] | None:
-    """How the weights in a file were trained, from its header alone; None if it does not say."""
-    plan = _told(path).get("plan")
-    return plan if isinstance(plan, dict) and type(plan.get("seed")) is int else None
+    """How the weights in a file were trained, from its header alone; None if it does not say.
+
+    The plan of the training, and the `command` where the header has one.
+    """
+    header = _told(path)
+    plan = header.get("plan")
+    if not (isinstance(plan, dict) and type(plan.get("seed")) is int):
+        return None
+    return plan | {key: header[key] for key in ("command",) if key in header}
 
 
 def read_images(path: Path) -> frozenset[str] | None:

@@ -25,6 +25,7 @@ from istsbench.networks.recipe import (
     Recipe,
     autocast,
     best_device,
+    completed,
     on_threads,
     place,
 )
@@ -179,7 +180,10 @@ class Network(Trainable):
         return module.eval().requires_grad_(False), header
 
     def training_plan(self) -> dict[str, Any] | None:
-        return None if self.weights is None else read_plan(self.weights)
+        plan = None if self.weights is None else read_plan(self.weights)
+        if plan is not None and isinstance(plan.get("recipe"), dict):
+            plan["recipe"] = completed(plan["recipe"])
+        return plan
 
     def learnt_from(self) -> frozenset[str] | None:
         return None if self.weights is None else read_images(self.weights)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -39,6 +39,15 @@ class Recipe:
     blur: float = 0.0  # largest sigma of a random blur given to half of the patches, pixels
     validations: int = 40  # how often, at least, a training is scored on the validation images
     images: int | None = None  # images an epoch, each in its turn over the epochs; None: all
+
+
+def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe of a weight file with what was no choice yet when it was written.
+
+    The defaults of `Recipe` are what trainings did before there was a choice.
+    """
+    absent = {one.name: one.default for one in fields(Recipe) if one.default is not MISSING}
+    return absent | dict(recipe)
 
 
 @dataclass(frozen=True)

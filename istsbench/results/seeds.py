@@ -11,6 +11,7 @@ import pandas as pd
 
 from istsbench.metrics import RATIOS
 from istsbench.results.results import SUMMARY, Results
+from istsbench.runs.record import Trained
 
 SPREAD = (  # given a standard deviation
     *RATIOS, "niou", "pd", "fa", "hiou", "loc", "seg", "pd_shooting", "fa_shooting", "auc",
@@ -34,6 +35,7 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
             kind = trainings[spec].method, trainings[spec].plan
             kinds.setdefault(kind, []).append(spec)
     methods = [method for method, _ in kinds]
+    firsts = [trainings[specs[0]] for specs in kinds.values()]
     frame, notes = part.set_index("method", drop=False), list[str]()
     frame = frame.assign(seeds=float("nan"), **{f"{s}_sd": float("nan") for s in SPREAD})
     for (method, plan), specs in kinds.items():
@@ -50,7 +52,7 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
             )
             continue
         if methods.count(method) > 1:  # trained in several ways
-            label = f"{label}, plan {plan}"
+            label += _way(trainings[runs[0]], [one for one in firsts if one.method == method])
         values = frame.loc[runs]
         first = runs[0]
         # A score that one training lacks, as counts of an earlier version do, is no mean over n.
@@ -71,7 +73,20 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
             f"{label} ({title}): mean ± sample standard deviation over n = {len(runs)} trainings "
             f"that differ by their seed alone ({named})."
         )
+        if command := trainings[first].command:
+            notes[-1] += f" The first: `{command}`."
     return frame.reset_index(drop=True), notes
+
+
+def _way(own: Trained, ways: list[Trained]) -> str:
+    """What tells a way of training from others of a method: of its recipe, else its hash."""
+    told = [
+        f"{name} {value}"
+        for name, value in own.recipe.items()
+        if any(one.recipe.get(name, value) != value for one in ways)
+    ]
+    alike = sum(one.recipe == own.recipe for one in ways) > 1
+    return ", " + ", ".join(told if told and not alike else [f"plan {own.plan}"])
 
 
 def labelled(frame: pd.DataFrame) -> pd.DataFrame:

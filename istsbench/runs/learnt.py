@@ -14,6 +14,8 @@ from istsbench.runs.images import Images
 from istsbench.runs.record import Trained
 from istsbench.segmenter import Segmenter, Trainable
 
+_APART = ("seed", "epoch", "stop", "command")  # of a plan, what other seeds have otherwise
+
 
 def trained(choice: Choice, method: Segmenter, images: Images) -> Trained | None:
     """`training`, with `another NAME` for a folder called as the one here, of other images."""
@@ -33,12 +35,12 @@ def training(choice: Choice, method: Segmenter) -> Trained | None:
     if plan is None or type(plan.get("seed")) is not int:
         return None
     changes = tuple(pair for pair in choice.changes if pair[0] != "weights")
-    alike = {key: value for key, value in plan.items() if key not in ("seed", "epoch", "stop")}
+    alike = {key: value for key, value in plan.items() if key not in _APART}
     digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
     base, recipe, split = replace(choice, changes=changes), plan.get("recipe"), plan.get("split")
     home = plan.get("dataset") if isinstance(plan.get("dataset"), str) else None
     epochs = recipe.get("epochs") if isinstance(recipe, dict) else None
-    start = plan.get("start")
+    start, command = plan.get("start"), plan.get("command")
     return Trained(
         method=base.spec,
         label=base.label(type(method).card.label),
@@ -48,6 +50,8 @@ def training(choice: Choice, method: Segmenter) -> Trained | None:
         title=title_of(home) if home is not None else None,
         epochs=epochs if type(epochs) is int else None,
         start=start if isinstance(start, str) else None,
+        recipe={k: str(v) for k, v in recipe.items()} if isinstance(recipe, dict) else {},
+        command=command if isinstance(command, str) else None,
         plan=digest[:8],
     )
 

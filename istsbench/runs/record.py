@@ -40,6 +40,8 @@ class Trained:
     title: str | None = None  # of the data set
     epochs: int | None = None  # planned
     start: str | None = None  # the weights that it began with; None of random ones
+    recipe: Mapping[str, str] = field(default_factory=dict)
+    command: str | None = None
     plan: str  # hash of all else that decided the training
 
 
@@ -125,6 +127,7 @@ _OPTIONAL = (
     "busy",
     "imported",
 )  # not in the file where there is nothing to say
+_OF_TRAINED = ("dataset", "title", "start", "recipe", "command")
 _COUNTED = (
     "label", "group", "year", "file", "method_hash", "dataset", "images", "wanted", "rules", "auc",
     "average_precision",
@@ -150,7 +153,7 @@ def as_json(record: Record) -> dict[str, Any]:
     """The values that METHOD.json holds besides the seal."""
     values = asdict(record)
     for part, optional in ((values, _OPTIONAL if record.wanted else [*values]),
-                           (values["trained"] or {}, ("dataset", "title", "start")),
+                           (values["trained"] or {}, _OF_TRAINED),
                            (values["imported"] or {}, ("name",))):  # fmt: skip
         for key in optional:
             if part.get(key, 0) in (None, "", (), {}):
