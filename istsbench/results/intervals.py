@@ -18,7 +18,7 @@ the intervals of the two overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,7 +186,11 @@ def holm(values: Sequence[float]) -> np.ndarray:
 
 
 def against_best(
-    results: Results, rule: str, score: str = "f1", reduction: str = "image"
+    results: Results,
+    rule: str,
+    score: str = "f1",
+    reduction: str = "image",
+    rows: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """The best method by `score`, as tables print it, against each other one.
 
@@ -194,9 +198,14 @@ def against_best(
     `corrected` p, and `alike`: not distinguishable from the best. The test fits what is compared:
     a signed-rank test for means over images, the paired bootstrap for what is pooled, as hIoU
     always is. Methods whose counts are of an earlier version have no `hiou` and are left out.
+    `rows`, for means over images alone, has what is compared in place of methods: by its name,
+    the methods whose scores of an image it is the mean of.
     """
     if reduction == "image" and score in RATIOS:
         images = per_image(results, rule, score)
+        if rows is not None:
+            there = {row: [*specs] for row, specs in rows.items() if {*specs} <= {*images}}
+            images = pd.DataFrame({row: images[specs].mean(axis=1) for row, specs in there.items()})
         values = images.mean().sort_values(ascending=False, kind="stable")
         best = images[values.index[0]]
         p = [signed_rank(best - images[spec]) for spec in values.index[1:]]

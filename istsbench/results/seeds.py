@@ -21,8 +21,11 @@ _TEXTS = ("method", "label", "group", "year", "status", "rule")
 NUMBERS = tuple(column for column in SUMMARY if column not in _TEXTS)
 
 
-def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[str]]:
-    """A summary with one row in place of those that differ by their seed alone, and notes.
+def averaged(
+    part: pd.DataFrame, results: Results
+) -> tuple[pd.DataFrame, list[str], dict[str, list[str]]]:
+    """A summary with one row in place of those that differ by their seed alone, notes, and
+    the rows of before that each row stands for.
 
     The row holds means, `SCORE_sd` (sample standard deviations, n - 1) and `seeds`, their
     number; both are nan in other rows. Rows that are not complete stay as they are. Two
@@ -37,6 +40,7 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
     methods = [method for method, _ in kinds]
     firsts = [trainings[specs[0]] for specs in kinds.values()]
     frame, notes = part.set_index("method", drop=False), list[str]()
+    members = {spec: [spec] for spec in part["method"]}
     frame = frame.assign(seeds=float("nan"), **{f"{s}_sd": float("nan") for s in SPREAD})
     for (method, plan), specs in kinds.items():
         same_weights = {results.records[spec].method_hash: spec for spec in reversed(specs)}
@@ -67,6 +71,7 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
         )
         if values["rule"].nunique() > 1:  # a level chosen for each
             frame.loc[first, "rule"] = ""
+        members[str(frame.loc[first, "method"])] = runs
         frame = frame.drop(index=[spec for spec in specs if spec != first])
         named = ", ".join(map(str, sorted(seeds)))
         notes.append(
@@ -75,7 +80,7 @@ def averaged(part: pd.DataFrame, results: Results) -> tuple[pd.DataFrame, list[s
         )
         if command := trainings[first].command:
             notes[-1] += f" The first: `{command}`."
-    return frame.reset_index(drop=True), notes
+    return frame.reset_index(drop=True), notes, {name: members[name] for name in frame["method"]}
 
 
 def _way(own: Trained, ways: list[Trained]) -> str:

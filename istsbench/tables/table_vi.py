@@ -7,7 +7,7 @@ where wanted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -67,8 +67,8 @@ def table_vi(
     that they state and that is ours, or all with their verdicts.
     `intervals` adds 95 % bootstrap intervals and the mark of what is not distinguishable
     from the best. `over_seeds` gives one row, mean and standard deviation, in place of those
-    that differ by the seed of their training alone. `match`, one of `matching.MATCHES`, decides
-    on Pd and Fa.
+    that differ by the seed of their training alone, and for means over images that mark.
+    `match`, one of `matching.MATCHES`, decides on Pd and Fa.
     Raises `ProtocolMix` if a method was not counted under the rule or profiles would be mixed,
     `DataError` if there are no such rows.
     """
@@ -95,8 +95,10 @@ def table_vi(
         part = _with_training(results.summary(rule, reduction, match), results)
         part = _with_origin(part, results)
         if over_seeds:
-            part, found = seeds.averaged(part, results)
+            part, found, rows = seeds.averaged(part, results)
             notes += found
+            if reduction == "image" and not profile:
+                part = _with_tests(part, results, rule, rows)
         part = part[[*KEYS, *(c for c in part if c not in KEYS)]]
         shown = [score for score in _STANDARD if score != "hiou" or part["hiou"].notna().any()]
         paper = paper_scores(dataset)
@@ -138,13 +140,17 @@ def table_vi(
         notes.append(f"{RECONSTRUCTION} reconstructed: the source was not reachable.")
     if intervals:
         notes.append("In brackets: 95 % bootstrap intervals of our number, over images.")
-        alike = [name for name, column in columns.items() if column.kind == "alike"]
-        if frame[alike].eq(True).any(axis=None):
-            notes.append(
-                f"{NOT_APART} not distinguishable from the best of its column: Wilcoxon "
-                "signed-rank tests on the scores of the images for means over images, paired "
-                "bootstrap tests over images for pooled scores and hIoU; Holm's correction, 5 %."
-            )
+    alike = [name for name, column in columns.items() if column.kind == "alike"]
+    if frame[alike].eq(True).any(axis=None):
+        how = (
+            "for means over images, paired bootstrap tests over images for pooled scores and hIoU"
+            if intervals
+            else "averaged over seeds, which speak of other images and not of other trainings"
+        )
+        notes.append(
+            f"{NOT_APART} not distinguishable from the best of its column: Wilcoxon signed-rank "
+            f"tests on the scores of the images {how}; Holm's correction, 5 %."
+        )
     if elsewhere != "none":
         if elsewhere in ("fitting", "recent"):
             rows_of = partial(audited_rows, reduction=reduction, fitting=elsewhere == "fitting")
@@ -234,13 +240,26 @@ def _with_intervals(
     for score in scores:
         found = uncertainty.intervals(results, rule, score, reduction)
         compared = uncertainty.against_best(results, rule, score, reduction)
-        printed = compared["value"].map(lambda value: format(value, ".3f"))
-        # What reads as the best is marked as the best already.
-        alike = set(compared.index[compared["alike"] & (printed != printed.iloc[0])])
         part[f"{score}_low"] = part["method"].map(found["low"])
         part[f"{score}_high"] = part["method"].map(found["high"])
-        part[f"{score}_alike"] = part["method"].isin(alike)
+        part[f"{score}_alike"] = part["method"].isin(_alike(compared))
     return part
+
+
+def _with_tests(
+    part: pd.DataFrame, results: Results, rule: str, rows: Mapping[str, list[str]]
+) -> pd.DataFrame:
+    if any(results.complete(spec, rule) for spec in results.records):
+        for score in RATIOS:
+            compared = uncertainty.against_best(results, rule, score, rows=rows)
+            part[f"{score}_alike"] = part["method"].isin(_alike(compared))
+    return part
+
+
+def _alike(compared: pd.DataFrame) -> set[str]:
+    """The rows that are not distinguishable from the best, and do not read as it does."""
+    printed = compared["value"].map(lambda value: format(value, ".3f"))
+    return set(compared.index[compared["alike"] & (printed != printed.iloc[0])])
 
 
 def _beside(left: pd.DataFrame, right: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
