@@ -46,8 +46,8 @@ def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
     The defaults of `Recipe` are what trainings did before there was a choice.
     """
-    absent = {one.name: one.default for one in fields(Recipe) if one.default is not MISSING}
-    return absent | dict(recipe)
+    held = {one.name: recipe.get(one.name, one.default) for one in fields(Recipe)}
+    return {name: value for name, value in held.items() if value is not MISSING} | dict(recipe)
 
 
 @dataclass(frozen=True)
