@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import re
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from istsbench.runs.learnt import training
 from istsbench.runs.run import new_record, run
 from istsbench.segmenter import Segmenter
 from istsbench.tables import latex
+from istsbench.tables.choice import with_columns
 from istsbench.tables.markup import PLAIN
 from istsbench.tables.table_vi import table_vi
 
@@ -120,6 +122,11 @@ def test_every_form_states_the_spread(three):
     assert "istsNuaaOtherFoneSd" not in macros
     for text in (table.markdown(), table.csv()):
         assert NOTE in text
+
+
+def test_a_spread_has_the_digits_of_its_mean(three):
+    table = with_columns(table_vi([Results.load(three)], over_seeds=True), ("fa", "f1"))
+    assert re.search(r"\| Net \(3 seeds\) \| [^|.]+ ± \d+ \|", table.markdown())
 
 
 def test_by_itself_a_table_puts_nothing_together(three):

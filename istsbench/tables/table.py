@@ -135,6 +135,8 @@ class Table:
             return ""
         found = self.column(column)
         form = {"paper": ".2f", "diff": "+z.2f"}.get(found.kind, ".3f")
+        if found.kind in ("sd", "low", "high"):  # in the digits of what it belongs to
+            form = self.forms.get(replace(found, kind="").name, form)
         value = score_named(found.score).printed(value, found.kind)
         return format(value, self.forms.get(column, form))
 
