@@ -1,0 +1,74 @@
+"""Trainings by the recipe of a network and by others with something changed, on validation images.
+
+    python benchmarks/recipes.py pixelgame-slim --dataset nuaa --epochs 16 --validations 2 \\
+        --try rescale=1.5 --try blur=1.0 --try lr=1e-3,centred=0.9 --seeds 0,1
+
+One line a training, with the scores of its best epoch on the images of the split "val"; the
+test images are not read. `--try` names fields of `istsbench.networks.recipe.Recipe`; the first line
+of a seed is the recipe as it is. The same command goes on from what is in OUT.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from istsbench.data.datasets import open_dataset
+from istsbench.networks.checkpoint import read_weights
+from istsbench.networks.training import LOG, train
+from istsbench.registry import choose
+
+SCORES = ("f1_image", "iou_image", "iou_pooled")
+
+
+def changes_of(text: str) -> dict[str, Any]:
+    """The fields in `lr=1e-3,turns=none`: numbers where they are numbers, else texts."""
+    changes = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        try:
+            changes[name] = json.loads(value)
+        except ValueError:
+            changes[name] = value
+    return changes
+
+
+def best(folder: Path, weights: Path) -> dict[str, float]:
+    """The epoch whose weights were kept, and its scores on the validation images."""
+    epoch = read_weights(weights)[1]["plan"]["epoch"]
+    row = pd.read_csv(folder / LOG).set_index("epoch").loc[epoch]
+    own = "val_fusion_" if "val_fusion_f1_image" in row else "val_map_"
+    return {"epoch": epoch} | {score: row[own + score] for score in SCORES}
+
+
+def main(
+    method: str,
+    dataset: Annotated[str, typer.Option()],
+    epochs: Annotated[int, typer.Option()],
+    tries: Annotated[list[str], typer.Option("--try", help="field=value,... of the recipe")] = [],  # noqa: B006
+    seeds: str = "0",
+    validations: int = 2,
+    precision: str = "bf16",
+    out: Path = Path("runs/recipes"),
+) -> None:
+    """Train by each recipe with each seed and print what the validation images say."""
+    data, (choice,) = open_dataset(dataset), choose(method)
+    print(f"| {method}, {epochs} epochs | seed | epoch | F1 | IoU | pooled IoU |")
+    print("|---|---:|---:|---:|---:|---:|")
+    for text in ["", *tries]:
+        for seed in map(int, seeds.split(",")):
+            folder = out / f"{text or 'as it is'}-{seed}"
+            trained = train(
+                choice.create(), data, folder, seed=seed, precision=precision,
+                epochs=epochs, validations=validations, **changes_of(text),
+            )  # fmt: skip
+            found = best(folder, trained.weights)
+            cells = [text or "as it is", str(seed), str(found["epoch"])]
+            cells += [f"{found[score]:.3f}" for score in SCORES]
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
