@@ -176,6 +176,23 @@ def test_times_of_a_machine_at_other_work_are_marked(tmp_path):
     assert told in with_columns(table, ["seconds"]).notes
 
 
+def test_rows_of_another_machine_are_named_where_seconds_are_shown(tmp_path):
+    machine = {"cpu": "EPYC", "blas": "openblas 0.3 SkylakeX"}
+    other = {"cpu": "EPYC", "blas": "openblas 0.3 Haswell"}  # another one of the same name
+    gpu = {"cpu": "EPYC", "device": "cuda", "gpu": "H200"}
+    rows = {"a": machine, "b": {**machine, "blas": "openblas 0.4 SkylakeX"}, "c": other, "d": gpu}
+    for name, known in rows.items():
+        write(tmp_path, name, environment=known)
+    write(tmp_path, "e", environment={}, imported={"pack": "0" * 64, "verified": True})
+    table = table_vi([Results.load(tmp_path)])
+    told = (
+        "NUAA-SIRST: timed on different machines: c on EPYC (Haswell); d on H200; the other rows "
+        "on EPYC (SkylakeX)."
+    )
+    assert f"# {told}" in table.csv() and told not in table.notes
+    assert told in with_columns(table, ["seconds"]).notes
+
+
 def test_a_run_measures_how_long_a_method_waits(toys, toy_folder, tmp_path):
     dataset = open_dataset(f"folder:{toy_folder}")
     choices = choose("toy(seconds=0.05)")

@@ -192,7 +192,7 @@ def seconds_data(
             f"({', '.join(reasons) or 'none is complete'}); times of other machines are not "
             "compared: `istsbench run` times a method"
         )
-    machines = sorted({_machine(results.records[spec]) for spec in timed["method"]})
+    machines = sorted({results.records[spec].machine for spec in timed["method"]})
     reasons = [why for why in _NO_TIME if why in [*without]]
     said: dict[str, list[str]] = {
         **{f"no time, as {why}": [*frame["label"][without == why]] for why in reasons},
@@ -212,12 +212,6 @@ def _no_time(record: Record, seconds: float) -> str:
     if record.imported is not None:
         return _SHIPPED if is_shipped(record) else _PACKED
     return _NEVER if np.isnan(seconds) else ""
-
-
-def _machine(record: Record) -> str:
-    """What a method was timed on."""
-    known = record.environment
-    return str(known.get("gpu" if "device" in known else "cpu", "an unknown machine"))
 
 
 @house_style()

@@ -25,6 +25,7 @@ from istsbench.runs.outputs import counts_file, curve_file, record_file
 FORMAT = 1  # of the counts; a change makes stored counts stale, not stored maps
 LOST = "not tried after others were lost, or its map is gone, or its image changed; run again"
 SEAL = "seal"
+_UNKNOWN = "an unknown machine"
 REASONS = 3  # that a message names; a method can fail on each image in another way
 
 
@@ -102,6 +103,18 @@ class Record:
     def ran(self) -> bool:
         """Whether its numbers were made by a run of this package here."""
         return self.imported is None and self.group != "submitted"
+
+    @property
+    def machine(self) -> str:
+        """What it was timed on: a GPU, or a processor with the kernels that BLAS chose for it.
+
+        Processors that call themselves alike, as rented ones do, are often told apart by these.
+        """
+        known = self.environment
+        if "device" in known:
+            return known.get("gpu", _UNKNOWN)
+        kernels = known.get("blas", "").split()[-1:]
+        return known.get("cpu", _UNKNOWN) + "".join(f" ({name})" for name in kernels)
 
     @property
     def own_used(self) -> str:

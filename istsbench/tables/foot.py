@@ -182,6 +182,15 @@ def notes_of_columns(results: Results, rule: str) -> list[tuple[str, tuple[str, 
     if waited:
         note = f"{record.title}: timed while the machine did other work: {', '.join(waited)}."
         found.append((note, ("seconds",)))
+    machines: dict[str, list[str]] = {}
+    for one in results.records.values():
+        if one.ran and one.wanted:
+            machines.setdefault(one.machine, []).append(one.label)
+    if len(machines) > 1:
+        most, *others = sorted(machines, key=lambda name: -len(machines[name]))
+        rest = "; ".join(f"{', '.join(machines[name])} on {name}" for name in others)
+        note = f"{record.title}: timed on different machines: {rest}; the other rows on {most}."
+        found.append((note, ("seconds",)))
     earlier = [one.label for spec, one in results.records.items() if results.of_earlier(spec, rule)]
     if earlier:
         some = len(earlier) < len(results.records)
