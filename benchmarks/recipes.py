@@ -12,12 +12,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from istsbench.data.datasets import open_dataset
 from istsbench.networks.checkpoint import read_weights
-from istsbench.networks.training import LOG, train
+from istsbench.networks.training import train
 from istsbench.registry import choose
 
 SCORES = ("f1_image", "iou_image", "iou_pooled")
@@ -35,12 +34,12 @@ def changes_of(text: str) -> dict[str, Any]:
     return changes
 
 
-def best(folder: Path, weights: Path) -> dict[str, float]:
-    """The epoch whose weights were kept, and its scores on the validation images."""
-    epoch = read_weights(weights)[1]["plan"]["epoch"]
-    row = pd.read_csv(folder / LOG).set_index("epoch").loc[epoch]
-    own = "val_fusion_" if "val_fusion_f1_image" in row else "val_map_"
-    return {"epoch": epoch} | {score: row[own + score] for score in SCORES}
+def told(weights: Path) -> list[str]:
+    """The epoch that was kept and the scores of its answer on the validation images, as text."""
+    header = read_weights(weights)[1]
+    # The network's answer is the first of its outputs.
+    scores = [next(v for k, v in header["scores"].items() if k.endswith(end)) for end in SCORES]
+    return [str(header["plan"]["epoch"]), *(f"{score:.3f}" for score in scores)]
 
 
 def main(
@@ -64,9 +63,7 @@ def main(
                 choice.create(), data, folder, seed=seed, precision=precision,
                 epochs=epochs, validations=validations, **changes_of(text),
             )  # fmt: skip
-            found = best(folder, trained.weights)
-            cells = [text or "as it is", str(seed), str(found["epoch"])]
-            cells += [f"{found[score]:.3f}" for score in SCORES]
+            cells = [text or "as it is", str(seed), *told(trained.weights)]
             print("| " + " | ".join(cells) + " |", flush=True)
 
 

@@ -60,7 +60,6 @@ def paper_beside(
         forms[f"{column}_diff"] = f"+z.{most}f"
         if f"{column}_sd" in ours:
             frame[f"{column}_sd"] = measured[f"{column}_sd"].to_numpy(float)
-            forms[f"{column}_sd"] = forms[column]
     blocks: list[Block] = []
     measured_of = {_prefix(c) for c in columns if frame[c].notna().any()}
     for prefix, title in {**_TITLES, "": "Cost"}.items():
