@@ -8,30 +8,18 @@ test images are not read. `--try` names fields of `istsbench.networks.recipe.Rec
 of a seed is the recipe as it is. The same command goes on from what is in OUT.
 """
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from istsbench.data.datasets import open_dataset
 from istsbench.networks.checkpoint import read_weights
+from istsbench.networks.recipe import changes_of
 from istsbench.networks.training import train
 from istsbench.registry import choose
 
 SCORES = ("f1_image", "iou_image", "iou_pooled")
-
-
-def changes_of(text: str) -> dict[str, Any]:
-    """The fields in `lr=1e-3,turns=none`: numbers where they are numbers, else texts."""
-    changes = {}
-    for part in filter(None, text.split(",")):
-        name, _, value = part.partition("=")
-        try:
-            changes[name] = json.loads(value)
-        except ValueError:
-            changes[name] = value
-    return changes
 
 
 def told(weights: Path) -> list[str]:

@@ -1,8 +1,10 @@
 import dataclasses
+import shlex
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
@@ -14,6 +16,7 @@ from istsbench.errors import Diverged, Stopped
 from istsbench.networks import patches as crops
 from istsbench.networks import training
 from istsbench.networks.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
+from istsbench.networks.learner import SupervisedLearner
 from istsbench.networks.network import Network
 from istsbench.networks.patches import Memory, cut, epoch_batches, steps_in_epoch
 from istsbench.networks.planning import fit_recipe
@@ -119,6 +122,57 @@ def test_final_training_is_of_the_same_kind(toy, tmp_path):
             train(network, data, tmp_path, final=True, **options)
     # The same options as before are no others, even a patch that was cut down.
     train(ACM(blocks=1), toy, tmp_path, "fast", final=True, epochs=1, precision="fp32", **LARGE)
+
+
+def test_a_final_training_may_begin_with_other_weights_if_the_first_one_did(toy, tmp_path):
+    first, other = (ACM(blocks=1).untrained(tmp_path / name, seed).weights
+                    for name, seed in (("a", 0), ("b", 1)))  # fmt: skip
+    train(ACM(blocks=1), toy, tmp_path, epochs=1, start=first, **QUICK)
+    final = train(ACM(blocks=1), toy, tmp_path, final=True, start=other)
+    told = read_weights(final.weights)[1]["plan"]["start"]
+    assert told != read_weights(tmp_path / "last.safetensors")[1]["plan"]["start"]
+    with pytest.raises(Stopped, match="another training.*'start'"):
+        train(ACM(blocks=1), toy, tmp_path, final=True)
+    train(ACM(blocks=1), toy, tmp_path / "random", epochs=1, **QUICK)
+    with pytest.raises(Stopped, match="another training.*'start'"):
+        train(ACM(blocks=1), toy, tmp_path / "random", final=True, start=other)
+
+
+def test_running_means_are_kept_and_validated_and_go_on_after_a_break(toy, tmp_path):
+    options = {"epochs": 3, "precision": "fp32", "average": 0.9, **QUICK}
+    for name in ("plain", "whole", "pieces"):
+        given = {**options, "average": 0.0} if name == "plain" else options
+        for _ in range(3 if name == "pieces" else 1):
+            limit = 0 if name == "pieces" else None
+            trained = train(ACM(blocks=1), toy, tmp_path / name, max_minutes=limit, **given)
+    logs = {name: pd.read_csv(tmp_path / name / "log.csv") for name in ("plain", "whole")}
+    assert logs["plain"]["loss"].equals(logs["whole"]["loss"])  # the weights move as without
+    found, plain = (read_weights(tmp_path / n / "last.safetensors")[0] for n in ("whole", "plain"))
+    same(found, read_weights(tmp_path / "pieces" / "last.safetensors")[0])
+    kept = read_checkpoint(tmp_path / "whole")[0]
+    for name, tensor in found.items():
+        mean = kept[f"module/mean/module.{name}"]
+        np.testing.assert_allclose(tensor, mean, rtol=1e-3, atol=1e-7)
+        assert tensor.ndim == 0 or not np.array_equal(tensor, plain[name])
+        if tensor.ndim == 0:  # how many batches a norm has seen
+            assert tensor == plain[name] > 1
+    image = np.random.default_rng(0).uniform(0, 255, (64, 64))
+    assert not np.array_equal(trained.score(image), np.zeros((64, 64)))
+
+
+def test_a_running_mean_follows_the_weights(toy):
+    module = torch.nn.Linear(1, 1, bias=False)
+    module.weight.data.fill_(0.0)
+    recipe = Recipe(epochs=1, batch=2, lr=1.0, patch=32, loss="bce", average=0.75)
+    learner = SupervisedLearner(module, recipe, lambda logits, masks: logits.mean())
+    expected = 0.0
+    for step in range(40):
+        module.weight.data.fill_(step + 1.0)
+        learner.remember()
+        share = min(0.75, (1 + step) / (10 + step))
+        expected = step + 1.0 if step == 0 else share * expected + (1 - share) * (step + 1.0)
+    assert float(learner.answering.weight.detach()) == pytest.approx(expected, abs=1e-4)
+    assert learner.answering is not module
 
 
 def test_a_folder_with_another_training_is_refused(toy, tmp_path):
@@ -287,6 +341,45 @@ def test_the_command_trains_at_a_side_and_then_finally(named, tmp_path):
     assert header["plan"]["recipe"]["side"] == header["preparation"]["side"] == 64
     code, said = train_by_command("acm(blocks=1)", "--out", tmp_path, "--final")
     assert code == 0 and f"done: {tmp_path / 'final' / 'last.safetensors'}" in said, said
+
+
+def test_any_field_of_a_recipe_is_set_and_is_in_the_command(named, tmp_path):
+    words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--patch", 32, "--batch", 2)
+    code, said = train_by_command(*words, "--set", "centred=0.9,side=null", "--set", "turns=none")
+    assert code == 0, said
+    header = read_weights(tmp_path / "last.safetensors")[1]
+    recipe = header["plan"]["recipe"]
+    assert (recipe["centred"], recipe["side"], recipe["turns"]) == (0.9, None, "none")
+    assert "--patch 32 --set side=null,centred=0.9,turns=none --seed 0" in header["command"]
+    again = shlex.split(header["command"])[2:]
+    again[again.index("DIR")] = str(tmp_path)
+    again[again.index("synthetic")] = "toy"
+    assert CliRunner().invoke(app, ["train", *again]).exit_code == 0  # it is the same training
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("oops=1", "a recipe has no 'oops'; it has: epochs, batch"),
+        ("centred", "centred is '', expected float"),
+        ("batch=2.5", "batch is '2.5', expected int"),
+        ("lr=null", "lr is 'null', expected float"),
+        ("side=big", "side is 'big', expected int | null"),
+        ("turns=1", "turns is '1', expected str"),
+        ("lr=1,lr=2", "lr is given twice"),
+        ("epochs=2", "epochs is given twice, by --epochs and by --set"),
+        ("centred=1.5", "centred is 1.5, expected 0..1"),
+        ("average=1", "average is 1, expected 0 or more and less than 1"),
+        ("turns=round", "turns is 'round', expected one of all, mirror, none"),
+        ("rescale=0.5", "rescale is 0.5, expected 1 or more"),
+        ("blur=-1", "blur is -1, expected 0 or more"),
+        ("weight_decay=NaN", "weight_decay is nan, expected 0 or more"),
+    ],
+)
+def test_a_field_that_is_not_of_a_recipe_is_refused(named, tmp_path, text, said):
+    words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--set", text)
+    code, told = train_by_command(*words)
+    assert code == 2 and said in told and told.count("\n") == 1, told
 
 
 def test_errors_of_the_command_take_one_line(named, tmp_path, monkeypatch):

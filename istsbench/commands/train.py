@@ -50,6 +50,12 @@ def train(
         int | None,
         typer.Option(min=2, help=f"Images an epoch, each in its turn; usually all. {RECIPE}"),
     ] = None,
+    change: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="Other fields of the recipe, as centred=0.9."
+        ),
+    ] = [],  # noqa: B006
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of weights and patches.", show_default="0")
     ] = None,
@@ -88,6 +94,7 @@ def train(
     from istsbench.errors import Stopped
     from istsbench.networks.learner import Ranks
     from istsbench.networks.network import Network
+    from istsbench.networks.recipe import changes_of
     from istsbench.networks.training import FINAL, LAST
     from istsbench.networks.training import train as go
     from istsbench.registry import choose
@@ -96,13 +103,20 @@ def train(
     network = chosen[0].create()
     if len(chosen) > 1 or not isinstance(network, Network):
         raise Stopped(f"{method!r} is not one network: there is nothing to train")
+    options = {
+        "epochs": epochs, "batch": batch, "lr": lr, "patch": patch, "side": side,
+        "validations": validations, "loss": loss, "images": images,
+    }  # fmt: skip
+    given = {name: value for name, value in options.items() if value is not None}
+    changes = changes_of(",".join(change))
+    if twice := sorted(given.keys() & changes):
+        raise Stopped(f"{twice[0]} is given twice, by --{twice[0]} and by --set")
     try:
         data = open_dataset(one_name(dataset), data_root, depth)
         trained = go(
             network, data, out, recipe, seed=seed, device=device, precision=precision,
-            compile=compile, max_minutes=max_minutes, resume=resume, final=final, show=True,
-            epochs=epochs, batch=batch, lr=lr, patch=patch, side=side, validations=validations,
-            loss=loss, images=images, start=start,
+            compile=compile, max_minutes=max_minutes, resume=resume, final=final, start=start,
+            show=True, **given, **changes,
         )  # fmt: skip
     except KeyboardInterrupt:
         say("stopped; kept up to the last checkpoint, the same command continues from there")

@@ -11,15 +11,28 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from istsbench.networks.recipe import Recipe, autocast
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def _follow(decay: float, mean: Tensor, value: Tensor, steps: Tensor) -> Tensor:
+    """A running mean of a weight after one more step; at first over the last tenth or so.
+
+    With the decay alone the random weights of the start would long be seen. Counts of a batch
+    norm are not averaged: as whole numbers they would not move at all.
+    """
+    if not mean.is_floating_point():
+        return value
+    return mean.lerp(value, 1 - min(decay, float((1 + steps) / (10 + steps))))
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,21 @@ class Learner(ABC):
         self.precision = "fp32"
         self.modules: dict[str, nn.Module] = {"network": module}  # what a checkpoint holds
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.mean: AveragedModel | None = None
+        if recipe.average:
+            following = partial(_follow, recipe.average)
+            self.mean = AveragedModel(module, avg_fn=following, use_buffers=True)
+            self.modules["mean"] = self.mean
+
+    @property
+    def answering(self) -> nn.Module:
+        """The module that is scored and kept: of running means, if the recipe asks for them."""
+        return self.module if self.mean is None else self.mean.module
+
+    def remember(self) -> None:
+        """Move the running means, if there are any, towards the weights after a step."""
+        if self.mean is not None:
+            self.mean.update_parameters(self.module)
 
     @abstractmethod
     def step(self, images: Tensor, masks: Tensor, progress: float) -> dict[str, Tensor]:

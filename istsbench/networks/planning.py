@@ -15,7 +15,7 @@ from istsbench.data.samples import Dataset
 from istsbench.errors import Stopped
 from istsbench.networks.checkpoint import read_weights
 from istsbench.networks.network import Network
-from istsbench.networks.patches import Memory
+from istsbench.networks.patches import TURNS, Memory
 from istsbench.networks.recipe import PRECISIONS, Preprocessing, Recipe
 
 GRAIN = 32  # patches are a multiple of this, pixels
@@ -56,14 +56,20 @@ def command(network: Network, plan: Mapping[str, Any]) -> str:
     changed = ",".join(f"{key}={value}" for key, value in own.items() if value != usual[key])
     words = ["istsbench", "train", plan["method"] + (f"({changed})" if changed else "")]
     words += ["--dataset", plan["dataset"]]
-    for name in ("fast", *network.recipes):
-        base = vars(network.recipes.get(name, Recipe(1, 1, 1.0, 1, "")))
-        if all(recipe.get(key) == value for key, value in base.items() if key not in OPTIONS):
-            words += ["--recipe", name] if name != "fast" else []
-            recipe = {key: recipe[key] for key in OPTIONS if recipe[key] != base[key]}
-            break
-    for key, value in recipe.items():
-        words += [f"--{key}", str(value)]
+    bases = {"fast": Recipe(1, 1, 1.0, 1, ""), **network.recipes}
+    departs = {
+        name: {key: value for key, value in recipe.items() if value != getattr(base, key)}
+        for name, base in bases.items()
+    }
+    name = min(departs, key=lambda name: len(departs[name].keys() - OPTIONS))
+    words += ["--recipe", name] if name != "fast" else []
+    rest = []
+    for key, value in departs[name].items():
+        if key in OPTIONS and value is not None:
+            words += [f"--{key}", str(value)]
+        else:
+            rest.append(f"{key}={value if isinstance(value, str) else json.dumps(value)}")
+    words += ["--set", ",".join(rest)] if rest else []
     words += ["--start", "FILE"] if plan.get("start") else []
     words += ["--seed", str(plan["seed"]), "--precision", plan["precision"], "--out", "DIR"]
     return shlex.join(words) + (" --final" if plan["split"] == "trainval" else "")
@@ -90,7 +96,7 @@ def prepare(
 
     With the last weights of a finished training the plan is to do that once more on training
     and validation images; what is given besides must be as it was there. `start` tells which
-    weights it begins with.
+    weights it begins with: if any did then, it may be others now.
     """
     earlier = _plan_of(finished) if finished is not None else {}
     if recipe is None:
@@ -100,7 +106,7 @@ def prepare(
             known = ", ".join(network.recipes)
             raise Stopped(f"no recipe {recipe!r} for {network.card.label}; it has: {known}")
         recipe = network.recipes[recipe]
-    recipe = replace(recipe, **{key: value for key, value in changes.items() if value is not None})
+    recipe = replace(recipe, **changes)
     seed = earlier.get("seed", 0) if seed is None else seed
     precision = earlier["precision"] if precision is None else precision
     _check_values(recipe, seed, precision)
@@ -109,7 +115,8 @@ def prepare(
     if finished is None:
         chosen = dataset.tuning_names() if dataset.splits.get("val") else ()
         return plan, memory, Memory.of(dataset, chosen)
-    check_same(earlier, plan, finished.parent)
+    then = earlier.get("start")
+    check_same(earlier, replace(plan, start=then if then and start else start), finished.parent)
     whole, memory = _plan(network, dataset, "trainval", plan.recipe, seed, precision)
     return replace(whole, start=start), memory, Memory((), (), "")
 
@@ -129,9 +136,18 @@ def _check_values(recipe: Recipe, seed: int, precision: str) -> None:
         ("validations", recipe.validations, 1),
         ("images", recipe.images, 2),
         ("seed", seed, 0),
+        ("weight_decay", recipe.weight_decay, 0),
+        ("blur", recipe.blur, 0),
+        ("rescale", recipe.rescale, 1),
     ):
-        if value is not None and value < least:
+        if value is not None and not value >= least:
             raise Stopped(f"{name} is {value}, expected {least} or more")
+    if not 0 <= recipe.centred <= 1:
+        raise Stopped(f"centred is {recipe.centred}, expected 0..1")
+    if not 0 <= recipe.average < 1:
+        raise Stopped(f"average is {recipe.average}, expected 0 or more and less than 1")
+    if recipe.turns not in TURNS:
+        raise Stopped(f"turns is {recipe.turns!r}, expected one of {', '.join(TURNS)}")
     if not recipe.lr > 0:
         raise Stopped(f"lr is {recipe.lr}, expected more than 0")
     if precision not in PRECISIONS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +40,31 @@ class Recipe:
     blur: float = 0.0  # largest sigma of a random blur given to half of the patches, pixels
     validations: int = 40  # how often, at least, a training is scored on the validation images
     images: int | None = None  # images an epoch, each in its turn over the epochs; None: all
+    average: float = 0.0  # decay a step of a running mean of the weights, the one kept; 0: none
+
+
+def changes_of(text: str) -> dict[str, Any]:
+    """The fields in `lr=1e-3,turns=none,side=null`: numbers where they are numbers, else texts.
+
+    Raises `WrongUse` for what is no field of a recipe, or no value of its kind.
+    """
+    kinds = {one.name: str(one.type) for one in fields(Recipe)}
+    changes: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = (word.strip() for word in part.partition("="))
+        if name not in kinds:
+            raise WrongUse(f"a recipe has no {name!r}; it has: {', '.join(kinds)}")
+        if name in changes:
+            raise WrongUse(f"{name} is given twice")
+        try:
+            changes[name] = json.loads(value)
+        except ValueError:
+            changes[name] = value
+        kind = type(changes[name])
+        known = {"float": (float, int), "int": (int,), "str": (str,)}[kinds[name].split(" ")[0]]
+        if kind not in known and not (changes[name] is None and kinds[name].endswith("None")):
+            raise WrongUse(f"{name} is {value!r}, expected {kinds[name].replace('None', 'null')}")
+    return changes
 
 
 def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:

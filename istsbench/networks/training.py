@@ -84,7 +84,8 @@ def train(
     The weights are those of the epoch that was best on the images of the split "val", or the
     last ones where there are none. With `final` the finished training in `out` is done once
     more on training and validation images together, by the same plan and over the whole
-    schedule; its last weights are kept, and its files go to `out`/final.
+    schedule; its last weights are kept, and its files go to `out`/final. What then began with
+    weights of a narrower network may now begin with the final ones of that network.
 
     `start` is a weight file to begin with, or a data set whose published weights are meant: of the
     same network, to fine-tune it, or of a narrower one, which is widened (see `widening`).
@@ -244,6 +245,7 @@ class _Run:
                 images, masks = self._to_device(batch)
                 for name, value in learner.step(images, masks, position).items():
                     sums[name] = sums.get(name, 0) + value
+                learner.remember()
         self.ranks.average(b for part in learner.modules.values() for b in part.buffers())
         means = {name: float(total) / steps for name, total in sums.items()}
         complaints = "; ".join(learner.complaints(means, position))
@@ -274,7 +276,7 @@ class _Run:
         """Scores on the validation images at their native size; keeps the best weights."""
         from istsbench.networks.fused import fold
 
-        module = fold(self.learner.module)
+        module = fold(self.learner.answering)
         images = (image.astype(np.float64) for image in self.held_out.images)
         outputs = self.network.infer(module, self.plan.preprocessing, images)
         first = next(outputs)
@@ -330,6 +332,6 @@ class _Run:
             "scores": found,
             "versions": environment(str(self.device), best_threads()),
         }
-        states = self.learner.module.state_dict()
+        states = self.learner.answering.state_dict()
         tensors = {key: value.detach().cpu().contiguous().numpy() for key, value in states.items()}
         save_weights(self.out / name, tensors, header)
