@@ -372,6 +372,7 @@ def test_any_field_of_a_recipe_is_set_and_is_in_the_command(named, tmp_path):
         ("average=1", "average is 1, expected 0 or more and less than 1"),
         ("turns=round", "turns is 'round', expected one of all, mirror, none"),
         ("rescale=0.5", "rescale is 0.5, expected 1 or more"),
+        ("jitter=0", "jitter is 0, expected 1 or more"),
         ("blur=-1", "blur is -1, expected 0 or more"),
         ("weight_decay=NaN", "weight_decay is nan, expected 0 or more"),
     ],
@@ -521,6 +522,26 @@ def test_short_epochs_are_in_the_command_and_the_plan(toy, tmp_path):
     assert header["plan"]["recipe"]["images"] == 2 and "--images 2" in header["command"]
     with pytest.raises(Stopped, match="images is 1, expected 2 or more"):
         train(ACM(blocks=1), toy, tmp_path / "one", epochs=1, images=1, **QUICK)
+
+
+def test_a_jitter_is_a_gain_and_a_shift_of_what_lies_inside_the_image():
+    image = np.random.default_rng(0).integers(0, 256, (20, 40)).astype(np.uint8)
+    mask = (image > 250).astype(np.uint8)
+    still = dataclasses.replace(RECIPE, patch=32, turns="none", centred=0.0)
+    moving, plain = dataclasses.replace(still, jitter=1.5), Preprocessing(100.0, 50.0)
+    gains, shifts = [], []
+    for seed in range(200):
+        one, other = (
+            cut(image, mask, recipe, plain, np.random.default_rng(seed))
+            for recipe in (still, moving)
+        )
+        gain, shift = np.polyfit(one[0, :20].ravel(), other[0, :20].ravel(), 1)
+        np.testing.assert_allclose(other[0, :20], gain * one[0, :20] + shift, rtol=0, atol=1e-5)
+        assert np.array_equal(one[1], other[1]) and not other[0, 20:].any()
+        gains.append(gain)
+        shifts.append(shift)
+    assert 1 / 1.5 <= min(gains) < 0.7 and 1.45 < max(gains) <= 1.5
+    assert -0.5 <= min(shifts) < -0.45 and 0.45 < max(shifts) <= 0.5
 
 
 def test_patches_are_no_larger_than_the_images():

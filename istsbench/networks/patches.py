@@ -97,13 +97,21 @@ def cut(
     preprocessing: Preprocessing,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """A patch and its mask, float32 (2, patch, patch); what lies outside the image is 0."""
+    """A patch and its mask, float32 (2, patch, patch); what lies outside the image is 0.
+
+    Under `jitter` J the input x becomes g x + s with a gain g of 1/J..J and a shift s of up to
+    J - 1 either way, in units of `preprocessing.std`.
+    """
     image, mask = _augmented(image, mask, recipe, rng)
     top, left = _corner(mask, recipe, rng)
     window = np.s_[top : top + recipe.patch, left : left + recipe.patch]
     height, width = image[window].shape
     patch = np.zeros((2, recipe.patch, recipe.patch), np.float32)
     patch[0, :height, :width] = (image[window] - np.float32(preprocessing.mean)) / preprocessing.std
+    if recipe.jitter > 1:
+        gain, shift = recipe.jitter ** rng.uniform(-1, 1), (recipe.jitter - 1) * rng.uniform(-1, 1)
+        patch[0, :height, :width] *= np.float32(gain)
+        patch[0, :height, :width] += np.float32(shift)
     patch[1, :height, :width] = mask[window]
     mirror, flip, transpose = (rng.random(3) < 0.5) & TURNS[recipe.turns]
     patch = patch[:, :, ::-1] if mirror else patch

@@ -139,6 +139,7 @@ def _check_values(recipe: Recipe, seed: int, precision: str) -> None:
         ("weight_decay", recipe.weight_decay, 0),
         ("blur", recipe.blur, 0),
         ("rescale", recipe.rescale, 1),
+        ("jitter", recipe.jitter, 1),
     ):
         if value is not None and not value >= least:
             raise Stopped(f"{name} is {value}, expected {least} or more")

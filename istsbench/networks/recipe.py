@@ -38,6 +38,7 @@ class Recipe:
     turns: str = "all"  # flips up-down, left-right and transposition; "mirror"; or "none"
     rescale: float = 1.0  # largest factor of a random change of size, 1: none
     blur: float = 0.0  # largest sigma of a random blur given to half of the patches, pixels
+    jitter: float = 1.0  # largest factor of a random gain, and 1 + largest shift; see `patches.cut`
     validations: int = 40  # how often, at least, a training is scored on the validation images
     images: int | None = None  # images an epoch, each in its turn over the epochs; None: all
     average: float = 0.0  # decay a step of a running mean of the weights, the one kept; 0: none
