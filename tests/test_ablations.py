@@ -1,25 +1,18 @@
-import dataclasses
 import runpy
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
-from istsbench.data.synthetic import synthetic
+from toys import few
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "ablations.py"
 
 
 @pytest.fixture
 def script(monkeypatch):
-    whole = synthetic()
-    names = whole.splits
-    splits = {"train": names["train"][:2], "val": names["val"][:1], "test": names["test"][:2]}
-    monkeypatch.setattr(
-        "istsbench.data.datasets.open_dataset",
-        lambda *given: dataclasses.replace(whole, splits=splits),
-    )
+    small = few(train=2, val=1, test=2)
+    monkeypatch.setattr("istsbench.data.datasets.open_dataset", lambda *given: small)
     return runpy.run_path(str(SCRIPT))
 
 

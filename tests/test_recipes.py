@@ -1,25 +1,19 @@
 """benchmarks/recipes.py: each recipe trained, and what the validation images say of it."""
 
-import dataclasses
 import runpy
 from pathlib import Path
 
 import pandas as pd
 import pytest
-
-from istsbench.data.synthetic import synthetic
+from toys import few
 
 SCRIPT = Path(__file__).resolve().parents[1] / "benchmarks" / "recipes.py"
 
 
 @pytest.fixture
 def script(monkeypatch):
-    whole = synthetic()
-    splits = {key: names[:2] for key, names in whole.splits.items()}
-    monkeypatch.setattr(
-        "istsbench.data.datasets.open_dataset",
-        lambda *given: dataclasses.replace(whole, splits=splits),
-    )
+    small = few(train=2, val=2, test=2)
+    monkeypatch.setattr("istsbench.data.datasets.open_dataset", lambda *given: small)
     return runpy.run_path(str(SCRIPT))
 
 

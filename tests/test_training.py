@@ -5,13 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from toys import few
 from typer.testing import CliRunner
 
 from baselines.cnn.acm import ACM
 from baselines.cnn.mdvsfa import MDvsFA
 from istsbench.cli import app
 from istsbench.data.samples import Dataset, Sample
-from istsbench.data.synthetic import synthetic
 from istsbench.errors import Diverged, Stopped
 from istsbench.networks import patches as crops
 from istsbench.networks import training
@@ -33,9 +33,7 @@ KEPT = ("best.safetensors", "last.safetensors")
 @pytest.fixture(scope="module")
 def toy():
     """A data set whose test images cannot be loaded."""
-    whole = synthetic()
-    splits = {"train": whole.splits["train"][:5], "val": whole.splits["val"][:2]}
-    return dataclasses.replace(whole, splits={**splits, "test": ()})
+    return few(train=5, val=2, test=0)
 
 
 def same(one, other):

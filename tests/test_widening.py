@@ -1,16 +1,15 @@
 """A training that begins with other weights: of the same network, or of a narrower one."""
 
-import dataclasses
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from toys import few
 
 from baselines.cnn.acm import ACM
 from baselines.cnn.alcnet import ALCNet
-from istsbench.data.synthetic import synthetic
 from istsbench.errors import MissingWeights, Stopped
 from istsbench.networks.checkpoint import read_images, read_weights, save_weights
 from istsbench.networks.training import train
@@ -26,10 +25,7 @@ QUICK = {"patch": 32, "batch": 2, "side": 64, "epochs": 1, "precision": "fp32"}
 
 @pytest.fixture(scope="module")
 def toy():
-    whole = synthetic()
-    names = whole.splits
-    splits = {"train": names["train"][:2], "val": names["val"][:1], "test": names["test"][:2]}
-    return dataclasses.replace(whole, splits=splits)
+    return few(train=2, val=1, test=2)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from istsbench.data.synthetic import scene
+from istsbench.data.samples import Dataset
+from istsbench.data.synthetic import scene, synthetic
 from istsbench.runs.counting import FIRST_COLUMNS
 from istsbench.runs.record import Record, read_record, write_record
 from istsbench.segmenter import Card, Segmenter, Trainable, parameter
@@ -33,6 +34,13 @@ NAMES = {
     for split, count in COUNTS.items()
     for number in range(count)
 }
+
+
+def few(**counts: int) -> Dataset:
+    """The synthetic data set with so many images of each split, `train=2, val=1, test=2`."""
+    whole = synthetic()
+    splits = {split: whole.splits[split][:count] for split, count in counts.items()}
+    return replace(whole, splits=splits)
 
 
 def as_earlier(folder: Path, file: str) -> None:
