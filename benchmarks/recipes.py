@@ -42,16 +42,17 @@ def main(
 ) -> None:
     """Train by each recipe with each seed and print what the validation images say."""
     data, (choice,) = open_dataset(dataset), choose(method)
+    usual = {"epochs": epochs, "validations": validations}
+    recipes = {text or "as it is": usual | changes_of(text) for text in ["", *tries]}
     print(f"| {method}, {epochs} epochs | seed | epoch | F1 | IoU | pooled IoU |")
     print("|---|---:|---:|---:|---:|---:|")
-    for text in ["", *tries]:
+    for name, changes in recipes.items():
         for seed in map(int, seeds.split(",")):
-            folder = out / f"{text or 'as it is'}-{seed}"
             trained = train(
-                choice.create(), data, folder, seed=seed, precision=precision,
-                epochs=epochs, validations=validations, **changes_of(text),
+                choice.create(), data, out / f"{name}-{seed}", seed=seed, precision=precision,
+                **changes,
             )  # fmt: skip
-            cells = [text or "as it is", str(seed), *told(trained.weights)]
+            cells = [name, str(seed), *told(trained.weights)]
             print("| " + " | ".join(cells) + " |", flush=True)
 
 

@@ -174,8 +174,13 @@ def test_published_weights_travel_with_the_code_and_tell_what_they_are():
             assert plan["split"] in ("train", "trainval") and plan["epoch"] >= 1
             assert header["command"].startswith(f"istsbench train {name} --dataset")
             assert header["images"] and plan["seed"] >= 0
-            log = pd.read_csv(root / "results" / "weights" / plan["dataset"] / f"{name}.csv")
+            logs = root / "results" / "weights" / plan["dataset"]
+            if plan["split"] == "trainval":  # after one that was scored on validation images
+                assert len(pd.read_csv(logs / f"{name}-final.csv")) == plan["epoch"]
+                assert header["command"].endswith(" --final") and not header["scores"]
+            log = pd.read_csv(logs / f"{name}.csv")
             assert len(log) >= plan["epoch"]
+            assert log.filter(like="val_").notna().to_numpy().any()
             size += path.stat().st_size
     assert 0 < size < 20e6
 

@@ -1,6 +1,7 @@
 import dataclasses
 import io
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from istsbench.results.seeds import averaged
 from istsbench.results.trained import is_foreign
 from istsbench.runs.images import Images
 from istsbench.runs.learnt import training
+from istsbench.runs.record import read_record
 from istsbench.runs.run import new_record, run
 from istsbench.segmenter import Segmenter
 from istsbench.tables import latex
@@ -170,6 +172,31 @@ def test_other_plans_are_other_rows(three):
     ]  # fmt: skip
     assert sorted(frame["seeds"].dropna()) == [2, 3] and len(notes) == 2
     assert set(frame["label"]) == {"Net, plan p1", "Net, plan p2", "other"}
+
+
+def test_a_field_that_older_records_lack_is_told_where_it_is_used(three):
+    for seed in (0, 1):
+        trained = {"method": "net", "label": "Net", "seed": seed, "plan": "p2"}
+        row(three, seed, 8, trained={**trained, "recipe": {"average": "0.9"}})
+    assert set(specs(three)[0]["label"]) == {"Net, average 0.0", "Net, average 0.9", "other"}
+
+
+@pytest.mark.parametrize("name", ["acm", "pixelgame-slim"])
+def test_a_training_of_today_is_a_seed_of_one_on_record(name):
+    """The hash of a plan is the same when recipes have more fields, unless those are used."""
+    (choice,) = choose(name)
+    network = choice.create().pretrained("nuaa")
+    found = training(choice, network)
+    record = read_record(Path(__file__).parents[1] / "results" / "seeds" / "nuaa" / f"{name}.json")
+    assert found.plan == record.trained.plan
+
+    class Other(type(network)):
+        def training_plan(self):
+            plan = super().training_plan()
+            return plan | {"recipe": plan["recipe"] | {"average": 0.9}}
+
+    other = Other(**{f.name: getattr(network, f.name) for f in dataclasses.fields(network)})
+    assert training(choice, other).plan != record.trained.plan
 
 
 def test_another_recipe_is_told_by_what_differs(three):

@@ -12,7 +12,7 @@ from baselines.cnn.acm import ACM
 from baselines.cnn.mdvsfa import MDvsFA
 from istsbench.cli import app
 from istsbench.data.samples import Dataset, Sample
-from istsbench.errors import Diverged, Stopped
+from istsbench.errors import Diverged, Stopped, WrongUse
 from istsbench.networks import patches as crops
 from istsbench.networks import training
 from istsbench.networks.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
@@ -300,7 +300,7 @@ def test_a_finished_training_is_left_as_it_is(toy, tmp_path):
 
 def test_numbers_that_run_away_stop_the_training(toy, tmp_path):
     with pytest.raises(Diverged, match="diverged in epoch 1: loss is nan; .* of 0 epochs or fewer"):
-        train(ACM(blocks=1), toy, tmp_path, epochs=2, lr=float("inf"), **QUICK)
+        train(ACM(blocks=1), toy, tmp_path, epochs=2, lr=1e30, **QUICK)
 
 
 def test_every_network_has_both_recipes():
@@ -359,26 +359,46 @@ def test_any_field_of_a_recipe_is_set_and_is_in_the_command(named, tmp_path):
     "text, said",
     [
         ("oops=1", "a recipe has no 'oops'; it has: epochs, batch"),
-        ("centred", "centred is '', expected float"),
-        ("batch=2.5", "batch is '2.5', expected int"),
-        ("lr=null", "lr is 'null', expected float"),
-        ("side=big", "side is 'big', expected int | null"),
-        ("turns=1", "turns is '1', expected str"),
+        ("centred", "centred is '', expected a finite number"),
+        ("batch=2.5", "batch is 2.5, expected a whole number"),
+        ("lr=null", "lr is None, expected a finite number"),
+        ("side=big", "side is 'big', expected a whole number or null"),
+        ("turns=1", "turns is 1, expected a name"),
         ("lr=1,lr=2", "lr is given twice"),
         ("epochs=2", "epochs is given twice, by --epochs and by --set"),
         ("centred=1.5", "centred is 1.5, expected 0..1"),
-        ("average=1", "average is 1, expected 0 or more and less than 1"),
+        ("average=1", "average is 1.0, expected 0 or more and less than 1"),
         ("turns=round", "turns is 'round', expected one of all, mirror, none"),
-        ("rescale=0.5", "rescale is 0.5, expected 1 or more"),
-        ("jitter=0", "jitter is 0, expected 1 or more"),
-        ("blur=-1", "blur is -1, expected 0 or more"),
-        ("weight_decay=NaN", "weight_decay is nan, expected 0 or more"),
+        ("rescale=0.5", "rescale is 0.5, expected 1..8"),
+        ("jitter=0", "jitter is 0.0, expected 1..8"),
+        ("blur=-1", "blur is -1.0, expected 0..32"),
+        ("weight_decay=NaN", "weight_decay is nan, expected a finite number"),
+        ("lr=1e400", "lr is inf, expected a finite number"),
+        ("blur=1e6", "blur is 1000000.0, expected 0..32"),
+        ("side=8", "side is 8, expected 16 or more"),
+        ("patch=8", "patch is 8, expected 16 or more"),
+        ("schedule=linear", "schedule is 'linear', expected 'constant', 'cosine' or 'steps'"),
+        (",", "a recipe has no ''"),
     ],
 )
 def test_a_field_that_is_not_of_a_recipe_is_refused(named, tmp_path, text, said):
     words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--set", text)
     code, told = train_by_command(*words)
     assert code == 2 and said in told and told.count("\n") == 1, told
+    assert not (tmp_path / "checkpoint.json").exists()
+
+
+def test_numbers_are_those_of_the_field_and_none_is_no_change_but_of_the_size(toy, tmp_path):
+    given = {"weight_decay": 0, "centred": np.float32(1), "patch": np.int64(32), "lr": None}
+    trained = train(ACM(blocks=1), toy, tmp_path, **{**QUICK, "epochs": 1, "side": None, **given})
+    recipe = read_weights(trained.weights)[1]["plan"]["recipe"]
+    assert recipe["side"] is None and recipe["lr"] == ACM().recipes["fast"].lr
+    kinds = [type(recipe[name]) for name in ("weight_decay", "centred", "patch")]
+    assert kinds == [float, float, int]
+    for wrong in ({"average": "0.9"}, {"bogus": 1}, {"turns": ["all"]}, {"epochs": 1.5}):
+        with pytest.raises(WrongUse, match="expected|has no 'bogus'"):
+            train(ACM(blocks=1), toy, tmp_path / "wrong", **{**QUICK, **wrong})
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_errors_of_the_command_take_one_line(named, tmp_path, monkeypatch):
@@ -395,7 +415,7 @@ def test_errors_of_the_command_take_one_line(named, tmp_path, monkeypatch):
 
 def test_a_training_that_diverges_is_no_wrong_use(named, tmp_path):
     words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--patch", 32, "--side", 64)
-    code, said = train_by_command(*words, "--batch", 2, "--lr", "inf")
+    code, said = train_by_command(*words, "--batch", 2, "--lr", "1e30")
     assert code == 1 and said.startswith("error: the training diverged in epoch 1: loss is nan")
 
 

@@ -34,12 +34,10 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help=RECIPE)] = None,
     batch: Annotated[int | None, typer.Option(min=2, help=RECIPE)] = None,
     lr: Annotated[float | None, typer.Option(help=RECIPE)] = None,
-    patch: Annotated[int | None, typer.Option(min=16, help=f"Pixels. {RECIPE}")] = None,
+    patch: Annotated[int | None, typer.Option(help=f"Pixels. {RECIPE}")] = None,
     side: Annotated[
         int | None,
-        typer.Option(
-            min=16, help=f"Patches are cut from images resized to this square, pixels. {RECIPE}"
-        ),
+        typer.Option(help=f"Patches are cut from images resized to this square, pixels. {RECIPE}"),
     ] = None,
     validations: Annotated[
         int | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,9 +17,11 @@ from istsbench.errors import Stopped
 from istsbench.networks.checkpoint import read_weights
 from istsbench.networks.network import Network
 from istsbench.networks.patches import TURNS, Memory
-from istsbench.networks.recipe import PRECISIONS, Preprocessing, Recipe
+from istsbench.networks.recipe import PRECISIONS, Preprocessing, Recipe, held
 
 GRAIN = 32  # patches are a multiple of this, pixels
+LEAST = 16  # side of patches, and of images that are resized first, pixels
+NATIVE = ("side", "images")  # fields of a recipe where None is a value
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def prepare(
 
     With the last weights of a finished training the plan is to do that once more on training
     and validation images; what is given besides must be as it was there. `start` tells which
-    weights it begins with: if any did then, it may be others now.
+    weights it begins with: if any did then, it may be others now. None changes nothing, but
+    for `side` and `images`.
     """
     earlier = _plan_of(finished) if finished is not None else {}
     if recipe is None:
@@ -106,7 +110,8 @@ def prepare(
             known = ", ".join(network.recipes)
             raise Stopped(f"no recipe {recipe!r} for {network.card.label}; it has: {known}")
         recipe = network.recipes[recipe]
-    recipe = replace(recipe, **changes)
+    given = {k: held(k, v) for k, v in changes.items() if v is not None or k in NATIVE}
+    recipe = replace(recipe, **given)
     seed = earlier.get("seed", 0) if seed is None else seed
     precision = earlier["precision"] if precision is None else precision
     _check_values(recipe, seed, precision)
@@ -131,20 +136,22 @@ def _plan_of(path: Path) -> dict[str, Any]:
 
 
 def _check_values(recipe: Recipe, seed: int, precision: str) -> None:
-    for name, value, least in (
-        ("epochs", recipe.epochs, 1),
-        ("validations", recipe.validations, 1),
-        ("images", recipe.images, 2),
-        ("seed", seed, 0),
-        ("weight_decay", recipe.weight_decay, 0),
-        ("blur", recipe.blur, 0),
-        ("rescale", recipe.rescale, 1),
-        ("jitter", recipe.jitter, 1),
+    for name, value, least, most in (
+        ("epochs", recipe.epochs, 1, math.inf),
+        ("validations", recipe.validations, 1, math.inf),
+        ("images", recipe.images, 2, math.inf),
+        ("seed", seed, 0, math.inf),
+        ("patch", recipe.patch, LEAST, math.inf),
+        ("side", recipe.side, LEAST, math.inf),
+        ("weight_decay", recipe.weight_decay, 0, math.inf),
+        ("centred", recipe.centred, 0, 1),
+        ("blur", recipe.blur, 0, 32),
+        ("rescale", recipe.rescale, 1, 8),
+        ("jitter", recipe.jitter, 1, 8),
     ):
-        if value is not None and not value >= least:
-            raise Stopped(f"{name} is {value}, expected {least} or more")
-    if not 0 <= recipe.centred <= 1:
-        raise Stopped(f"centred is {recipe.centred}, expected 0..1")
+        if value is not None and not least <= value <= most:
+            expected = f"{least} or more" if math.isinf(most) else f"{least}..{most}"
+            raise Stopped(f"{name} is {value}, expected {expected}")
     if not 0 <= recipe.average < 1:
         raise Stopped(f"average is {recipe.average}, expected 0 or more and less than 1")
     if recipe.turns not in TURNS:
@@ -184,9 +191,20 @@ def check_same(there: Mapping[str, Any], asked: Plan, out: Path) -> None:
     own = {"start": None, **asked.record()}
     # What a recipe has gained since is in older ones by its default.
     there = {**there, "recipe": asdict(Recipe(**there["recipe"]))}
-    differ = {key: (there.get(key), value) for key, value in own.items() if there.get(key) != value}
+    differ = {
+        key: _parts(there.get(key), value) for key, value in own.items() if there.get(key) != value
+    }
     if differ:
         raise Stopped(
             f"{out} holds another training: (there, asked for) are {differ}; "
             "use another folder, or start anew with --no-resume (resume=False)"
         )
+
+
+def _parts(there: Any, asked: Any) -> tuple[Any, Any]:
+    """Two values that differ; of two dicts what differs in them."""
+    if not (isinstance(there, dict) and isinstance(asked, dict)):
+        return there, asked
+    keys = [key for key in {**there, **asked} if there.get(key) != asked.get(key)]
+    first, second = ({key: one[key] for key in keys if key in one} for one in (there, asked))
+    return first, second

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -44,28 +45,56 @@ class Recipe:
     average: float = 0.0  # decay a step of a running mean of the weights, the one kept; 0: none
 
 
+LATER = ("jitter", "average")  # fields that came when rows of trained networks were on record
+USUAL = {one.name: one.default for one in fields(Recipe) if one.default is not MISSING}
+_KINDS = {one.name: str(one.type) for one in fields(Recipe)}
+
+
+def held(name: str, value: Any) -> Any:
+    """A value as a field of a recipe holds it: 1 is 1.0 where that is a float.
+
+    Raises `WrongUse` for what is no field of a recipe, or no value of its kind.
+    """
+    if name not in _KINDS:
+        raise WrongUse(f"a recipe has no {name!r}; it has: {', '.join(_KINDS)}")
+    kind, *may_be_none = _KINDS[name].split(" | ")
+    if value is None and may_be_none:
+        return None
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if kind == "float" and number and math.isfinite(value):
+        return float(value)
+    if kind == "int" and number and isinstance(value, Integral):
+        return int(value)
+    if kind == "str" and isinstance(value, str):
+        return value
+    expected = {"float": "a finite number", "int": "a whole number", "str": "a name"}[kind]
+    raise WrongUse(f"{name} is {value!r}, expected {expected}{' or null' if may_be_none else ''}")
+
+
 def changes_of(text: str) -> dict[str, Any]:
     """The fields in `lr=1e-3,turns=none,side=null`: numbers where they are numbers, else texts.
 
     Raises `WrongUse` for what is no field of a recipe, or no value of its kind.
     """
-    kinds = {one.name: str(one.type) for one in fields(Recipe)}
     changes: dict[str, Any] = {}
-    for part in filter(None, text.split(",")):
+    for part in text.split(",") if text else ():
         name, _, value = (word.strip() for word in part.partition("="))
-        if name not in kinds:
-            raise WrongUse(f"a recipe has no {name!r}; it has: {', '.join(kinds)}")
         if name in changes:
             raise WrongUse(f"{name} is given twice")
-        try:
-            changes[name] = json.loads(value)
-        except ValueError:
-            changes[name] = value
-        kind = type(changes[name])
-        known = {"float": (float, int), "int": (int,), "str": (str,)}[kinds[name].split(" ")[0]]
-        if kind not in known and not (changes[name] is None and kinds[name].endswith("None")):
-            raise WrongUse(f"{name} is {value!r}, expected {kinds[name].replace('None', 'null')}")
+        changes[name] = held(name, _read(value))
     return changes
+
+
+def _read(text: str) -> Any:
+    """null, a number, or the text itself."""
+    if text == "null":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,8 +102,12 @@ def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
     The defaults of `Recipe` are what trainings did before there was a choice.
     """
-    held = {one.name: recipe.get(one.name, one.default) for one in fields(Recipe)}
-    return {name: value for name, value in held.items() if value is not MISSING} | dict(recipe)
+    return USUAL | dict(recipe)
+
+
+def as_on_record(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as records from before `LATER` have it, if nothing of that is used."""
+    return {k: v for k, v in recipe.items() if k not in LATER or v != USUAL[k]}
 
 
 @dataclass(frozen=True)

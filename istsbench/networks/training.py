@@ -85,7 +85,7 @@ def train(
     last ones where there are none. With `final` the finished training in `out` is done once
     more on training and validation images together, by the same plan and over the whole
     schedule; its last weights are kept, and its files go to `out`/final. What then began with
-    weights of a narrower network may now begin with the final ones of that network.
+    other weights may begin with others now, such as the final ones of a narrower network.
 
     `start` is a weight file to begin with, or a data set whose published weights are meant: of the
     same network, to fine-tune it, or of a narrower one, which is widened (see `widening`).
@@ -162,6 +162,7 @@ class _Run:
                     module.load_state_dict({k: torch.from_numpy(v) for k, v in given.items()})
                 module = place(module, self.device)
                 learner = self.network.learner(module, self.plan.recipe)
+                learner.set_rates(0.0)  # is there such a schedule?
             except ValueError as error:  # a parameter or a loss that the network does not know
                 raise Stopped(str(error)) from error
         learner.ranks, learner.precision = self.ranks, self.plan.precision

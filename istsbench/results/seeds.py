@@ -10,6 +10,7 @@ from __future__ import annotations
 import pandas as pd
 
 from istsbench.metrics import RATIOS
+from istsbench.networks.recipe import USUAL
 from istsbench.results.results import SUMMARY, Results
 from istsbench.runs.record import Trained
 
@@ -85,12 +86,15 @@ def averaged(
 
 def _way(own: Trained, ways: list[Trained]) -> str:
     """What tells a way of training from others of a method: of its recipe, else its hash."""
+    usual = {name: str(value) for name, value in USUAL.items()}  # older records have fewer fields
+    recipes = [{**usual, **one.recipe} for one in ways]
+    recipe = {**usual, **own.recipe}
     told = [
         f"{name} {value}"
-        for name, value in own.recipe.items()
-        if any(one.recipe.get(name, value) != value for one in ways)
+        for name, value in recipe.items()
+        if any(one.get(name, value) != value for one in recipes)
     ]
-    alike = sum(one.recipe == own.recipe for one in ways) > 1
+    alike = recipes.count(recipe) > 1
     return ", " + ", ".join(told if told and not alike else [f"plan {own.plan}"])
 
 
