@@ -174,11 +174,13 @@ def test_other_plans_are_other_rows(three):
     assert set(frame["label"]) == {"Net, plan p1", "Net, plan p2", "other"}
 
 
-def test_a_field_that_older_records_lack_is_told_where_it_is_used(three):
-    for seed in (0, 1):
-        trained = {"method": "net", "label": "Net", "seed": seed, "plan": "p2"}
-        row(three, seed, 8, trained={**trained, "recipe": {"average": "0.9"}})
-    assert set(specs(three)[0]["label"]) == {"Net, average 0.0", "Net, average 0.9", "other"}
+def test_a_field_that_other_records_lack_is_told(tmp_path):
+    for plan, recipe in (("p1", {"loss": "a"}), ("p2", {"loss": "a", "average": "0.9"})):
+        for seed in (0, 1):
+            trained = {"method": "net", "label": "Net", "seed": seed, "plan": plan}
+            row(tmp_path / "nuaa", seed, 8, plan, trained={**trained, "recipe": recipe})
+    labels = set(specs(tmp_path / "nuaa")[0]["label"])
+    assert labels == {"Net, no average", "Net, average 0.9"}
 
 
 @pytest.mark.parametrize("name", ["acm", "pixelgame-slim"])

@@ -20,8 +20,8 @@ from istsbench.networks.patches import TURNS, Memory
 from istsbench.networks.recipe import PRECISIONS, Preprocessing, Recipe, held
 
 GRAIN = 32  # patches are a multiple of this, pixels
-LEAST = 16  # side of patches, and of images that are resized first, pixels
-NATIVE = ("side", "images")  # fields of a recipe where None is a value
+_LEAST = 16  # side of patches, and of images that are resized first, pixels
+_NATIVE = ("side", "images")  # fields of a recipe where None is a value
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def prepare(
             known = ", ".join(network.recipes)
             raise Stopped(f"no recipe {recipe!r} for {network.card.label}; it has: {known}")
         recipe = network.recipes[recipe]
-    given = {k: held(k, v) for k, v in changes.items() if v is not None or k in NATIVE}
+    given = {k: held(k, v) for k, v in changes.items() if v is not None or k in _NATIVE}
     recipe = replace(recipe, **given)
     seed = earlier.get("seed", 0) if seed is None else seed
     precision = earlier["precision"] if precision is None else precision
@@ -141,8 +141,8 @@ def _check_values(recipe: Recipe, seed: int, precision: str) -> None:
         ("validations", recipe.validations, 1, math.inf),
         ("images", recipe.images, 2, math.inf),
         ("seed", seed, 0, math.inf),
-        ("patch", recipe.patch, LEAST, math.inf),
-        ("side", recipe.side, LEAST, math.inf),
+        ("patch", recipe.patch, _LEAST, math.inf),
+        ("side", recipe.side, _LEAST, math.inf),
         ("weight_decay", recipe.weight_decay, 0, math.inf),
         ("centred", recipe.centred, 0, 1),
         ("blur", recipe.blur, 0, 32),

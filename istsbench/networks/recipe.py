@@ -45,8 +45,8 @@ class Recipe:
     average: float = 0.0  # decay a step of a running mean of the weights, the one kept; 0: none
 
 
-LATER = ("jitter", "average")  # fields that came when rows of trained networks were on record
-USUAL = {one.name: one.default for one in fields(Recipe) if one.default is not MISSING}
+_LATER = ("jitter", "average")  # fields that came when rows of networks were on record
+_USUAL = {one.name: one.default for one in fields(Recipe) if one.default is not MISSING}
 _KINDS = {one.name: str(one.type) for one in fields(Recipe)}
 
 
@@ -100,14 +100,11 @@ def _read(text: str) -> Any:
 def completed(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe of a weight file with what was no choice yet when it was written.
 
-    The defaults of `Recipe` are what trainings did before there was a choice.
+    The defaults of `Recipe` are what trainings did before there was a choice. Fields that came when
+    rows of networks were on record are left out where they have theirs: the hash of a plan stays.
     """
-    return USUAL | dict(recipe)
-
-
-def as_on_record(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe as records from before `LATER` have it, if nothing of that is used."""
-    return {k: v for k, v in recipe.items() if k not in LATER or v != USUAL[k]}
+    whole = _USUAL | dict(recipe)
+    return {k: v for k, v in whole.items() if k not in _LATER or v != _USUAL[k]}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import pandas as pd
 
 from istsbench.metrics import RATIOS
-from istsbench.networks.recipe import USUAL
 from istsbench.results.results import SUMMARY, Results
 from istsbench.runs.record import Trained
 
@@ -86,15 +85,14 @@ def averaged(
 
 def _way(own: Trained, ways: list[Trained]) -> str:
     """What tells a way of training from others of a method: of its recipe, else its hash."""
-    usual = {name: str(value) for name, value in USUAL.items()}  # older records have fewer fields
-    recipes = [{**usual, **one.recipe} for one in ways]
-    recipe = {**usual, **own.recipe}
+    recipes = [one.recipe for one in ways if one.recipe]
+    names = dict.fromkeys(name for one in recipes for name in one)
     told = [
-        f"{name} {value}"
-        for name, value in recipe.items()
-        if any(one.get(name, value) != value for one in recipes)
+        f"{name} {own.recipe[name]}" if name in own.recipe else f"no {name}"
+        for name in names
+        if own.recipe and len({one.get(name) for one in recipes}) > 1
     ]
-    alike = recipes.count(recipe) > 1
+    alike = sum(one.recipe == own.recipe for one in ways) > 1
     return ", " + ", ".join(told if told and not alike else [f"plan {own.plan}"])
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from istsbench.data.datasets import title_of
 from istsbench.data.samples import Dataset, fingerprint, picture_of
 from istsbench.errors import DataError, UnknownName
-from istsbench.networks.recipe import as_on_record
 from istsbench.registry import Choice
 from istsbench.runs.images import Images
 from istsbench.runs.record import Trained
@@ -37,10 +36,8 @@ def training(choice: Choice, method: Segmenter) -> Trained | None:
         return None
     changes = tuple(pair for pair in choice.changes if pair[0] != "weights")
     alike = {key: value for key, value in plan.items() if key not in _APART}
-    if isinstance(recipe := plan.get("recipe"), dict):
-        alike["recipe"] = as_on_record(recipe)
     digest = hashlib.sha256(json.dumps(alike, sort_keys=True).encode()).hexdigest()
-    base, split = replace(choice, changes=changes), plan.get("split")
+    base, recipe, split = replace(choice, changes=changes), plan.get("recipe"), plan.get("split")
     home = plan.get("dataset") if isinstance(plan.get("dataset"), str) else None
     epochs = recipe.get("epochs") if isinstance(recipe, dict) else None
     start, command = plan.get("start"), plan.get("command")
