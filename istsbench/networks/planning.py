@@ -110,8 +110,8 @@ def prepare(
             known = ", ".join(network.recipes)
             raise Stopped(f"no recipe {recipe!r} for {network.card.label}; it has: {known}")
         recipe = network.recipes[recipe]
-    given = {k: held(k, v) for k, v in changes.items() if v is not None or k in _NATIVE}
-    recipe = replace(recipe, **given)
+    given = {k: v for k, v in changes.items() if v is not None or k in _NATIVE}
+    recipe = Recipe(**{k: held(k, v) for k, v in {**vars(recipe), **given}.items()})
     seed = earlier.get("seed", 0) if seed is None else seed
     precision = earlier["precision"] if precision is None else precision
     _check_values(recipe, seed, precision)
