@@ -1,6 +1,7 @@
 import dataclasses
 import shlex
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from istsbench.errors import Diverged, Stopped, WrongUse
 from istsbench.networks import patches as crops
 from istsbench.networks import training
 from istsbench.networks.checkpoint import PIECE, read_checkpoint, read_weights, save_checkpoint
+from istsbench.networks.history import draw_history
 from istsbench.networks.learner import SupervisedLearner
 from istsbench.networks.network import Network
 from istsbench.networks.patches import Memory, cut, epoch_batches, steps_in_epoch
@@ -329,6 +331,21 @@ def train_by_command(*words):
 @pytest.fixture
 def named(toy, monkeypatch):
     monkeypatch.setattr("istsbench.data.datasets.open_dataset", lambda *given: toy)
+
+
+def test_of_several_processes_the_first_one_speaks(named, tmp_path, monkeypatch):
+    words = ("acm(blocks=1)", "--out", tmp_path, "--epochs", 1, "--patch", 32, "--side", 64)
+    monkeypatch.setenv("RANK", "1")
+    code, said = train_by_command(*words, "--batch", 2)
+    assert code == 0 and "done" not in said and "time is over" not in said
+
+
+def test_a_training_without_validation_images_has_one_panel():
+    losses = pd.DataFrame({"epoch": [1, 2], "loss": [2.0, 1.0]})
+    scored = losses.assign(val_map_f1_pooled=[np.nan, 0.5])
+    widths = [cv2.imdecode(np.frombuffer(draw_history(log), np.uint8), 0).shape[1]
+              for log in (losses, scored)]  # fmt: skip
+    assert widths == [500, 1000]
 
 
 def test_the_command_trains_at_a_side_and_then_finally(named, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -123,5 +124,6 @@ def train(
         Ranks.leave()
     folder = out / FINAL if final else out
     state = "done" if (folder / LAST).is_file() else "time is over, the same command goes on"
-    say(f"{state}: {trained.weights or 'no weights yet'}")
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first one writes, and speaks
+        say(f"{state}: {trained.weights or 'no weights yet'}")
     Ranks.done()

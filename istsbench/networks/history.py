@@ -59,23 +59,25 @@ def line(row: Mapping[str, Any]) -> str:
 
 
 def draw_history(log: pd.DataFrame) -> bytes:
-    """A PNG of a log: what was minimised, and the pooled F1 of every output on validation."""
+    """A PNG of a log: what was minimised, and the pooled F1 of each output if it was validated."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name in log.columns:
-        if name == "loss" or name.endswith("_utility"):
-            left.plot(log["epoch"], log[name], label=name)
-        if name.startswith("val_") and name.endswith("_f1_pooled"):
+    names = [str(name) for name in log]
+    minimised = [name for name in names if name == "loss" or name.endswith("_utility")]
+    scores = [n for n in names if n.startswith("val_") and n.endswith("_f1_pooled")]
+    panels = {"training": minimised, "pooled F1 on validation images": scores}
+    shown = {title: columns for title, columns in panels.items() if columns}
+    figure = Figure(figsize=(5 * max(len(shown), 1), 4), layout="constrained")
+    for place, (title, columns) in enumerate(shown.items(), 1):
+        axes = figure.add_subplot(1, len(shown), place)
+        for name in columns:
             known = log[name].notna()
             label = name.removeprefix("val_").removesuffix("_f1_pooled")
-            right.plot(log["epoch"][known], log[name][known], label=label)
-    for axes, title in ((left, "training"), (right, "pooled F1 on validation images")):
+            axes.plot(log["epoch"][known], log[name][known], label=label)
         axes.set(title=title, xlabel="epoch")
-        if axes.has_data():
-            axes.legend()
-    right.set_ylim(0, 1)
+        axes.legend()
+        if columns is scores:
+            axes.set_ylim(0, 1)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=100)
     return stream.getvalue()
