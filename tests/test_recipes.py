@@ -17,6 +17,13 @@ def script(monkeypatch):
     return runpy.run_path(str(SCRIPT))
 
 
+def test_fields_are_numbers_texts_or_nothing(script):
+    assert script["changes_of"]("lr=1e-3,turns=none,side=null,batch=4") == {
+        "lr": 1e-3, "turns": "none", "side": None, "batch": 4,
+    }  # fmt: skip
+    assert script["changes_of"]("") == {}
+
+
 @pytest.mark.parametrize("method", ["acm(blocks=1)", "pixelgame(width=4)"])
 def test_each_recipe_has_its_line(script, method, tmp_path, capsys):
     tries = ["patch=32", "patch=32,rescale=1.5"]

@@ -160,7 +160,7 @@ def test_running_means_are_kept_and_validated_and_go_on_after_a_break(toy, tmp_p
     assert not np.array_equal(trained.score(image), np.zeros((64, 64)))
 
 
-def test_a_running_mean_follows_the_weights(toy):
+def test_a_running_mean_follows_the_weights():
     module = torch.nn.Linear(1, 1, bias=False)
     module.weight.data.fill_(0.0)
     recipe = Recipe(epochs=1, batch=2, lr=1.0, patch=32, loss="bce", average=0.75)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,10 +34,12 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help=RECIPE)] = None,
     batch: Annotated[int | None, typer.Option(min=2, help=RECIPE)] = None,
     lr: Annotated[float | None, typer.Option(help=RECIPE)] = None,
-    patch: Annotated[int | None, typer.Option(help=f"Pixels. {RECIPE}")] = None,
+    patch: Annotated[int | None, typer.Option(min=16, help=f"Pixels. {RECIPE}")] = None,
     side: Annotated[
         int | None,
-        typer.Option(help=f"Patches are cut from images resized to this square, pixels. {RECIPE}"),
+        typer.Option(
+            min=16, help=f"Patches are cut from images resized to this square, pixels. {RECIPE}"
+        ),
     ] = None,
     validations: Annotated[
         int | None,
@@ -124,6 +125,6 @@ def train(
         Ranks.leave()
     folder = out / FINAL if final else out
     state = "done" if (folder / LAST).is_file() else "time is over, the same command goes on"
-    if os.environ.get("RANK", "0") == "0":  # of several processes the first one writes, and speaks
+    if Ranks.first():  # it alone writes
         say(f"{state}: {trained.weights or 'no weights yet'}")
     Ranks.done()

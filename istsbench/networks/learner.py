@@ -57,6 +57,11 @@ class Ranks:
             torch.distributed.destroy_process_group()
 
     @staticmethod
+    def first() -> bool:
+        """Whether this process is the first one, also before and after the group is there."""
+        return os.environ.get("RANK", "0") == "0"
+
+    @staticmethod
     def done() -> None:
         """End this process with success at once, if it is one of several.
 

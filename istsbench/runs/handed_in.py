@@ -33,7 +33,7 @@ def chosen(
         return choose(method)
     name = " ".join((label or _name(method)).split())
     what = f"the method {name!r}"
-    look_anew()  # a class of this session may use other values than the last time
+    look_anew()  # a class made in a notebook may use other values than the last time
     try:
         found = as_method(method, name, what, threshold)
         made = found if isinstance(found, Segmenter) else found()
